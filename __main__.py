@@ -1,0 +1,52 @@
+"""The whole story: settings -> who owns what -> GPU nodes -> the stack on them -> the proof -> exports."""
+
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi import ResourceOptions
+from pulumi.runtime import config
+
+import settings
+from components.gpu_stack import GpuStack
+from components.validation import GpuValidation
+from decide import remainder
+
+PREFIX = "gpu-ready:"
+
+
+def configured() -> dict[str, str]:
+    """All keys of our namespace, so that a misspelt one is seen."""
+    known = {**config.get_config_env(), **config.CONFIG.get()}
+    return {key.removeprefix(PREFIX): value for key, value in known.items() if key.startswith(PREFIX)}
+
+
+raw = configured()
+try:
+    wish = settings.parse(raw, secret_keys=[key for key in raw if config.is_config_secret(PREFIX + key)])
+except settings.SettingsError as faults:
+    raise pulumi.RunError(str(faults)) from None
+
+for line in wish.ownership.lines():
+    pulumi.log.info(line)
+
+match wish.target:
+    case "cluster":
+        from components.existing import ExistingGpuNodes
+
+        nodes = ExistingGpuNodes("nodes", wish.nodes_args())
+
+cluster = kubernetes.Provider(
+    "cluster", kubeconfig=nodes.kubeconfig, context=nodes.context, cluster_identifier=nodes.context
+)
+on_cluster = ResourceOptions(provider=cluster, depends_on=[nodes])
+stack = GpuStack("gpu-stack", wish.stack_args(), on_cluster)
+
+if wish.validation.enabled:
+    proof = GpuValidation("gpu-validation", wish.validation_args(nodes), ResourceOptions(provider=cluster, depends_on=[stack]))
+    pulumi.export("report", proof.report)
+
+pulumi.export("node_selector", nodes.node_selector)
+pulumi.export("runtime_class", stack.runtime_class)
+pulumi.export("resource_name", stack.resource_name)
+pulumi.export("ownership", wish.ownership.as_export())
+pulumi.export("destroy_hint", remainder.destroy_hint(pulumi.get_stack(), wish.remainder()))

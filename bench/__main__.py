@@ -1,0 +1,21 @@
+"""`python -m bench`: measures, prints the tables; exit status 1 when a figure is past its limit."""
+
+import argparse
+import sys
+
+from bench import engine, start
+
+
+def main() -> int:
+    """Both figures, the quick one last."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="of each kind; the median counts (default 3)")
+    rounds = parser.parse_args().rounds
+    fine = start.report(start.measure(rounds))
+    print()
+    engine.report(rounds)
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pulumi components; importing this package imports no cloud SDK."""

@@ -1,0 +1,17 @@
+"""Serves the components to TypeScript, Go, .NET and YAML: `pulumi package add <this folder>`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from pulumi.provider.experimental import component_provider_host
+
+from components.existing import ExistingGpuNodes
+from components.gpu_stack import GpuStack
+from components.validation import GpuValidation
+
+COMPONENTS = [ExistingGpuNodes, GpuStack, GpuValidation]
+
+if __name__ == "__main__":
+    component_provider_host(components=COMPONENTS, name="gpu-ready")

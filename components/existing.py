@@ -1,0 +1,63 @@
+"""GPU nodes that are in a cluster already: nothing is made, everything is looked at before anything is."""
+
+from typing import Any, TypedDict
+
+import pulumi
+from typing_extensions import NotRequired
+
+from components.choices import GpuChoices, reading
+from components.local_step import local_step
+from decide import defaults
+
+
+class ExistingGpuNodesArgs(TypedDict):
+    """Which nodes of which cluster."""
+
+    context: pulumi.Input[str]
+    """Context of the kubeconfig; never the current one by accident."""
+    kubeconfig: NotRequired[pulumi.Input[str]]
+    """Path of the kubeconfig file. Default: ~/.kube/config"""
+    nodes: NotRequired[list[str]]
+    """Names of the GPU nodes; each gets a validation Job of its own."""
+    node_selector: NotRequired[dict[str, str]]
+    """Labels of the GPU nodes, where they come and go; one of them is validated."""
+    gpu: NotRequired[GpuChoices]
+    """Who brings what."""
+
+
+class ExistingGpuNodes(pulumi.ComponentResource):
+    """GPU nodes of a cluster that is there already. Refuses before anything is made if the cluster does not fit."""
+
+    kubeconfig: pulumi.Output[str]
+    """Path of the kubeconfig file."""
+    context: pulumi.Output[str]
+    """Context of the kubeconfig."""
+    node_selector: pulumi.Output[dict[str, str]]
+    """Labels by which a workload finds GPU nodes."""
+    found: pulumi.Output[dict[str, Any]]
+    """What the look at the cluster found."""
+
+    def __init__(self, name: str, args: ExistingGpuNodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gpu-ready:index:ExistingGpuNodes", name, {}, opts)
+        nodes, selector = args.get("nodes") or [], args.get("node_selector") or {}
+        if bool(nodes) == bool(selector):
+            raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector`, not both and not neither")
+        self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
+        self.context = pulumi.Output.from_input(args["context"])
+        self.node_selector = pulumi.Output.from_input(dict(selector) or dict(defaults.GPU_NODE_SELECTOR))
+        params = {
+            **reading(args.get("gpu") or {}, self.kubeconfig, self.context),
+            "nodes": list(nodes),
+            "node_selector": dict(selector),
+            "seconds": defaults.LOOK_SECONDS,
+        }
+        limit = defaults.LOOK_SECONDS + 30  # the step speaks first, with a reason
+        self.found = local_step(f"{name}-look", "look", params, limit, pulumi.ResourceOptions(parent=self))
+        self.register_outputs(
+            {
+                "kubeconfig": self.kubeconfig,
+                "context": self.context,
+                "node_selector": self.node_selector,
+                "found": self.found,
+            }
+        )

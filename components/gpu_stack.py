@@ -1,0 +1,120 @@
+"""What makes a cluster with GPU nodes hand out GPUs: the operator, and the RuntimeClass where it is ours."""
+
+from typing import Any, TypedDict
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi import ResourceOptions
+from typing_extensions import NotRequired
+
+from components.choices import GpuChoices, count, operator_namespace, owned, tolerations
+from decide import defaults, operator_values, user_values
+from decide.ownership import Owner, Ownership
+
+PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
+"""Driver and toolkit containers change their host: where Pod Security is enforced, their namespace has to admit that."""
+
+
+class GpuStackArgs(TypedDict):
+    """Who brings what, and with which operator."""
+
+    gpu: NotRequired[GpuChoices]
+    """Who brings what."""
+    operator_version: NotRequired[str]
+    """Version of the gpu-operator chart, with its `v`. Default: the newest supported one"""
+    operator_timeout_seconds: NotRequired[int]
+    """How long Helm may take for its hooks; readiness is judged by the gate."""
+    remove_crds: NotRequired[bool]
+    """Whether destroy takes the operator's custom resource definitions away too. Default: no"""
+    values: NotRequired[dict[str, Any]]
+    """Helm values beside those that follow from who brings what; merged last, checked against the chart's keys."""
+
+
+class GpuStack(pulumi.ComponentResource):
+    """The GPU operator with derived values, or nothing where there is one already; the RuntimeClass where it is ours."""
+
+    ownership: pulumi.Output[dict[str, Any]]
+    """Who owns driver, toolkit, device plugin and RuntimeClass, and why."""
+    runtime_class: pulumi.Output[str]
+    """Name of the RuntimeClass that GPU pods may name."""
+    resource_name: pulumi.Output[str]
+    """What a pod asks for under `resources.limits`."""
+    operator_version: pulumi.Output[str]
+    """Version of the operator that this component installed; empty where it installed none."""
+
+    def __init__(self, name: str, args: GpuStackArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("gpu-ready:index:GpuStack", name, {}, opts)
+        gpu = args.get("gpu") or {}
+        who = owned(gpu)
+        installs = who.plugin.owner is Owner.OPERATOR
+        version = args.get("operator_version") or defaults.OPERATOR_VERSION
+        if installs:
+            self._operator(name, gpu, args, who, known_version(version))
+        if who.runtime_class.owner is Owner.US:
+            self._runtime_class(name)
+        self.ownership = pulumi.Output.from_input(who.as_export())
+        self.runtime_class = pulumi.Output.from_input(defaults.RUNTIME_CLASS)
+        self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
+        self.operator_version = pulumi.Output.from_input(version if installs else "")
+        self.register_outputs(
+            {
+                "ownership": self.ownership,
+                "runtime_class": self.runtime_class,
+                "resource_name": self.resource_name,
+                "operator_version": self.operator_version,
+            }
+        )
+
+    def _operator(self, name: str, gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: str) -> None:
+        namespace = kubernetes.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=operator_namespace(gpu), labels=PRIVILEGED),
+            opts=ResourceOptions(parent=self),
+        )
+        kubernetes.helm.v3.Release(
+            f"{name}-operator",
+            name=defaults.RELEASE_NAME,
+            namespace=namespace.metadata.name,
+            chart=defaults.OPERATOR_CHART,
+            version=version,
+            repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=defaults.OPERATOR_REPOSITORY),
+            values=chart_values(gpu, args, who, version),
+            # Helm would wait for the operator's Deployment and say nothing; the gate waits for GPUs and says why.
+            skip_await=True,
+            timeout=helm_timeout(args),
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _runtime_class(self, name: str) -> None:
+        kubernetes.node.v1.RuntimeClass(
+            f"{name}-runtime-class",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=defaults.RUNTIME_CLASS),
+            handler=defaults.RUNTIME_CLASS,
+            # A handler cannot be changed in place, and the name is the interface.
+            opts=ResourceOptions(parent=self, replace_on_changes=["handler"], delete_before_replace=True),
+        )
+
+
+def helm_timeout(args: GpuStackArgs) -> int:
+    """How long Helm may take."""
+    asked = args.get("operator_timeout_seconds") or defaults.OPERATOR_TIMEOUT_SECONDS
+    return count("operatorTimeoutSeconds", asked)
+
+
+def known_version(version: str) -> str:
+    """A version whose keys we know; others are refused with the list."""
+    if version not in defaults.OPERATOR_VERSIONS:
+        known = ", ".join(defaults.OPERATOR_VERSIONS)
+        raise pulumi.InputPropertyError("operatorVersion", f"{version!r} is not among the supported ones: {known}")
+    return version
+
+
+def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: str) -> dict[str, Any]:
+    """The operator's Helm values: derived, then the user's own, which must be keys that the chart knows."""
+    own = args.get("values") or {}
+    wrong = user_values.faults(own, version, who)
+    if wrong:
+        said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
+        raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
+    wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds"))}
+    return operator_values.as_tree(operator_values.values(who, wish), own)

@@ -1,0 +1,45 @@
+"""Our own code inside the graph: the only user of `local.Command`.
+
+A step is text under `python3 -`: no path, no module and no interpreter of one machine is in it, so that a
+colleague with another checkout and another virtual environment sees no change.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi_command import local
+
+from components.steps import SOURCES
+
+ROOT = Path(__file__).resolve().parent.parent
+OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|[^\n(]*)\n", re.MULTILINE)
+COMMAND = "python3 -"
+
+
+def compose(step: str, params: Mapping[str, Any]) -> str:
+    """The whole text of a step: its values first, so that a diff shows them, then the code they meet."""
+    values = json.dumps(params, indent=1, sort_keys=True, ensure_ascii=True).replace("'", "\\u0027")
+    code = "\n".join(OUR_IMPORT.sub("", (ROOT / source).read_text(encoding="utf-8")) for source in SOURCES[step])
+    return f"import json\nimport sys\n\nPARAMS = json.loads(r'''{values}''')\n\n{code}\n\nsys.exit(main(PARAMS))\n"
+
+
+def local_step(
+    name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
+) -> pulumi.Output[Any]:
+    """Runs a step when its values or its text change; returns what it printed, parsed."""
+    limit = f"{seconds}s"
+    command = local.Command(
+        name,
+        create=COMMAND,
+        stdin=pulumi.Output.from_input(dict(params)).apply(lambda known: compose(step, known)),
+        logging=local.Logging.STDERR,
+        add_previous_output_in_env=False,
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit))
+        ),
+    )
+    return command.stdout.apply(lambda text: json.loads(text) if text else {})

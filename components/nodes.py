@@ -1,0 +1,13 @@
+"""What all kinds of GPU nodes have in common, as the cluster layer sees it."""
+
+from typing import Protocol
+
+import pulumi
+
+
+class GpuNodes(Protocol):
+    """What the cluster layer needs to know of GPU nodes, whoever made them."""
+
+    kubeconfig: pulumi.Output[str]
+    context: pulumi.Output[str]
+    node_selector: pulumi.Output[dict[str, str]]

@@ -1,0 +1,1 @@
+"""Programs that run as text under `python3 -`: standard library only."""

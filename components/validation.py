@@ -1,0 +1,162 @@
+"""The proof: one Job per GPU node runs nvidia-smi and then a CUDA kernel, and the gate judges them."""
+
+from typing import Any, TypedDict
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi import ResourceOptions
+from typing_extensions import NotRequired
+
+from components.choices import GpuChoices, count, owned, reading, tolerations
+from components.local_step import local_step
+from decide import defaults
+from decide.ownership import Owner
+from decide.slots import Slot, slots
+
+LABEL = "gpu-ready/check"
+NOT_AWAITED = {"pulumi.com/skipAwait": "true", "pulumi.com/replaceUnready": "true"}
+"""The provider's own waiting gives no reason, the gate does. A Job without success is made afresh by the next up."""
+SMI = """\
+out=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>&1); code=$?
+echo "$out" | tee /dev/termination-log
+exit $code"""
+
+
+class GpuValidationArgs(TypedDict):
+    """What is validated, and how long it may take."""
+
+    kubeconfig: pulumi.Input[str]
+    """Path of the kubeconfig file, for reading the cluster with kubectl."""
+    context: pulumi.Input[str]
+    """Context of the kubeconfig."""
+    nodes: NotRequired[list[str]]
+    """Names of the GPU nodes; each gets a Job."""
+    node_selector: NotRequired[dict[str, str]]
+    """Labels of the GPU nodes where their names are not known; one Job tests one of them."""
+    gpu: NotRequired[GpuChoices]
+    """Who brings what; the gate names the right place to look."""
+    gpus: NotRequired[int]
+    """Cards that each Job asks for. Default: 1"""
+    timeout_seconds: NotRequired[int]
+    """How long the gate waits for the operator and the Jobs."""
+    poll_seconds: NotRequired[int]
+    """How often the gate looks."""
+    smi_image: NotRequired[str]
+    """Image for nvidia-smi; any image with a shell."""
+    cuda_image: NotRequired[str]
+    """Image that runs CUDA vectorAdd and prints `Test PASSED`."""
+
+
+class GpuValidation(pulumi.ComponentResource):
+    """Proves that GPU pods run, node by node; fails with the first broken layer, its id and the fix."""
+
+    report: pulumi.Output[dict[str, Any]]
+    """Per node: card, driver, CUDA version, checks; and the nodes that were not tested."""
+
+    def __init__(self, name: str, args: GpuValidationArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("gpu-ready:index:GpuValidation", name, {}, opts)
+        here = ResourceOptions(parent=self)
+        namespace = kubernetes.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=defaults.VALIDATION_NAMESPACE,
+                labels={"pod-security.kubernetes.io/enforce": "restricted"},
+            ),
+            opts=here,
+        )
+        chosen = slots(args.get("nodes") or [])
+        jobs = [self._job(name, slot, args, namespace) for slot in chosen]
+        params = gate_params(args, list(zip(chosen, [job.metadata.name for job in jobs], strict=True)))
+        self.report = local_step(
+            f"{name}-gate",
+            "gate",
+            params,
+            params["timeout_seconds"] + 60,
+            ResourceOptions(parent=self, depends_on=jobs),
+        )
+        self.register_outputs({"report": self.report})
+
+    def _job(
+        self, name: str, slot: Slot, args: GpuValidationArgs, namespace: kubernetes.core.v1.Namespace
+    ) -> kubernetes.batch.v1.Job:
+        labels = {LABEL: slot.name}
+        return kubernetes.batch.v1.Job(
+            f"{name}-{slot.name}",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                namespace=namespace.metadata.name, labels=labels, annotations=NOT_AWAITED
+            ),
+            spec=kubernetes.batch.v1.JobSpecArgs(
+                backoff_limit=0,
+                active_deadline_seconds=time_limit(args) + 120,  # the gate speaks first, while the pod is still there
+                template=kubernetes.core.v1.PodTemplateSpecArgs(
+                    metadata=kubernetes.meta.v1.ObjectMetaArgs(labels=labels), spec=pod_spec(slot, args)
+                ),
+            ),
+            opts=ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+
+def pod_spec(slot: Slot, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpecArgs:
+    """nvidia-smi first, then the kernel launch, on one and the same card: an init container gives the order."""
+    core = kubernetes.core.v1
+    gpus = {defaults.RESOURCE_NAME: str(count("gpus", args.get("gpus", 1)))}
+    common: dict[str, Any] = {
+        "resources": core.ResourceRequirementsArgs(limits=gpus),
+        "termination_message_policy": "FallbackToLogsOnError",
+        "security_context": core.SecurityContextArgs(
+            allow_privilege_escalation=False, capabilities=core.CapabilitiesArgs(drop=["ALL"])
+        ),
+    }
+    smi_image = args.get("smi_image") or defaults.SMI_IMAGE
+    cuda_image = args.get("cuda_image") or defaults.CUDA_IMAGE
+    gpu = args.get("gpu") or {}
+    # With an operator of ours a pod gets its card without a class; elsewhere the class is there by declaration.
+    by_operator = owned(gpu).runtime_class.owner is Owner.OPERATOR
+    return core.PodSpecArgs(
+        init_containers=[
+            core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
+        ],
+        containers=[core.ContainerArgs(name="vectoradd", image=cuda_image, **common)],
+        restart_policy="Never",
+        automount_service_account_token=False,
+        runtime_class_name=None if by_operator else defaults.RUNTIME_CLASS,
+        security_context=core.PodSecurityContextArgs(
+            run_as_non_root=True, run_as_user=65532, seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault")
+        ),
+        tolerations=[core.TolerationArgs(**one) for one in tolerations(gpu)],
+        affinity=on_node(slot.node) if slot.node else None,
+        node_selector=dict(args.get("node_selector") or {}) or None,
+    )
+
+
+def on_node(node: str) -> kubernetes.core.v1.AffinityArgs:
+    """This node and no other, by its name: the hostname label may say something else."""
+    core = kubernetes.core.v1
+    field = core.NodeSelectorRequirementArgs(key="metadata.name", operator="In", values=[node])
+    return core.AffinityArgs(
+        node_affinity=core.NodeAffinityArgs(
+            required_during_scheduling_ignored_during_execution=core.NodeSelectorArgs(
+                node_selector_terms=[core.NodeSelectorTermArgs(match_fields=[field])]
+            )
+        )
+    )
+
+
+def time_limit(args: GpuValidationArgs) -> int:
+    """How long the gate waits."""
+    return count("timeoutSeconds", args.get("timeout_seconds") or defaults.VALIDATION_TIMEOUT_SECONDS)
+
+
+def gate_params(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[str]]]) -> dict[str, Any]:
+    """What the gate has to know."""
+    gpus = count("gpus", args.get("gpus", 1))
+    return {
+        **reading(args.get("gpu") or {}, args["kubeconfig"], args["context"]),
+        "nodes": list(args.get("nodes") or []),
+        "node_selector": dict(args.get("node_selector") or {}),
+        "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],
+        "validation_namespace": defaults.VALIDATION_NAMESPACE,
+        "timeout_seconds": time_limit(args),
+        "poll_seconds": count("pollSeconds", args.get("poll_seconds") or defaults.POLL_SECONDS),
+        "grace_seconds": defaults.GRACE_SECONDS,
+    }

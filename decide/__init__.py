@@ -1,0 +1,1 @@
+"""What is true and what shall be done: pure, standard library only."""

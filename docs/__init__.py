@@ -1,0 +1,1 @@
+"""What is written about gpu-ready; `generate` writes the part that follows from the settings."""

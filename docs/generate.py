@@ -1,0 +1,135 @@
+"""Writes what is generated from the settings: `docs/parameters.md` and `Pulumi.yaml`. `--check` only compares."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from decide.ownership import LATER_TARGETS
+from decide.user_values import OWNED
+from settings import SECRETS
+from settings.kinds import ListOf, Section, camel
+from settings.model import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+AGAIN = "python -m docs.generate"
+
+PROJECT = f"""\
+# Generated from settings/model.py: {AGAIN}
+name: gpu-ready
+description: Makes a Kubernetes cluster GPU-ready and proves it.
+runtime:
+  name: python
+  options:
+    toolchain: pip
+    virtualenv: .venv
+stackConfigDir: stacks
+config:
+"""
+
+HEAD = f"""\
+# Parameters
+
+Generated from `settings/model.py`; do not edit: `{AGAIN}`
+
+The keys of the config namespace `gpu-ready`, as they stand in `stacks/Pulumi.<stack>.yaml`. A misspelt key, a wrong
+type or settings that contradict each other stop `preview` and `up` before anything is made; every fault is listed at
+once, with a right example.
+"""
+
+TABLE = "| key | type | default | what it is, and an example |\n|---|---|---|---|\n"
+
+DECIDED = """
+## Values of the chart that follow from other settings
+
+gpu-ready sets these itself, so that each thing has one owner; under `gpu.operator.values` they are refused.
+
+| value | instead |
+|---|---|
+"""
+
+TAIL = """
+## Secrets
+
+{secrets}: only ever encrypted (`pulumi config set --secret gpu-ready:{first}`),
+refused in clear. No target of this release reads them.
+
+## Not in this release
+
+The targets {later}, and `monitoring`.
+"""
+
+
+def project() -> str:
+    """The text of Pulumi.yaml. A key without default is demanded of every stack, so only `target` has none."""
+    parts = [PROJECT]
+    for one in dataclasses.fields(Config):
+        parts.append(f"  {camel(one.name)}:\n    type: {one.metadata['kind'].type}\n")
+        parts.append(f"    description: {json.dumps(one.metadata['about'].replace('`', ''))}\n")
+        parts.append("    default: {}\n" if one.metadata["kind"].type == "object" else "")
+    return "".join(parts)
+
+
+def parameters() -> str:
+    """The text of docs/parameters.md."""
+    decided = "".join(f"| `{path}` | {instead} |\n" for path, instead in OWNED.items())
+    tail = TAIL.format(secrets=_listed(SECRETS), first=SECRETS[0], later=_listed(LATER_TARGETS))
+    return "".join([HEAD, *_sections("gpu-ready", "", Config), DECIDED, decided, tail])
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _sections(title: str, about: str, shape: type) -> Iterator[str]:
+    """A table for this section, then one for each section in it."""
+    yield f"\n## `{title}`\n\n" + (f"{about}\n\n" if about else "") + TABLE
+    members = dataclasses.fields(shape)
+    yield from (_row(one) for one in members)
+    for one in members:
+        inner, suffix = _inner(one.metadata["kind"])
+        if inner:
+            path = camel(one.name) if shape is Config else f"{title}.{camel(one.name)}"
+            yield from _sections(path + suffix, (inner.__doc__ or "").strip(), inner)
+
+
+def _inner(kind: Any) -> tuple[type | None, str]:
+    if isinstance(kind, ListOf):
+        inner, _ = _inner(kind.kind)
+        return inner, "[]"
+    return (kind.shape, "") if isinstance(kind, Section) else (None, "")
+
+
+def _row(one: "dataclasses.Field[Any]") -> str:
+    kind, example = one.metadata["kind"], one.metadata["example"]
+    about = one.metadata["about"] if example.endswith(f": {one.default}") else f"{one.metadata['about']} `{example}`"
+    type_ = f"{kind.type} or string" if getattr(kind, "short", "") else kind.type
+    return f"| `{camel(one.name)}` | {type_} | {_default(one)} | {about} |\n"
+
+
+def _default(one: "dataclasses.Field[Any]") -> str:
+    if one.metadata["default"]:
+        return f"`{one.metadata['default']}`"
+    if one.default_factory is not dataclasses.MISSING or one.default in (None, ()):
+        return "none"
+    if one.default is dataclasses.MISSING:
+        return "**required**"
+    return f"`{str(one.default).lower() if isinstance(one.default, bool) else one.default}`"
+
+
+def main(arguments: list[str]) -> int:
+    """Writes both files, or says which of them is stale."""
+    texts = {ROOT / "Pulumi.yaml": project(), ROOT / "docs" / "parameters.md": parameters()}
+    stale = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in arguments:
+        sys.stdout.writelines(f"{path.name} is stale: {AGAIN}\n" for path in stale)
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(texts[path], encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""What is true on a simulated node below Kubernetes: its cards, driver and runtime handlers."""
+
+from __future__ import annotations
+
+from lab.cluster.store import Cluster, Object
+
+_NVIDIA_HANDLERS = ("nvidia", "nvidia-cdi", "nvidia-legacy")
+
+
+def declared(cluster: Cluster, node: str) -> Object:
+    """The node as the world declares it; empty for a node that is not of this world."""
+    return next((one for one in cluster.spec["nodes"] if one["name"] == node), {})
+
+
+def containers(pod: Object) -> list[Object]:
+    """All containers of a pod, in the order in which they start."""
+    return [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
+
+
+def is_of_job(pod: Object) -> bool:
+    """Whether a Job made this pod."""
+    return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", ()))
+
+
+def fault_of(cluster: Cluster, pod: Object) -> str:
+    """The fault that hits this pod of a Job, or `none`."""
+    jobs = cluster.spec["jobs"]
+    hit = is_of_job(pod) and (not jobs["nodes"] or pod["spec"].get("nodeName") in jobs["nodes"])
+    return str(jobs["fault"]) if hit else "none"
+
+
+def operand(cluster: Cluster, node: str, name: str) -> Object | None:
+    """The pod of an operand on this node."""
+    for pod in cluster.list("Pod"):
+        if pod["spec"].get("nodeName") == node and cluster.private(pod).get("operand") == name:
+            return pod
+    return None
+
+
+def runs(cluster: Cluster, node: str, name: str) -> bool:
+    """Whether all containers of an operand's pod on this node are ready."""
+    pod = operand(cluster, node, name)
+    return pod is not None and all(one["ready"] for one in pod["status"].get("containerStatuses", [{"ready": False}]))
+
+
+def finished(cluster: Cluster, node: str, name: str, container: str) -> bool:
+    """Whether an init container of an operand's pod on this node has succeeded."""
+    pod = operand(cluster, node, name)
+    note = cluster.private(pod).get("containers", {}).get(container, {}) if pod else {}
+    return note.get("state") == "done" and note.get("code") == 0
+
+
+def driver(cluster: Cluster, node: str) -> str | None:
+    """Version of the driver that runs on this node: the host's own or the operator's."""
+    own = declared(cluster, node).get("driver")
+    if own or not runs(cluster, node, "nvidia-driver-daemonset"):
+        return str(own) if own else None
+    policy = cluster.get("ClusterPolicy", "cluster-policy")
+    return str(policy["spec"]["driver"]["version"]) if policy else None
+
+
+def has_handler(cluster: Cluster, node: str, handler: str) -> bool:
+    """Whether the container runtime of this node knows the handler."""
+    if handler not in _NVIDIA_HANDLERS:
+        return False
+    if declared(cluster, node).get("toolkit"):
+        return handler == "nvidia"
+    stuck = cluster.spec["operator"]["fault"] == "stuck"
+    return not stuck and runs(cluster, node, "nvidia-container-toolkit-daemonset")
+
+
+def handler_of(cluster: Cluster, pod: Object) -> str:
+    """The runtime handler that a pod asks for by its RuntimeClass; empty for the default one."""
+    wanted = pod["spec"].get("runtimeClassName")
+    found = cluster.get("RuntimeClass", wanted) if wanted else None
+    return str(found["handler"]) if found else ""
+
+
+def injects(cluster: Cluster, pod: Object, container: Object) -> bool:
+    """Whether cards and driver libraries get into this container."""
+    node = pod["spec"]["nodeName"]
+    asked = (container.get("resources") or {}).get("limits") or {}
+    if not asked.get("nvidia.com/gpu") or not has_handler(cluster, node, "nvidia"):
+        return False
+    return handler_of(cluster, pod) != "" or bool(declared(cluster, node).get("cdi", True))

@@ -1,0 +1,84 @@
+"""The DaemonSets that the operator rolls out: names, labels, init containers and order as in the operator itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lab.cluster.operand_programs import DRIVER, PLUGIN, TOOLKIT, VALIDATOR
+from lab.cluster.store import Object
+
+
+class Operand(NamedTuple):
+    """One state of the operator's list and the DaemonSet behind it."""
+
+    state: str
+    daemon_set: str
+    switch: str
+    """Helm value and field of the ClusterPolicy that turns it on; empty = always on."""
+    label: str
+    """Node label that places it: nvidia.com/gpu.deploy.<label>."""
+    init: tuple[str, ...]
+    containers: tuple[str, ...]
+    image: str
+    runtime_class: bool = True
+    host_pid: bool = False
+
+
+_WAITS = ("toolkit-validation",)
+OPERANDS = (
+    Operand("state-driver", DRIVER, "driver", "driver", ("k8s-driver-manager",), ("nvidia-driver-ctr",),
+            "nvcr.io/nvidia/driver", False, True),
+    Operand("state-container-toolkit", TOOLKIT, "toolkit", "container-toolkit", ("driver-validation",),
+            ("nvidia-container-toolkit-ctr",), "nvcr.io/nvidia/k8s/container-toolkit", False, True),
+    Operand("state-operator-validation", VALIDATOR, "", "operator-validator",
+            ("driver-validation", "toolkit-validation", "cuda-validation", "plugin-validation"),
+            ("nvidia-operator-validator",), "nvcr.io/nvidia/gpu-operator"),
+    Operand("state-device-plugin", PLUGIN, "devicePlugin", "device-plugin", _WAITS,
+            ("nvidia-device-plugin",), "nvcr.io/nvidia/k8s-device-plugin"),
+    Operand("state-dcgm-exporter", "nvidia-dcgm-exporter", "dcgmExporter", "dcgm-exporter", _WAITS,
+            ("nvidia-dcgm-exporter",), "nvcr.io/nvidia/k8s/dcgm-exporter"),
+    Operand("gpu-feature-discovery", "gpu-feature-discovery", "gfd", "gpu-feature-discovery", _WAITS,
+            ("gpu-feature-discovery",), "nvcr.io/nvidia/k8s-device-plugin"),
+    Operand("state-mig-manager", "nvidia-mig-manager", "migManager", "mig-manager", _WAITS,
+            ("nvidia-mig-manager",), "nvcr.io/nvidia/cloud-native/k8s-mig-manager", host_pid=True),
+)  # fmt: skip
+NODE_LABELS = (
+    "driver", "gpu-feature-discovery", "container-toolkit", "device-plugin", "dcgm", "dcgm-exporter",
+    "node-status-exporter", "operator-validator", "client",
+)  # fmt: skip
+"""What the operator writes as nvidia.com/gpu.deploy.* on every GPU node; `mig-manager` only where the card has MIG."""
+VALIDATOR_IMAGE = "nvcr.io/nvidia/gpu-operator"
+
+
+def daemon_set(operand: Operand, policy: Object, namespace: str, version: str) -> Object:
+    """The DaemonSet of an operand as the operator would apply it."""
+    spec = policy["spec"]
+    labels = {"app": operand.daemon_set, "app.kubernetes.io/managed-by": "gpu-operator"}
+    tag = str(spec["driver"]["version"]) if operand.daemon_set == DRIVER else version
+    pod: Object = {
+        "nodeSelector": {f"nvidia.com/gpu.deploy.{operand.label}": "true"},
+        "tolerations": list(spec["daemonsets"]["tolerations"]),
+        "priorityClassName": "system-node-critical",
+        "serviceAccountName": operand.daemon_set.replace("-daemonset", ""),
+        "initContainers": [_container(name, f"{VALIDATOR_IMAGE}:{version}") for name in operand.init],
+        "containers": [_container(name, f"{operand.image}:{tag}") for name in operand.containers],
+        "volumes": [{"name": "run-nvidia-validations", "hostPath": {"path": "/run/nvidia/validations"}}],
+    }
+    if operand.host_pid:
+        pod["hostPID"] = True
+    if operand.runtime_class and not spec["cdi"]["nriPluginEnabled"]:
+        pod["runtimeClassName"] = spec["operator"]["runtimeClass"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": operand.daemon_set, "namespace": namespace, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": {"app": operand.daemon_set}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+            "updateStrategy": {"type": "OnDelete" if operand.daemon_set == DRIVER else "RollingUpdate"},
+        },
+    }
+
+
+def _container(name: str, image: str) -> Object:
+    return {"name": name, "image": image, "securityContext": {"privileged": True}}

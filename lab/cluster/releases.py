@@ -1,0 +1,229 @@
+"""Helm releases: what installing, upgrading and uninstalling the gpu-operator chart does to the cluster."""
+
+from __future__ import annotations
+
+import copy
+
+from decide.remainder import CRDS
+from lab.cluster.clock import stamp
+from lab.cluster.operand_programs import OPERATOR
+from lab.cluster.store import ApiError, Cluster, Object
+
+_DEFAULTS: Object = {
+    "nfd": {"enabled": True},
+    "cdi": {"enabled": True, "nriPluginEnabled": False},
+    "operator": {"runtimeClass": "nvidia", "cleanupCRD": False},
+    "daemonsets": {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]},
+    "driver": {"enabled": True, "version": "595.91.07"},
+    "toolkit": {"enabled": True},
+    "devicePlugin": {"enabled": True},
+    "dcgmExporter": {"enabled": True},
+    "gfd": {"enabled": True},
+    "migManager": {"enabled": True},
+    "clusterPolicy": {"deployCR": True},
+    "node-feature-discovery": {
+        "worker": {
+            "tolerations": [
+                {
+                    "key": "node-role.kubernetes.io/control-plane",
+                    "operator": "Equal",
+                    "value": "",
+                    "effect": "NoSchedule",
+                },
+                {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            ]
+        }
+    },
+}
+_DRIVERS = {"v26.3": "580.126.20", "v25.10": "580.105.08", "v25.3": "580.82.07"}
+_OLD_CRDS = ("clusterpolicies.nvidia.com", "nvidiadrivers.nvidia.com")
+_REMOVED_CRDS = (*_OLD_CRDS, "gpuclusters.nvidia.com")
+"""What the chart's clean-up hook deletes; it does not touch the two of the DRA driver."""
+_SPEC_KEYS = ("cdi", "operator", "daemonsets", "driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "migManager")
+
+
+def merged(base: Object, over: Object) -> Object:
+    """Helm's way to lay values over a chart's defaults: maps merge, lists and scalars replace."""
+    result = copy.deepcopy(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
+    return result
+
+
+def effective(version: str, values: Object) -> Object:
+    """The values that the templates see."""
+    line = version.rpartition(".")[0]
+    defaults = copy.deepcopy(_DEFAULTS)
+    defaults["driver"]["version"] = _DRIVERS.get(line, defaults["driver"]["version"])
+    defaults["cdi"]["enabled"] = line != "v25.3"
+    return merged(defaults, values)
+
+
+def install(cluster: Cluster, name: str, namespace: str, version: str, values: Object) -> Object:
+    """Installs the chart under a release name; raises `ApiError` in Helm's words."""
+    releases = cluster.data["releases"]
+    key = f"{namespace}/{name}"
+    if key in releases:
+        raise ApiError("AlreadyExists", "cannot re-use a name that is still in use")
+    if cluster.get("Namespace", namespace) is None:
+        raise ApiError("NotFound", f'create: failed to create: namespaces "{namespace}" not found')
+    _definitions(cluster, version)
+    given = effective(version, values)
+    objects = rendered(name, namespace, version, given)
+    for obj in objects:
+        _refuse_foreign(cluster, obj, name, namespace)
+    for obj in objects:
+        _own(cluster, cluster.create(obj))
+    cluster.data["operator_version"] = version
+    releases[key] = {"version": version, "values": values, "revision": 1, "status": "deployed"}
+    _record(cluster, name, namespace, releases[key])
+    return releases[key]  # type: ignore[no-any-return]
+
+
+def upgrade(cluster: Cluster, name: str, namespace: str, version: str, values: Object) -> Object:
+    """Brings a release to another version or other values."""
+    key = f"{namespace}/{name}"
+    release = cluster.data["releases"].get(key)
+    if release is None:
+        raise ApiError("NotFound", f'"{name}" has no deployed releases')
+    _definitions(cluster, version)
+    cluster.data["operator_version"] = version
+    wanted = rendered(name, namespace, version, effective(version, values))
+    for obj in wanted:
+        found = cluster.get(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace"))
+        _own(cluster, cluster.replace(obj) if found else cluster.create(obj))
+    _prune(cluster, name, namespace, wanted)
+    release.update(version=version, values=values, revision=release["revision"] + 1)
+    _record(cluster, name, namespace, release)
+    return release  # type: ignore[no-any-return]
+
+
+def uninstall(cluster: Cluster, name: str, namespace: str) -> None:
+    """Takes a release away; definitions stay unless its values say otherwise."""
+    key = f"{namespace}/{name}"
+    release = cluster.data["releases"].pop(key, None)
+    if release is None:
+        raise ApiError("NotFound", "uninstall: Release not loaded: " + f"{name}: release: not found")
+    given = effective(release["version"], release["values"])
+    _prune(cluster, name, namespace, [])
+    for number in range(1, release["revision"] + 1):
+        secret = cluster.get("Secret", f"sh.helm.release.v1.{name}.v{number}", namespace)
+        if secret:
+            cluster.remove(secret)
+    if given["operator"]["cleanupCRD"]:
+        for crd in [
+            found for found in cluster.list("CustomResourceDefinition") if found["metadata"]["name"] in _REMOVED_CRDS
+        ]:
+            cluster.remove(crd)
+    if given["nfd"]["enabled"]:
+        _forget_discovered(cluster)
+    cluster.changed = True
+
+
+def _forget_discovered(cluster: Cluster) -> None:
+    for name, labels in cluster.data["discovered"].items():
+        node = cluster.get("Node", name)
+        if node:
+            node["metadata"]["labels"] = {k: v for k, v in node["metadata"]["labels"].items() if k not in labels}
+            cluster.touch(node)
+    cluster.data["discovered"] = {}
+
+
+def _definitions(cluster: Cluster, version: str) -> None:
+    """Helm makes what is missing in `crds/`, and never changes or removes it."""
+    for name in CRDS if version >= "v26.7" else _OLD_CRDS:
+        if cluster.get("CustomResourceDefinition", name) is None:
+            plural, _, group = name.partition(".")
+            crd = _object("apiextensions.k8s.io/v1", "CustomResourceDefinition", name, None)
+            cluster.create({**crd, "spec": {"group": group, "names": {"plural": plural}, "scope": "Cluster"}})
+
+
+def _refuse_foreign(cluster: Cluster, obj: Object, name: str, namespace: str) -> None:
+    meta = obj["metadata"]
+    found = cluster.get(obj["kind"], meta["name"], meta.get("namespace"))
+    if found is None:
+        return
+    owned_by = found["metadata"].get("annotations", {}).get("meta.helm.sh/release-name")
+    problem = f'current value is "{owned_by}"' if owned_by else "missing key"
+    raise ApiError(
+        "Invalid",
+        f'unable to continue with install: {obj["kind"]} "{meta["name"]}" in namespace "{meta.get("namespace", "")}" '
+        "exists and cannot be imported into the current release: invalid ownership metadata; annotation validation "
+        f'error: key "meta.helm.sh/release-name" must equal "{name}": {problem}',
+    )
+
+
+def _own(cluster: Cluster, obj: Object) -> None:
+    name = obj["metadata"]["name"]
+    if obj["kind"] in ("Deployment", "DaemonSet"):
+        program = name[name.index("node-feature-discovery") :] if "node-feature-discovery" in name else OPERATOR
+        cluster.private(obj)["operand"] = program
+
+
+def _prune(cluster: Cluster, name: str, namespace: str, keep: list[Object]) -> None:
+    kept = {(obj["kind"], obj["metadata"]["name"]) for obj in keep}
+    ours = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
+    for kind in list(cluster.data["objects"]):
+        for obj in cluster.list(kind):
+            annotations = obj["metadata"].get("annotations", {})
+            if ours.items() <= annotations.items() and (kind, obj["metadata"]["name"]) not in kept:
+                cluster.remove(obj)
+
+
+def _record(cluster: Cluster, name: str, namespace: str, release: Object) -> None:
+    for old in cluster.list("Secret", namespace):
+        if old["metadata"].get("labels", {}).get("name") == name and old.get("type") == "helm.sh/release.v1":
+            old["metadata"]["labels"]["status"] = "superseded"
+    secret = _object("v1", "Secret", f"sh.helm.release.v1.{name}.v{release['revision']}", namespace)
+    secret["type"] = "helm.sh/release.v1"
+    labels = {"name": name, "owner": "helm", "status": "deployed", "version": str(release["revision"])}
+    secret["metadata"]["labels"] = {**labels, "modifiedAt": stamp(cluster.now)}
+    cluster.create(secret)
+
+
+def rendered(name: str, namespace: str, version: str, values: Object) -> list[Object]:
+    """The objects of the chart that matter here, marked as Helm marks them."""
+    objects = [_object("v1", "ServiceAccount", "gpu-operator", namespace)]
+    for kind in ("ClusterRole", "ClusterRoleBinding"):
+        objects.append(_object("rbac.authorization.k8s.io/v1", kind, "gpu-operator", None))
+    objects.append(_workload("Deployment", "gpu-operator", namespace, f"nvcr.io/nvidia/gpu-operator:{version}", []))
+    if values["nfd"]["enabled"]:
+        objects += _discovery(name, namespace, values["node-feature-discovery"]["worker"]["tolerations"])
+    if values["clusterPolicy"]["deployCR"]:
+        spec = {key: values[key] for key in _SPEC_KEYS}
+        objects.append({**_object("nvidia.com/v1", "ClusterPolicy", "cluster-policy", None), "spec": spec})
+    for obj in objects:
+        obj["metadata"]["labels"] = {
+            **obj["metadata"].get("labels", {}),
+            "app.kubernetes.io/instance": name,
+            "app.kubernetes.io/managed-by": "Helm",
+            "app.kubernetes.io/name": "gpu-operator",
+            "app.kubernetes.io/version": version,
+            "helm.sh/chart": f"gpu-operator-{version}",
+        }
+        marks = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
+        obj["metadata"]["annotations"] = marks
+    return objects
+
+
+def _discovery(name: str, namespace: str, tolerations: list[Object]) -> list[Object]:
+    image, full = "registry.k8s.io/nfd/node-feature-discovery:v0.19.0", f"{name}-node-feature-discovery"
+    return [
+        _workload("Deployment", f"{full}-master", namespace, image, []),
+        _workload("Deployment", f"{full}-gc", namespace, image, []),
+        _workload("DaemonSet", f"{full}-worker", namespace, image, tolerations),
+    ]
+
+
+def _workload(kind: str, name: str, namespace: str, image: str, tolerations: list[Object]) -> Object:
+    labels = {"app": name, "app.kubernetes.io/component": name}
+    pod = {"containers": [{"name": name, "image": image}], "tolerations": tolerations}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return {**_object("apps/v1", kind, name, namespace), "spec": spec}
+
+
+def _object(version: str, kind: str, name: str, namespace: str | None) -> Object:
+    meta = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": version, "kind": kind, "metadata": meta}

@@ -1,0 +1,172 @@
+"""Reads the description of a world strictly: every fault at once, with its path and a word that was meant."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from decide import catalog, defaults
+from lab.cluster.operand_programs import PARTS
+
+OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
+JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "image", "hang")
+API_STATES = ("up", "down", "slow")
+
+_WORLD: dict[str, Any] = {
+    "kubernetes": "1.35",
+    "context": "demo",
+    "contexts": [],
+    "nodes": [],
+    "namespaces": [],
+    "runtime_classes": [],
+    "operator": {
+        "installed": False,
+        "namespace": defaults.OPERATOR_NAMESPACE,
+        "version": defaults.OPERATOR_VERSION,
+        "values": {},
+        "ready_seconds": 40,
+        "driver_seconds": 90,
+        "fault": "none",
+        "part": "",
+    },
+    "jobs": {"fault": "none", "nodes": []},
+    "api": "up",
+}
+_NODE: dict[str, Any] = {
+    "name": "",
+    "card": None,
+    "gpus": 0,
+    "driver": None,
+    "toolkit": False,
+    "cdi": True,
+    "device_plugin": False,
+    "labels": {},
+    "taints": [],
+    "ready": True,
+    "present": True,
+    "unhealthy": 0,
+    "busy": 0,
+    "cpus": 16,
+    "memory": "64Gi",
+    "kernel": "6.8.0-71-generic",
+}
+_CHOICES = {
+    "operator.fault": OPERATOR_FAULTS,
+    "operator.part": ("", *PARTS),
+    "operator.version": defaults.OPERATOR_VERSIONS,
+    "jobs.fault": JOB_FAULTS,
+    "api": API_STATES,
+}
+_OPTIONAL_TEXT = ("card", "driver")
+
+
+class WorldError(ValueError):
+    """The description of a world, or a switch of it, makes no sense; the text has a line for each fault."""
+
+
+def normal(wanted: dict[str, Any]) -> dict[str, Any]:
+    """The description with all defaults filled in, or one `WorldError` with every fault."""
+    faults = list(_faults(wanted))
+    if faults:
+        raise WorldError("\n".join(faults))
+    spec = {**copy.deepcopy(_WORLD), **copy.deepcopy(wanted)}
+    for part in ("operator", "jobs"):
+        spec[part] = {**copy.deepcopy(_WORLD[part]), **(wanted.get(part) or {})}
+    spec["nodes"] = [_node(one) for one in spec["nodes"]]
+    return spec
+
+
+def _node(wanted: dict[str, Any]) -> dict[str, Any]:
+    known = {key: value for key, value in wanted.items() if key in _NODE}
+    node = {**copy.deepcopy(_NODE), **copy.deepcopy(known)}
+    node["taints"] = [taint(one) for one in node["taints"]]
+    card = catalog.find(node["card"] or "")
+    if card:
+        node["gpus"] = known.get("gpus", 1)
+        node.update(card=card.name, memory_mib=card.memory_mib, compute_capability=card.compute_capability)
+        node.update(family=card.generation.lower(), mig=card.mig)
+    return node
+
+
+def taint(written: str | dict[str, str]) -> dict[str, str]:
+    """A taint as Kubernetes has it, from that form or from `key=value:Effect`."""
+    if isinstance(written, dict):
+        return dict(written)
+    rest, _, effect = written.rpartition(":")
+    key, _, value = rest.partition("=")
+    return {"key": key, **({"value": value} if value else {}), "effect": effect}
+
+
+def _faults(wanted: dict[str, Any]) -> Iterator[str]:
+    yield from _unknown("", wanted, _WORLD)
+    for part in ("operator", "jobs"):
+        inner = wanted.get(part) or {}
+        if isinstance(inner, dict):
+            yield from _unknown(f"{part}.", inner, _WORLD[part])
+    for path, allowed in _CHOICES.items():
+        value = at(wanted, path)
+        if value is not None and value not in allowed:
+            listed = ", ".join(repr(one) for one in allowed)
+            yield f"{path}: {value!r} is not one of {listed}{meant(str(value), allowed)}"
+    nodes = wanted.get("nodes")
+    for number, node in enumerate(nodes if isinstance(nodes, list) else ()):
+        yield from _node_faults(f"nodes[{number}]", node)
+
+
+def at(spec: dict[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None."""
+    value: Any = spec
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+_DERIVED = ("memory_mib", "compute_capability", "family", "mig")
+
+
+def _node_faults(path: str, node: Any) -> Iterator[str]:
+    if not isinstance(node, dict):
+        yield f"{path}: must be a map such as {{name: gpu-1, card: Tesla T4}}"
+        return
+    if not node.get("name"):
+        yield f"{path}.name: is missing, for example gpu-1"
+    known = {**_NODE, **dict.fromkeys(_DERIVED)}
+    yield from _unknown(f"{path}.", node, known)
+    card = node.get("card")
+    if card and not catalog.find(str(card)):
+        close = meant(str(card), [one.name for one in catalog.CARDS.values()])
+        yield f"{path}.card: {card!r} is not in the catalog{close}"
+    taints = node.get("taints", [])
+    for one in taints if isinstance(taints, list) else ():
+        found = taint(one)
+        if not found.get("key") or found.get("effect") not in ("NoSchedule", "NoExecute", "PreferNoSchedule"):
+            yield f"{path}.taints: {one!r} is no taint, for example nvidia.com/gpu=present:NoSchedule"
+
+
+def _unknown(prefix: str, given: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
+    for key, value in given.items():
+        if key not in known:
+            yield f"{prefix}{key}: there is no such key{meant(key, list(known))}"
+        elif not _fits(key, value, known[key]):
+            yield f"{prefix}{key}: {value!r} should look like {known[key]!r}"
+
+
+def _fits(key: str, value: Any, example: Any) -> bool:
+    if key in _OPTIONAL_TEXT:
+        return value is None or isinstance(value, str)
+    if example is None:
+        return True
+    if isinstance(example, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(example, bool)
+    if isinstance(example, int):
+        return isinstance(value, (int, float)) and value >= 0
+    return isinstance(value, type(example))
+
+
+def meant(word: str, known: Any) -> str:
+    """`, did you mean ...?` or nothing."""
+    import difflib  # costs some milliseconds, and only a fault needs it
+
+    close = difflib.get_close_matches(word, [one for one in known if one], 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,55 @@
+"""What the engine tells whoever watches: the one stream behind the tree, the plain lines and --json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Op = Literal[
+    "create", "update", "delete", "same", "refresh", "read", "replace", "create-replacement", "delete-replaced", "discard",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Change:
+    """One property of an update or replacement; secrets come as "[secret]", unknowns as "[unknown]"."""
+
+    path: str
+    old: Any
+    new: Any
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    phase: Literal["start", "done", "failed"]
+    op: str
+    type: str
+    name: str
+    urn: str
+    parent: str = ""
+    """URN of the parent; empty for the stack."""
+    seconds: float = 0.0
+    changes: tuple[Change, ...] = ()
+    message: str = ""
+    """Why it failed, whole."""
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    severity: Literal["debug", "info", "warning", "error"]
+    text: str
+    urn: str = ""
+    """The resource it belongs to; empty for the operation as a whole."""
+
+
+@dataclass(frozen=True)
+class SummaryEvent:
+    op: str
+    changes: dict[str, int]
+    """Counts by op as the real engine counts them: default providers and failed steps are not counted."""
+    result: Literal["succeeded", "failed"]
+    seconds: float
+
+
+Event = StepEvent | LogEvent | SummaryEvent

@@ -1,0 +1,1 @@
+"""What stands behind the resource types in a rehearsal."""

@@ -1,0 +1,263 @@
+"""One stack in the rehearsal: its settings, its simulated world, its state, and the engine that runs the program."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import runpy
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lab.events import Event, StepEvent, SummaryEvent
+from lab.stack_file import NAMESPACE, Loader, StackFile, WrongUse, read, split
+
+if TYPE_CHECKING:
+    from lab.cluster.world import World
+    from lab.engine import Engine, Operation, Result
+    from lab.provider import Provider
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = "GPU_READY_LAB_DIR"
+"""Environment variable that moves `.lab`."""
+
+
+class Parts:
+    """What a session is put together from; everything is imported when it is needed, for the SDKs cost a second."""
+
+    def wish(self, own: Mapping[str, str], secret_keys: frozenset[str]) -> Any:
+        """The checked settings; a fault in them is the user's."""
+        import settings
+
+        try:
+            return settings.parse(dict(own), secret_keys=sorted(secret_keys))
+        except settings.SettingsError as faults:
+            raise WrongUse(str(faults)) from None
+
+    def world(self, path: Path, speed: float) -> World:
+        """The simulated world that is kept there."""
+        from lab.cluster.world import World
+
+        return World(path, speed)
+
+    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> World:
+        """A world as described, kept there from now on."""
+        from lab.cluster.world import World
+
+        return World.create(path, spec, speed)
+
+    def derived_world(self, wish: Any) -> dict[str, Any]:
+        """A world that fits the settings, for a stack without one of its own."""
+        from lab.cluster import derive
+
+        return derive.world(wish)
+
+    def providers(self, world: World, root: Path) -> Sequence[Provider]:
+        """What stands behind the resource types."""
+        from lab.providers.command import CommandProvider
+        from lab.providers.kubernetes import KubernetesProvider
+
+        return [CommandProvider(env=world.env(), cwd=str(root)), KubernetesProvider(world)]
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What differs from the world's start when all was taken back."""
+
+    expected: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    switched: bool = False
+    """Whether the user turned switches of the world meanwhile: those differences are not ours."""
+
+
+class Session:
+    """Everything that one command of the rehearsal needs."""
+
+    def __init__(
+        self,
+        wanted: str,
+        changes: Sequence[str] = (),
+        root: Path = ROOT,
+        parts: Parts | None = None,
+        speed: float = 0.0,
+    ) -> None:
+        self.root, self.parts, self.speed = root, parts or Parts(), speed
+        ours, self.switches = split(changes)
+        self.stack: StackFile = read(root, wanted, ours)
+        self.name = self.stack.name
+        self.folder = Path(os.environ.get(FOLDER) or root / ".lab") / self.name
+        self.engine: Engine | None = None
+        self._began = self._clock()
+
+    def _clock(self) -> float:
+        from lab.cluster.clock import Clock
+
+        return Clock(self.folder / "clock").now()
+
+    def simulated_seconds(self) -> float:
+        """How much time passed in the simulated world since the command began."""
+        return self._clock() - self._began
+
+    def wish(self) -> Any:
+        """The settings, or WrongUse with all faults: asked before anything is made."""
+        return self.parts.wish(self.stack.own(), self.stack.own_secrets())
+
+    @property
+    def secret_count(self) -> int:
+        """How many secrets were replaced by placeholders."""
+        return len(self.stack.secret_keys)
+
+    def store(self) -> Any:
+        """The state of this stack."""
+        from lab.state import FileStore
+
+        return FileStore(_near(self.folder / "state.json"))
+
+    def resources(self) -> list[dict[str, Any]]:
+        """All resources of the state, in the form of the state file; secrets masked."""
+        from lab.values import from_json, shown, to_json
+
+        return [to_json(shown(from_json(item))) for item in self.store().load()["resources"]]
+
+    def world(self) -> World:
+        """The simulated world; made when there is none yet."""
+        path = self.folder / "world.json"
+        if path.exists():
+            return self.parts.world(path, self.speed)
+        spec = self._world_spec(self.wish())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _worlds_faults("the description of the simulated world"), _alone(self.folder / "new"):
+            make = self.parts.new_world
+            return self.parts.world(path, self.speed) if path.exists() else make(path, spec, self.speed)
+
+    def _world_spec(self, wish: Any) -> dict[str, Any]:
+        own = self.root / "lab" / "worlds" / f"{self.name}.yaml"
+        if own.is_file():
+            return dict(yaml.load(own.read_text(encoding="utf-8"), Loader=Loader))
+        return self.parts.derived_world(wish)
+
+    def turn_switches(self) -> list[str]:
+        """Does what `--set world...` asks for; returns a line for each."""
+        for path, value in self.switches:
+            with _worlds_faults(f"--set world.{path}"):
+                self.world().switch(path, value)
+            if self._start.exists():
+                self._switched.touch()
+        shown = [(path, json.dumps(value, default=str)) for path, value in self.switches]
+        return [f"world: {path} = {value} (stays until it is set again)" for path, value in shown]
+
+    def node_count(self) -> int:
+        """Nodes of the simulated cluster."""
+        with self.world().open() as cluster:
+            return len(cluster.list("Node"))
+
+    def run(self, op: Operation, on_event: Callable[[Event], None]) -> Result:
+        """Carries out one operation."""
+        from lab.engine import Engine
+
+        world = self.world()
+        if op == "up":
+            self._remember_start(world)
+        self.engine = Engine(
+            NAMESPACE,
+            self.name,
+            self.store(),
+            self.parts.providers(world, self.root),
+            on_event,
+            root_directory=str(self.root),
+        )
+        with _importable(self.root):
+            return self.engine.run(
+                op,
+                self._program,
+                config=self.stack.wire(),
+                secret_keys=sorted(self.stack.secret_keys),
+            )
+
+    def _program(self) -> None:
+        runpy.run_path(str(self.root / "__main__.py"), run_name="__main__")
+
+    def stop(self) -> None:
+        """The first call lets running steps end, the second ends them."""
+        if self.engine is not None:
+            self.engine.stop()
+
+    def planned_deletions(self) -> Iterator[Event]:
+        """What `destroy` would do, as a preview tells it."""
+        kept = [item for item in self.resources() if not item.get("retainOnDelete") and not item.get("external")]
+        for item in kept:
+            urn = str(item["urn"])
+            yield StepEvent("done", "delete", item["type"], urn.rpartition("::")[2], urn, item.get("parent", ""))
+        counted = [
+            item for item in kept if not item["type"].startswith("pulumi:providers:") or "::default" not in item["urn"]
+        ]
+        yield SummaryEvent("preview", {"delete": len(counted)} if counted else {}, "succeeded", 0.0)
+
+    @property
+    def _start(self) -> Path:
+        return self.folder / "start.json"
+
+    def _remember_start(self, world: World) -> None:
+        """How the world was before the first `up`, to say after `destroy` what stays."""
+        if not self._start.exists():
+            self._start.write_text(json.dumps(world.snapshot()), encoding="utf-8")
+
+    @property
+    def _switched(self) -> Path:
+        return self.folder / "switched"
+
+    def remainder(self) -> Remainder:
+        """What is in the world now and was not before the first `up`."""
+        if not self._start.exists():
+            return Remainder()
+        world = self.world()
+        before = json.loads(self._start.read_text(encoding="utf-8"))
+        after = world.snapshot()
+        unexpected = world.unexpected(before, after)
+        expected = [line for line in world.remainder(before, after) if line not in unexpected]
+        return Remainder(tuple(expected), tuple(unexpected), self._switched.exists())
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else does the same meanwhile: two first commands at once make one world."""
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _worlds_faults(about: str) -> Iterator[None]:
+    from lab.cluster.spec import WorldError
+
+    try:
+        yield
+    except WorldError as error:
+        raise WrongUse(f"{about}: {error}") from error
+
+
+def _near(path: Path) -> Path:
+    """Relative to where the user stands, if it lies below: messages get shorter."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+class _importable:
+    """Lets the program import the modules that lie beside it."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = str(root)
+
+    def __enter__(self) -> None:
+        sys.path.insert(0, self.path)
+
+    def __exit__(self, *_error: object) -> None:
+        sys.path.remove(self.path)

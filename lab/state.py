@@ -1,0 +1,287 @@
+"""The state of a stack: its entries, the file that keeps them, and the lock on that file.
+
+A rehearsal: nothing is encrypted, secrets stand in the file in clear with a mark, and the file says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import fcntl
+import getpass
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
+
+from lab.values import from_json, to_json
+
+VERSION: Final = 1
+REHEARSAL: Final = "State of a rehearsal: no real resources, nothing is encrypted, no real secret belongs in here."
+Document = dict[str, Any]
+
+
+class StateError(Exception):
+    """The state cannot be used; the text says why and what to do, and nothing was changed."""
+
+
+class StateUnreadableError(StateError):
+    """The file is no state file, or only a part of one."""
+
+
+class StateTooNewError(StateError):
+    """The file was written by a later release."""
+
+
+class StateLockedError(StateError):
+    """Another operation uses the state."""
+
+
+@dataclass(eq=False)
+class Entry:
+    """One resource as it stands in the state; the names are those of a real state file, in Python's spelling."""
+
+    urn: str
+    type: str
+    custom: bool = True
+    id: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    parent: str = ""
+    provider: str = ""
+    """URN and id of the provider resource, joined by "::"."""
+    dependencies: list[str] = field(default_factory=list)
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    protect: bool = False
+    delete: bool = False
+    """Replaced already, waits for its deletion."""
+    external: bool = False
+    """Only read, never ours to change."""
+    pending_replacement: bool = False
+    """Deleted already, waits for its replacement."""
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    replace_with: list[str] = field(default_factory=list)
+    ignore_changes: list[str] = field(default_factory=list)
+    replace_on_changes: list[str] = field(default_factory=list)
+    replacement_trigger: Any = None
+    additional_secret_outputs: list[str] = field(default_factory=list)
+    custom_timeouts: dict[str, str] = field(default_factory=dict)
+    init_errors: list[str] = field(default_factory=list)
+    resource_hooks: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The logical name: the last part of the URN."""
+        return self.urn.rpartition("::")[2]
+
+    @property
+    def provider_urn(self) -> str:
+        """URN of the provider resource."""
+        return self.provider.rpartition("::")[0]
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether this entry is itself a provider resource."""
+        return self.type.startswith("pulumi:providers:")
+
+    @property
+    def is_default_provider(self) -> bool:
+        """Whether the engine made this provider resource, not the program."""
+        return self.is_provider and (self.name == "default" or self.name.startswith("default_"))
+
+    def uses(self) -> set[str]:
+        """URNs of everything that must outlive this resource."""
+        by_property = {urn for urns in self.property_dependencies.values() for urn in urns}
+        single = {self.parent, self.provider_urn, self.deleted_with} - {""}
+        return single | by_property | {*self.dependencies, *self.replace_with}
+
+    def to_state(self) -> Document:
+        """The form of the state file; empty fields are left out."""
+        pairs = ((name, to_json(getattr(self, key))) for key, name in _NAMES.items())
+        return {name: value for name, value in pairs if not _is_empty(value) or name == "custom"}
+
+    @staticmethod
+    def from_state(document: Document) -> Entry:
+        """The opposite of `to_state`."""
+        return Entry(**{key: from_json(document[name]) for key, name in _NAMES.items() if name in document})
+
+    def renamed(self, new_urn: Callable[[str], str]) -> Entry:
+        """A copy that refers to resources by their new URNs (aliases)."""
+        twin = copy.copy(self)
+        twin.parent, twin.deleted_with = new_urn(self.parent), new_urn(self.deleted_with)
+        twin.dependencies = [new_urn(urn) for urn in self.dependencies]
+        twin.property_dependencies = {k: [new_urn(u) for u in urns] for k, urns in self.property_dependencies.items()}
+        if self.provider:
+            twin.provider = f"{new_urn(self.provider_urn)}::{self.provider.rpartition('::')[2]}"
+        return twin
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is False or value in ("", [], {})
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
+
+
+_NAMES: Final = {item.name: _camel(item.name) for item in fields(Entry)}
+
+
+def empty_document() -> Document:
+    """A state without resources."""
+    return {"rehearsal": REHEARSAL, "version": VERSION, "resources": [], "pending_operations": []}
+
+
+class Store(Protocol):
+    """Where a state is kept."""
+
+    def load(self) -> Document:
+        """The state, checked; an empty one if there is none."""
+        ...
+
+    def save(self, document: Document) -> None:
+        """Keeps the state; when this returns, it is kept."""
+        ...
+
+    def locked(self, notice: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+        """Holds the state for one operation; `notice` is told when a dead holder's lock was taken over."""
+        ...
+
+
+class MemoryStore:
+    """A state for tests; it is kept as text, so that what could not be written to a file fails here too."""
+
+    def __init__(self, document: Document | None = None) -> None:
+        self._text = json.dumps(document or empty_document())
+
+    def load(self) -> Document:
+        """A fresh copy of what was saved last."""
+        return dict(json.loads(self._text))
+
+    def save(self, document: Document) -> None:
+        """Keeps the document."""
+        self._text = json.dumps(document)
+
+    @contextlib.contextmanager
+    def locked(self, notice: Callable[[str], None]) -> Iterator[None]:
+        """Nothing to lock: only one process sees it."""
+        yield
+
+
+class FileStore:
+    """A state file: mode 0600, replaced atomically, one backup of how it was before the operation, and a lock."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.backup = self.path.with_name(self.path.name + ".bak")
+        self.lock_path = self.path.with_name(self.path.name + ".lock")
+        self._backed_up = False
+
+    def load(self) -> Document:
+        """Reads and checks the file; a missing one is an empty state."""
+        try:
+            document = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return empty_document()
+        except (OSError, ValueError) as error:
+            raise self._unreadable(str(error)) from error
+        return self._checked(document)
+
+    def _checked(self, document: Any) -> Document:
+        if not isinstance(document, dict) or not isinstance(document.get("version"), int):
+            raise self._unreadable("it is JSON, but not a state")
+        if document["version"] > VERSION:
+            raise StateTooNewError(
+                f"The state file {self.path} has version {document['version']}, this release reads up to {VERSION}. "
+                "Nothing was changed: use the release that wrote it, or move the file away to begin anew."
+            )
+        try:
+            for item in [*document["resources"], *(item["resource"] for item in document["pending_operations"])]:
+                Entry.from_state(item)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise self._unreadable(f"a resource in it is incomplete ({error})") from error
+        return document
+
+    def _unreadable(self, why: str) -> StateUnreadableError:
+        has_backup = self.backup.exists()
+        hint = f"Copy {self.backup} over it, or move both away" if has_backup else "Move it away"
+        return StateUnreadableError(
+            f"The state file {self.path} cannot be read: {why}. Nothing was changed. {hint} to begin anew."
+        )
+
+    def save(self, document: Document) -> None:
+        """Writes beside the file, flushes to the disk, then takes its place."""
+        data = json.dumps(document, indent=1).encode() + b"\n"
+        try:
+            if not self._backed_up and self.path.exists():
+                self._write(self.backup, self.path.read_bytes())
+            self._backed_up = True
+            self._write(self.path, data)
+        except OSError as error:
+            raise StateError(f"The state {self.path} cannot be written: {error}. It is as it was.") from error
+
+    def _write(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+    @contextlib.contextmanager
+    def locked(self, notice: Callable[[str], None]) -> Iterator[None]:
+        """Holds the lock file; the kernel lets go of it when its holder dies, so that no lock is stale here."""
+        with self._lock_file() as file:
+            self._acquire(file, notice)
+            self._backed_up = False
+            try:
+                yield
+            finally:
+                file.seek(0)
+                file.truncate()
+
+    def _lock_file(self) -> IO[str]:
+        try:
+            self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+            return os.fdopen(os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        except OSError as error:
+            raise StateError(f"The state {self.path} cannot be used: {error}. Nothing was changed.") from error
+
+    def _acquire(self, file: IO[str], notice: Callable[[str], None]) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateLockedError(self._in_use(_holder(file), "Wait until it has ended.")) from error
+        left = _holder(file)
+        if left and left.get("host") != socket.gethostname():
+            raise StateLockedError(self._in_use(left, f"If it is gone, delete {self.lock_path}."))
+        if left:
+            notice(f"The last operation ended without letting go of the state ({_described(left)}): lock taken over.")
+        file.seek(0)
+        file.truncate()
+        me = {"pid": os.getpid(), "host": socket.gethostname(), "user": getpass.getuser(), "since": time.time()}
+        json.dump(me, file)
+        file.flush()
+
+    def _in_use(self, holder: Document, advice: str) -> str:
+        return f"Another operation uses the state {self.path}: {_described(holder)}. Nothing was changed. {advice}"
+
+
+def _holder(file: IO[str]) -> Document:
+    file.seek(0)
+    try:
+        return dict(json.loads(file.read() or "{}"))
+    except ValueError:
+        return {"user": "somebody", "pid": "?", "host": "an unknown host"}
+
+
+def _described(holder: Document) -> str:
+    age = f", for {time.time() - holder['since']:.0f} s" if "since" in holder else ""
+    return f"{holder.get('user')}, process {holder.get('pid')} on {holder.get('host')}{age}"

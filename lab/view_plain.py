@@ -1,0 +1,86 @@
+"""Plain lines, for logs and pipes: one when something is done, one for each new word of progress."""
+
+from __future__ import annotations
+
+import threading
+from typing import TextIO
+
+from lab.events import Event, LogEvent, StepEvent, SummaryEvent
+from lab.view import FAILED, QUIET, Reason, change_lines, is_default_provider, mark_of, reason, seconds_text
+from lab.view_model import named
+
+PARTS = frozenset({"create-replacement", "delete-replaced"})
+"""Not told one by one: the line of the `replace` says it."""
+
+
+class PlainView:
+    """Writes lines as things end; colors, cursor movements and rich are not needed for that."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.preview = False
+        self.said: set[str] = set()
+        self.notes: dict[str, str] = {}
+        self.lock = threading.RLock()
+
+    def say(self, text: str, style: str = "", copied: bool = False, end: str = "\n") -> None:
+        """One line of our own."""
+        with self.lock:
+            self._write(text, end)
+
+    def begin(self, op: str, stack: str) -> None:
+        """An operation starts."""
+        self.preview = op == "preview"
+        self.notes.clear()
+
+    def event(self, event: Event) -> None:
+        """Writes what is worth a line."""
+        with self.lock:
+            for line in self._lines(event):
+                self._write(line)
+
+    def end(self) -> None:
+        """Nothing is left to write: each line was written when it was known."""
+
+    def _write(self, line: str, end: str = "\n") -> None:
+        self.out.write(line + end)
+        self.out.flush()
+
+    def _lines(self, event: Event) -> list[str]:
+        if isinstance(event, SummaryEvent):
+            return []
+        return self._log_lines(event) if isinstance(event, LogEvent) else self._step_lines(event)
+
+    def _step_lines(self, event: StepEvent) -> list[str]:
+        what = f"{event.op} {event.type} {event.name}"
+        if event.phase == "failed" and event.message:
+            self.said.add(event.message)  # it comes once more, as an error of the log
+            return failure_lines(f"{FAILED.sign} {what} failed ({seconds_text(event.seconds)})", reason(event.message))
+        unseen = event.op in QUIET | PARTS or is_default_provider(event.type, event.name)
+        if event.phase != "done" or (unseen and not event.changes):
+            return []
+        took = "" if self.preview else f" ({seconds_text(event.seconds)})"
+        changes = [f"    {line}" for line in change_lines(event.changes)]
+        return [f"{mark_of(event.op).sign} {what}{took}", *changes]
+
+    def _log_lines(self, event: LogEvent) -> list[str]:
+        if event.severity == "debug":
+            return []
+        if event.urn and event.severity == "info":
+            return self._progress(event)
+        if event.text in self.said:
+            return []
+        self.said.add(event.text)
+        return [event.text if event.severity == "info" else f"{event.severity}: {event.text}"]
+
+    def _progress(self, event: LogEvent) -> list[str]:
+        text = event.text.strip()
+        if not text or self.notes.get(event.urn) == text:
+            return []
+        self.notes[event.urn] = text
+        return [f"  {named(event.urn)[1]}: {line}" for line in text.splitlines()]
+
+
+def failure_lines(head: str, why: Reason) -> list[str]:
+    """The head with the reason on the same line, the rest below."""
+    return [f"{head}: {why.line}", *(f"    {line}" for line in why.more)]

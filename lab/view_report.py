@@ -1,0 +1,128 @@
+"""What is said around the tree: what is simulated, the proof per node, what stays, the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lab.events import StepEvent
+from lab.view import seconds_text, short_type
+from lab.view_model import STACK_TYPE, Tree, named
+
+
+class Line(NamedTuple):
+    """A line and its style on a terminal."""
+
+    text: str
+    style: str = ""
+    copied: bool = False
+
+
+def header(nodes: int, secrets: int = 0) -> list[Line]:
+    """The first line of every command: what is real here, which is nothing."""
+    lines = [Line(f"rehearsal: {simulated(nodes)}; nothing real is touched", "dim")]
+    if secrets:
+        what = "secret is replaced by a placeholder" if secrets == 1 else "secrets are replaced by placeholders"
+        lines.append(Line(f"{secrets} {what}: a rehearsal takes no real one", "dim"))
+    return lines
+
+
+def simulated(nodes: int) -> str:
+    """Engine and world in half a sentence."""
+    return f"built-in engine, simulated cluster ({nodes} node{'' if nodes == 1 else 's'})"
+
+
+def closing(report: Mapping[str, Any]) -> Iterator[Line]:
+    """What `up` proved, node by node."""
+    for node in report.get("nodes") or []:
+        yield from (Line(""), *_node(node))
+    for name in report.get("not_tested") or []:
+        yield Line(f"  not tested: {_text(name)}", "yellow")
+    for warning in report.get("warnings") or []:
+        yield Line(f"  warning: {_text(warning)}", "yellow")
+
+
+def take_back(stack: str, hint: str) -> Iterator[Line]:
+    """How to undo it, here and outside of the rehearsal, and what then stays."""
+    first, *rest = hint.splitlines() or [""]
+    outside = f" (outside of the rehearsal: {first})" if first else ""
+    yield Line(f"take it back: python -m lab destroy -s {stack}{outside}")
+    yield from (Line(f"  {line}", "dim") for line in rest)
+
+
+def _node(node: Mapping[str, Any]) -> Iterator[Line]:
+    card = " ".join(
+        str(part)
+        for part in (f"{node.get('gpus') or 1} x {node.get('card') or 'unknown card'}", node.get("memory") or "")
+    )
+    facts = [card.strip()]
+    facts += [f"{word} {node[key]}" for key, word in (("driver", "driver"), ("cuda", "CUDA up to")) if node.get(key)]
+    facts += [f"{float(node['seconds']):.0f}s"] if node.get("seconds") else []
+    checks = node.get("checks") or []
+    passed = bool(checks) and all(check.get("passed") for check in checks)
+    yield Line(
+        f"{'GPU ready' if passed else 'NOT ready'}: {node.get('name')}: {', '.join(facts)}",
+        "bold green" if passed else "bold red",
+    )
+    for check in checks:
+        word = "passed" if check.get("passed") else "FAILED"
+        evidence = str(check.get("evidence") or "").strip().splitlines()
+        yield Line(
+            f"  {word} {check.get('name')}{': ' + evidence[-1] if evidence else ''}",
+            "green" if check.get("passed") else "red",
+        )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ": ".join(str(value[key]) for key in ("name", "reason", "text") if value.get(key)) or str(dict(value))
+    return str(value)
+
+
+def workload(text: str) -> Iterator[Line]:
+    """The first workload, to copy: no guides, no colors inside it."""
+    if text.strip():
+        yield Line("")
+        yield Line("first workload, to copy (kubectl apply -f FILE):", "bold")
+        yield from (Line(line, "cyan", copied=True) for line in text.strip("\n").splitlines())
+        yield Line("")
+
+
+def stays(expected: Sequence[str], unexpected: Sequence[str] = (), switched: bool = False) -> Iterator[Line]:
+    """What `destroy` left in the world, sorted into what it says it leaves and what it should not have left."""
+    if not expected and not unexpected:
+        yield Line("nothing stays: the cluster is as it was before the first up", "green")
+    if expected:
+        yield Line("stays in the cluster, as the destroy hint of up says:", "yellow")
+        yield from (Line(f"  {one}") for one in expected)
+    if unexpected:
+        because = (
+            "differs from the start; switches of the world were turned meanwhile"
+            if switched
+            else "should not have stayed"
+        )
+        yield Line(f"{because}:", "yellow" if switched else "bold red")
+        yield from (Line(f"  {one}") for one in unexpected)
+
+
+def last(op: str, stack: str, result: str, seconds: float, counts: str, clock: float = 0.0) -> Line:
+    """The last line of every command: how it ended, and once more that nothing of it was real."""
+    inside = f" ({seconds_text(clock)} in the simulated cluster)" if clock >= 1 else ""
+    text = f"rehearsal: {op} of {stack} {result} in {seconds_text(seconds)}{inside}: {counts}; nothing real was touched"
+    return Line(text, "bold green" if result == "succeeded" else "bold red")
+
+
+def state_lines(resources: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """The resources of a state as a tree."""
+    tree = Tree()
+    for item in resources:
+        urn = str(item["urn"])
+        tree.step(StepEvent("done", "read", item["type"], named(urn)[1], urn, item.get("parent", "")))
+        tree.nodes[urn].op = "kept"
+    ids = {str(item["urn"]): str(item.get("id") or "") for item in resources}
+    rows = tree.rows()
+    width = max((len(row.guides + row.node.name) for row in rows), default=0)
+    for row in rows:
+        if row.node.type != STACK_TYPE:
+            name = f"{row.guides}{row.node.name}"
+            yield Line(f"{name:<{width}}  {short_type(row.node.type):<20}  {ids[row.node.urn]}".rstrip())

@@ -1,0 +1,164 @@
+"""What the user wants: `parse` turns the config into Settings, or lists every fault at once."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from decide.ownership import LATER_TARGETS, TARGETS, Owner, Ownership
+from decide.remainder import Left, remainder
+from settings.faults import Fault, SettingsError
+from settings.kinds import BROKEN, Place, Reading, camel, unknown
+from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
+from settings.rules import broken, decision
+
+__all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
+
+SECRETS = ("sshPrivateKey", "sshPassword", "k3sToken", "registryPassword")
+"""Keys that only ever stand encrypted. Here their presence is seen, never their content; later targets read them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Config):
+    """A config without faults, and who owns what on its nodes."""
+
+    ownership: Ownership
+
+    # The arguments' types stand in `components`, which needs Pulumi: hence Any. A contract test holds both together.
+
+    def nodes_args(self) -> Any:
+        """Arguments of ExistingGpuNodes."""
+        return {
+            "context": self.cluster.context,
+            "kubeconfig": self.cluster.kubeconfig,
+            **self._which_nodes(),
+            "gpu": self._choices(),
+        }
+
+    def stack_args(self) -> Any:
+        """Arguments of GpuStack."""
+        operator = self.gpu.operator
+        return {
+            "gpu": self._choices(),
+            "operator_version": operator.version,
+            "operator_timeout_seconds": operator.timeout_seconds,
+            "remove_crds": operator.remove_crds,
+            "values": dict(operator.values),
+        }
+
+    def validation_args(self, nodes: Any) -> Any:
+        """Arguments of GpuValidation, on the cluster that these GPU nodes belong to."""
+        wish = self.validation
+        return {
+            "kubeconfig": nodes.kubeconfig,
+            "context": nodes.context,
+            **self._which_nodes(),
+            "gpu": self._choices(),
+            "gpus": wish.gpus,
+            "timeout_seconds": wish.timeout_seconds,
+            "poll_seconds": wish.poll_seconds,
+            "smi_image": wish.smi_image,
+            "cuda_image": wish.cuda_image,
+        }
+
+    def remainder(self) -> list[Left]:
+        """What destroy will leave behind."""
+        return remainder(self.ownership.plugin.owner is Owner.OPERATOR, self.gpu.operator.remove_crds)
+
+    def _which_nodes(self) -> dict[str, Any]:
+        return {"nodes": list(self.cluster.nodes), "node_selector": dict(self.cluster.node_selector)}
+
+    def _choices(self) -> dict[str, Any]:
+        gpu = self.gpu
+        asked = {"driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
+        return {
+            "operator": gpu.operator.mode,
+            **{thing: choice for thing, choice in asked.items() if choice is not None},
+            "operator_namespace": gpu.operator.namespace,
+            "tolerations": [one.plain() for one in self.cluster.tolerations],
+        }
+
+
+def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings:
+    """Settings from the config of namespace `gpu-ready`: keys without it, values as JSON text or parsed.
+
+    `secret_keys` are those that stand encrypted. Raises one SettingsError that lists every fault, and nothing else.
+    """
+    reading = Reading()
+    top = Place("", "", reading)
+    if not isinstance(raw, Mapping):
+        top.below("config", "target: cluster").expected("an object", raw)
+        raise SettingsError(reading.faults)
+    _check_secrets(raw, secret_keys, top)
+    _check_keys(raw, top)
+    config = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
+    faults = [*reading.faults, *broken(config, reading.given)]
+    owners = decision(config) if not faults else ()
+    if not isinstance(owners, Ownership):
+        raise SettingsError(faults)
+    return Settings(**vars(config), ownership=owners)
+
+
+def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Place) -> None:
+    """A secret in clear is in the repository already; a setting that is encrypted would be shown in clear later."""
+    for key in SECRETS:
+        if key in raw and key not in secret_keys:
+            fix = f"pulumi config set --secret gpu-ready:{key}"
+            top.below(key, "").wrong("stands in clear; take it for known to others, and encrypt the next one", fix)
+    for one in dataclasses.fields(Config):
+        key = camel(one.name)
+        if key in raw and key in secret_keys:
+            top.below(key, one.metadata["example"]).wrong("is encrypted, but would not stay secret; write it in clear")
+
+
+def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
+    """Keys that nobody knows, that come later, or that belong to another target."""
+    examples = {camel(one.name): one.metadata["example"] for one in dataclasses.fields(Config)}
+    target = raw.get("target")
+    for key in raw:
+        if key in LATER_TARGETS or (key in TARGETS and target in LATER_TARGETS and _is_given(raw[key])):
+            _check_other_target(key, target, top)
+        elif key == "monitoring":
+            top.below(key, "").wrong("comes with a later release", f"leave {key} out")
+        elif key not in examples and key not in SECRETS:
+            unknown(key, examples, top)
+
+
+def _check_other_target(key: str, target: Any, top: Place) -> None:
+    known = target if isinstance(target, str) and target != key else ""
+    mixed = f"belongs to target {key}, but target is {known}" if known in (*TARGETS, *LATER_TARGETS) else ""
+    later = "" if key in TARGETS else f"target {key} comes with a later release; this one has only {', '.join(TARGETS)}"
+    top.below(key, "").wrong("; ".join(part for part in (mixed, later) if part), f"leave {key} out")
+
+
+def _member(one: "dataclasses.Field[Any]", raw: Mapping[str, Any], secret_keys: Collection[str], top: Place) -> Any:
+    """One top-level setting: read, its default, or BROKEN."""
+    key = camel(one.name)
+    place = top.below(key, one.metadata["example"])
+    given = _parsed(raw.get(key), one.metadata["kind"].type)
+    if key in secret_keys:
+        return BROKEN
+    if key == "target" and given in LATER_TARGETS:
+        return place.wrong(f"{given} comes with a later release; this one has only {', '.join(TARGETS)}")
+    if _is_given(given):
+        place.reading.given.add(key)
+        return one.metadata["kind"].read(given, place)
+    if one.default is not dataclasses.MISSING:
+        return one.default
+    return BROKEN if key in TARGETS and raw.get("target") not in (None, key) else place.wrong("is missing")
+
+
+def _parsed(given: Any, kind: str) -> Any:
+    """Pulumi hands objects over as JSON texts. Any other text stays one, and its reader says what belongs there."""
+    if kind != "object" or not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except (ValueError, RecursionError):
+        return given
+
+
+def _is_given(value: Any) -> bool:
+    """Empty objects are what Pulumi.yaml has as default, so that no stack needs the keys of another target."""
+    return value is not None and not (isinstance(value, Mapping) and not value)

@@ -1,0 +1,197 @@
+"""The settings: each with kind, default, right example and one sentence; parser and documentation read this."""
+# ruff: noqa: RUF009 - setting() is dataclasses.field() with metadata
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from decide import defaults
+from decide.ownership import TARGETS
+from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
+
+NODE_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})"
+
+_seconds = Count(defaults.SHORTEST_TIMEOUT_SECONDS, defaults.LONGEST_TIMEOUT_SECONDS, "seconds")
+
+
+@dataclass(frozen=True)
+class Toleration:
+    """A taint that GPU pods shall tolerate."""
+
+    key: str | None = setting(Text("a taint key", TAINT_KEY), "key: dedicated", "Key of the taint.", None)
+    operator: str = setting(
+        Choice(("Exists", "Equal")), "operator: Exists", "`Exists` for any value, `Equal` for this one.", "Equal"
+    )
+    value: str | None = setting(
+        Text("a taint value", r"[A-Za-z0-9_.-]*", 63), "value: gpu", "Value of the taint, for `Equal`.", None
+    )
+    effect: str | None = setting(
+        Choice(("NoSchedule", "PreferNoSchedule", "NoExecute")),
+        "effect: NoSchedule",
+        "Effect of the taint; none: every effect.",
+        None,
+    )
+
+    def plain(self) -> dict[str, str]:
+        """As Kubernetes wants it, without what was not said."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster whose GPU nodes are there already."""
+
+    context: str = setting(
+        Text("the name of a context"),
+        "context: home",
+        "Context of the kubeconfig. Never the current one by accident.",
+    )
+    kubeconfig: str = setting(
+        FilePath("the path of a kubeconfig file", longest=1024),
+        f"kubeconfig: {defaults.KUBECONFIG}",
+        "Path of the kubeconfig file; stays as written, so that a colleague with another home sees no change.",
+        defaults.KUBECONFIG,
+    )
+    nodes: tuple[str, ...] = setting(
+        ListOf(Text("the name of a node", NODE_NAME)),
+        "nodes: [gpu-1, gpu-2]",
+        "Names of the GPU nodes; each is validated. Either this or `nodeSelector`.",
+        (),
+    )
+    node_selector: Mapping[str, str] = setting(
+        Labels(),
+        'nodeSelector: {pool: "gpu"}',
+        "Labels of the GPU nodes, where nodes come and go; one of them is validated. Either this or `nodes`.",
+        {},
+    )
+    tolerations: tuple[Toleration, ...] = setting(
+        ListOf(Section(Toleration)),
+        "tolerations: [{key: dedicated, operator: Exists}]",
+        "Taints of the GPU nodes beside `nvidia.com/gpu`, which is always tolerated.",
+        (),
+    )
+
+
+@dataclass(frozen=True)
+class Operator:
+    """The GPU operator. `operator: install` alone says the same as `operator: {mode: install}`."""
+
+    mode: str = setting(
+        Choice(("install", "external")),
+        "mode: external",
+        "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it.",
+        "install",
+    )
+    version: str = setting(
+        Choice(defaults.OPERATOR_VERSIONS),
+        f"version: {defaults.OPERATOR_VERSION}",
+        f"Version of the chart: {', '.join(defaults.OPERATOR_VERSIONS)}.",
+        defaults.OPERATOR_VERSION,
+    )
+    namespace: str = setting(
+        Text("the name of a namespace", NAMESPACE, 63),
+        f"namespace: {defaults.OPERATOR_NAMESPACE}",
+        "Namespace of the operator: made by us, or where the external one runs.",
+        defaults.OPERATOR_NAMESPACE,
+    )
+    remove_crds: bool = setting(
+        Flag(),
+        "removeCrds: true",
+        "Whether destroy takes the custom resource definitions away too, and with them every object of their kinds.",
+        False,
+    )
+    timeout_seconds: int = setting(
+        _seconds,
+        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
+        "How long Helm may take to install, upgrade or remove the release.",
+        defaults.OPERATOR_TIMEOUT_SECONDS,
+    )
+    values: Mapping[str, Any] = setting(
+        Tree(),
+        "values: {dcgmExporter: {enabled: false}}",
+        "Values for the chart beside the derived ones; each key is checked against the chart.",
+        {},
+    )
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """What makes nodes GPU-ready, and who brings it."""
+
+    operator: Operator = setting(
+        Section(Operator, short="mode"), "operator: install", "The GPU operator.", Operator(), "install"
+    )
+    driver: str | None = setting(
+        Choice(("operator", "preinstalled")),
+        "driver: preinstalled",
+        "`operator`: its driver container. `preinstalled`: on the hosts already. Only with `operator: install`.",
+        None,
+        "operator",
+    )
+    toolkit: str | None = setting(
+        Choice(("operator", "preinstalled")),
+        "toolkit: preinstalled",
+        "Likewise for the container toolkit. Only with `operator: install`.",
+        None,
+        "operator",
+    )
+    runtime_class: str | None = setting(
+        Choice(("ours", "external")),
+        "runtimeClass: ours",
+        "RuntimeClass `nvidia`. `ours`: by our operator, or by us beside an external one. `external`: there already.",
+        None,
+        "ours with operator: install, else external",
+    )
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The proof: a Job per node runs nvidia-smi and a CUDA kernel; `pulumi up` succeeds only if it does."""
+
+    enabled: bool = setting(Flag(), "enabled: true", "Whether to prove anything at all.", True)
+    gpus: int = setting(
+        Count(1, defaults.MOST_GPUS), "gpus: 1", "Cards that each Job asks for.", defaults.VALIDATION_GPUS
+    )
+    timeout_seconds: int = setting(
+        _seconds,
+        f"timeoutSeconds: {defaults.VALIDATION_TIMEOUT_SECONDS}",
+        "How long to wait for the operator and the Jobs before the first broken layer is named.",
+        defaults.VALIDATION_TIMEOUT_SECONDS,
+    )
+    poll_seconds: int = setting(
+        Count(1, defaults.LONGEST_POLL_SECONDS, "seconds"),
+        f"pollSeconds: {defaults.POLL_SECONDS}",
+        "How often to look meanwhile.",
+        defaults.POLL_SECONDS,
+    )
+    cuda_image: str = setting(
+        Text("an image with a tag or digest", IMAGE, 512),
+        f"cudaImage: {defaults.CUDA_IMAGE}",
+        "Image that runs CUDA vectorAdd and prints `Test PASSED`.",
+        defaults.CUDA_IMAGE,
+    )
+    smi_image: str = setting(
+        Text("an image with a tag or digest", IMAGE, 512),
+        f"smiImage: {defaults.SMI_IMAGE}",
+        "Image with a shell, in which the driver's nvidia-smi runs.",
+        defaults.SMI_IMAGE,
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of the config namespace `gpu-ready`."""
+
+    target: str = setting(
+        Choice(TARGETS), "target: cluster", "What is there to begin with. `cluster`: a cluster with GPU nodes."
+    )
+    cluster: Cluster = setting(
+        Section(Cluster), "cluster: {context: home, nodes: [gpu-1]}", "Target `cluster`: which nodes of which cluster."
+    )
+    gpu: Gpu = setting(Section(Gpu), "gpu: {operator: install}", "What makes the nodes GPU-ready.", Gpu(), "{}")
+    validation: Validation = setting(
+        Section(Validation), "validation: {enabled: true}", "The proof that GPU pods run.", Validation(), "{}"
+    )

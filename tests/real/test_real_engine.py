@@ -1,0 +1,110 @@
+"""The same program under the real `pulumi`, which has to be on PATH; the cluster behind it is the simulated one.
+
+Real here: the CLI, its Python language host, the command provider. Simulated: the cluster, which the real engine
+meets as a provider plugin (lab/plugin.py) and the gate as a stand-in kubectl.
+"""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.cluster.world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-command")
+missing = [tool for tool in NEEDED if shutil.which(tool) is None]
+pytestmark = pytest.mark.skipif(bool(missing), reason=f"the real engine was NOT tried: not on PATH: {', '.join(missing)}")
+
+
+class Real:
+    """One project in a folder of its own, with a state and a simulated cluster of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.project = folder, folder / "project"
+        self.world = World(folder / "world.json")
+        self.world.create(self.world.path, yaml.safe_load((ROOT / "lab/worlds/demo.yaml").read_text()))
+        self._lay_out()
+        self.env = self._environment()
+        self.run("stack", "init", "demo")
+
+    def _lay_out(self) -> None:
+        self.project.mkdir()
+        (self.folder / "backend").mkdir()
+        for name in ("__main__.py", "settings", "decide", "components"):
+            (self.project / name).symlink_to(ROOT / name)
+        described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        described["runtime"]["options"] = {"toolchain": "pip", "virtualenv": sys.prefix}
+        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(described))
+        (self.project / "stacks").mkdir()
+        shutil.copy(ROOT / "stacks/Pulumi.demo.yaml", self.project / "stacks")
+        plugin = self.folder / "bin" / "pulumi-resource-kubernetes"
+        plugin.parent.mkdir()
+        here = f"cd '{ROOT}' && exec '{sys.executable}' -m lab.plugin --world '{self.world.path}'"
+        plugin.write_text(f'#!/bin/sh\n{here} "$@"\n')
+        plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+
+    def _environment(self) -> dict[str, str]:
+        env = {**os.environ, **self.world.env()}
+        return {
+            **env,
+            "PATH": f"{self.folder / 'bin'}:{env['PATH']}",
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = ["pulumi", "--non-interactive", "--color", "never", *words]
+        return subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, text=True, check=False)
+
+    def up(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run("up", "--yes", "--skip-preview", "-s", "demo", *words)
+
+    def exports(self) -> dict[str, Any]:
+        return dict(json.loads(self.run("stack", "output", "--json", "-s", "demo").stdout))
+
+    def switch(self, path: str, value: Any) -> None:
+        with self.world.open() as cluster:
+            cluster.switch(path, value)
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Real:
+    return Real(tmp_path)
+
+
+def test_a_failed_gate_names_the_layer_then_the_fix_makes_up_green_and_a_second_up_changes_nothing(real: Real) -> None:
+    before = real.world.snapshot()
+    real.switch("jobs.fault", "nvidia-smi")
+
+    failed = real.up()
+    assert failed.returncode != 0
+    assert "fix: " in failed.stdout + failed.stderr
+
+    real.switch("jobs.fault", "none")
+    green = real.up()
+    assert green.returncode == 0, green.stdout + green.stderr
+    assert [node["name"] for node in real.exports()["report"]["nodes"]] == ["gpu-1", "gpu-2"]
+
+    again = real.up("--expect-no-changes")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+    gone = real.run("destroy", "--yes", "--skip-preview", "-s", "demo")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert real.world.remainder(before, real.world.snapshot()) == []
+
+
+def test_a_preview_makes_nothing(real: Real) -> None:
+    before = real.world.snapshot()
+    shown = real.run("preview", "-s", "demo")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert real.world.snapshot() == before

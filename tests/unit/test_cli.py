@@ -1,0 +1,489 @@
+"""The commands as a user meets them: what is printed, asked and refused, and with which exit status."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.cli import Streams, main, parser, perform, speed, view_for
+from lab.cluster.spec import WorldError
+from lab.operate import STOPPED, STOPPING, Outcome
+from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
+from lab.session import Parts, Session
+from lab.stack_file import WrongUse
+
+PROGRAM = """\
+import pulumi
+config = pulumi.Config("gpu-ready")
+pulumi.log.info("driver: host, because it is there")
+class Thing(pulumi.CustomResource):
+    def __init__(self, name, size, opts=None):
+        super().__init__("fake:index:Thing", name, {"size": size}, opts)
+group = pulumi.ComponentResource("gpu-ready:index:Group", "group", None)
+first = Thing("first", config.get("size") or "1", pulumi.ResourceOptions(parent=group))
+second = Thing("second", "1", pulumi.ResourceOptions(parent=group, depends_on=[first]))
+group.register_outputs({})
+check = {"name": "vectoradd", "passed": True, "evidence": "Test PASSED"}
+node = {"name": "gpu-1", "card": "A10G", "memory": "24 GiB", "gpus": 2, "driver": "580.126", "cuda": "13.0"}
+node |= {"checks": [check], "seconds": 4}
+pulumi.export("report", {"nodes": [node], "not_tested": ["gpu-2"], "warnings": ["one is old"]})
+pulumi.export("first_workload", "apiVersion: v1\\nkind: Pod\\n")
+pulumi.export("destroy_hint", "pulumi destroy -s demo\\nstays: CRDs")
+pulumi.export("token", pulumi.Output.secret("hidden"))
+"""
+LAST = "nothing real was touched"
+
+
+class FakeWorld:
+    """Keeps its data in the file that a real one would use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def open(self) -> Iterator[FakeWorld]:
+        yield self
+
+    def list(self, kind: str) -> list[str]:
+        assert kind == "Node"
+        return list(self.snapshot()["nodes"])
+
+    def switch(self, path: str, value: Any) -> None:
+        if path not in ("fault", "stays"):
+            raise WorldError(f"{path}: this world has no such switch")
+        self.path.write_text(json.dumps({**self.snapshot(), path: value}))
+
+    def snapshot(self) -> dict[str, Any]:
+        return dict(json.loads(self.path.read_text()))
+
+    def remainder(self, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+        return [str(after[key]) for key in after if after[key] != before.get(key)]
+
+    def unexpected(self, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+        return [one for one in self.remainder(before, after) if not one.startswith("crd/")]
+
+
+class FakeProvider:
+    """Things that fail when the world says so."""
+
+    package = "fake"
+
+    def __init__(self, world: FakeWorld, running: threading.Event, go_on: threading.Event) -> None:
+        self.world, self.running, self.go_on = world, running, go_on
+
+    def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
+        return news, []
+
+    def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
+        return Diff(("size",) if old_inputs != new_inputs else ())
+
+    def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
+        if not ctx.preview:
+            self._work(ctx)
+        return "" if ctx.preview else f"{ctx.name}-id", dict(inputs)
+
+    def _work(self, ctx: Context) -> None:
+        fault = self.world.snapshot().get("fault")
+        ctx.say("working on it")
+        if fault == ctx.name:
+            raise ProviderError("exit status 3:\nSCH-1 scheduling: too small\nfix: make it bigger")
+        if fault == f"slow {ctx.name}":
+            self.running.set()
+            assert self.go_on.wait(5)
+
+    def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
+        return dict(new_inputs)
+
+    def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
+        return None
+
+    def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
+        return inputs, outputs
+
+    def invoke(self, ctx: Context, token: str, args: Props) -> Props:
+        raise ProviderError("nothing to invoke")
+
+    def check_config(self, news: Props) -> list[CheckFailure]:
+        return []
+
+    def diff_config(self, olds: Props, news: Props) -> Diff:
+        return Diff()
+
+
+class FakeParts(Parts):
+    """The parts of a session without any real room behind them."""
+
+    def __init__(self) -> None:
+        self.running, self.go_on = threading.Event(), threading.Event()
+
+    def wish(self, own: Any, secret_keys: Any) -> Any:
+        if "sizes" in own:
+            raise WrongUse("1 fault in the settings; nothing was made:\n  sizes: unknown key. Did you mean: size")
+        return own
+
+    def world(self, path: Path, speed: float) -> Any:
+        return FakeWorld(path)
+
+    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> Any:
+        path.write_text(json.dumps(spec))
+        return FakeWorld(path)
+
+    def derived_world(self, wish: Any) -> dict[str, Any]:
+        return {"nodes": ["gpu-1", "gpu-2", "control-1"]}
+
+    def providers(self, world: Any, root: Path) -> Any:
+        return [FakeProvider(world, self.running, self.go_on)]
+
+
+class Terminal(io.StringIO):
+    """An answer typed at a prompt."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Lab:
+    """A checkout with one stack, and what its commands printed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.parts = root, FakeParts()
+        (root / "stacks").mkdir()
+        (root / "stacks" / "Pulumi.demo.yaml").write_text("config: {gpu-ready:size: '1'}\n")
+        (root / "__main__.py").write_text(PROGRAM)
+        self.out, self.err = "", ""
+
+    def __call__(self, *words: str, answer: str | None = None) -> Outcome:
+        stdin = io.StringIO() if answer is None else Terminal(answer)
+        streams = Streams(stdin, io.StringIO(), io.StringIO())
+        outcome = perform(parser().parse_args([*words, "-s", "demo"]), streams, self.parts, self.root)
+        self.out, self.err = streams.stdout.getvalue(), streams.stderr.getvalue()  # type: ignore[attr-defined]
+        return outcome
+
+    def json(self, *words: str) -> dict[str, Any]:
+        self(*words, "--json")
+        return dict(json.loads(self.out))
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".lab" / "demo" / "state.json"
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.delenv("GPU_READY_LAB_DIR", raising=False)
+    return Lab(tmp_path)
+
+
+class TestOperations:
+    def test_first_and_last_line_say_what_is_simulated(self, lab: Lab) -> None:
+        for words in (["preview"], ["up", "--yes"], ["refresh"], ["state"], ["destroy", "--yes"]):
+            assert lab(*words).exit == 0
+            lines = lab.out.splitlines()
+            assert lines[0] == "rehearsal: built-in engine, simulated cluster (3 nodes); nothing real is touched"
+            assert lines[-1].startswith(
+                f"rehearsal: {words[0]} of demo succeeded" if words != ["state"] else "rehearsal: state"
+            )
+
+    def test_up_says_what_the_program_says_what_it_made_and_what_it_proved(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        told = [
+            "driver: host, because it is there", "+ create fake:index:Thing first (0.0s)", "  first: working on it",
+            "GPU ready: gpu-1: 2 x A10G 24 GiB, driver 580.126, CUDA up to 13.0, 4s", "  passed vectoradd: Test PASSED",
+            "  not tested: gpu-2", "  warning: one is old",
+            "take it back: python -m lab destroy -s demo (outside of the rehearsal: pulumi destroy -s demo)",
+            "  stays: CRDs", "kind: Pod",
+        ]  # fmt: skip
+        lines = lab.out.splitlines()
+        assert [line for line in told if line not in lines] == []
+        assert "hidden" not in lab.out
+
+    def test_up_again_has_0_changes(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        assert lab("up", "--yes").changed == 0
+        assert "0 changes, 4 unchanged" in lab.out
+
+    def test_a_changed_setting_is_shown_with_its_values(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        assert lab("up", "--yes", "--set", "size='2'").changed == 1
+        assert '    size: "1" -> "2"' in lab.out
+
+    def test_a_preview_makes_nothing(self, lab: Lab) -> None:
+        assert lab("preview").exit == 0
+        assert "4 to create" in lab.out
+        assert not lab.state.exists()
+
+    def test_destroy_says_what_stays(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        lab("destroy", "--yes", "--set", "world.stays=crd/a")
+        assert "stays in the cluster, as the destroy hint of up says:\n  crd/a\n" in lab.out
+
+    def test_destroy_says_what_should_not_have_stayed(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        world = lab.state.with_name("world.json")
+        world.write_text(world.read_text().replace("control-1", "control-2"))
+        lab("destroy", "--yes")
+        assert "should not have stayed:\n  ['gpu-1', 'gpu-2', 'control-2']" in lab.out
+
+    def test_what_the_user_switched_is_not_called_our_remainder(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        lab("destroy", "--yes", "--set", "world.stays=taint")
+        assert "differs from the start; switches of the world were turned meanwhile:\n  taint\n" in lab.out
+
+    def test_destroy_says_when_nothing_stays(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        lab("destroy", "--yes")
+        assert "nothing stays" in lab.out
+        assert "4 deleted" in lab.out
+
+    def test_destroy_of_nothing_is_fine(self, lab: Lab) -> None:
+        assert lab("destroy", "--yes").exit == 0
+        assert "0 changes" in lab.out
+
+
+class TestQuestions:
+    @pytest.mark.parametrize("op", ["up", "destroy"])
+    def test_without_a_terminal_and_yes_it_refuses_and_says_what_to_add(self, lab: Lab, op: str) -> None:
+        assert lab(op).exit == 2
+        assert "add --yes" in lab.err
+        assert not lab.state.exists()
+
+    def test_up_shows_the_preview_and_asks(self, lab: Lab) -> None:
+        assert lab("up", answer="y\n").exit == 0
+        assert "preview: 4 to create" in lab.out
+        assert "up demo in the simulated cluster? [y/N]" in lab.out
+        assert lab.state.exists()
+
+    @pytest.mark.parametrize("answer", ["n\n", "", "what\n"])
+    def test_anything_but_yes_changes_nothing(self, lab: Lab, answer: str) -> None:
+        assert lab("up", answer=answer).exit == 1
+        assert "nothing was changed" in lab.out
+        assert not lab.state.exists()
+
+    def test_without_changes_nothing_is_asked(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        assert lab("up", answer="").exit == 0
+        assert "[y/N]" not in lab.out
+
+    def test_destroy_lists_what_goes_and_asks(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        assert lab("destroy", answer="n\n").exit == 1
+        assert "- delete fake:index:Thing first" in lab.out
+        assert "preview: 4 to delete" in lab.out
+        assert "first" in lab.state.read_text()
+
+    def test_a_preview_that_fails_is_not_followed_by_a_question(self, lab: Lab) -> None:
+        (lab.root / "__main__.py").write_text("raise ValueError('no such card')")
+        assert lab("up", answer="y\n").exit == 1
+        assert "no such card" in lab.out
+        assert "[y/N]" not in lab.out
+
+
+class TestFailures:
+    def test_a_failure_names_layer_and_fix_and_the_next_up_goes_on(self, lab: Lab) -> None:
+        assert lab("up", "--yes", "--set", "world.fault=second").exit == 1
+        assert 'world: fault = "second" (stays until it is set again)' in lab.out
+        assert (
+            "fake:index:Thing second failed (0.0s): SCH-1 scheduling: too small\n    fix: make it bigger\n" in lab.out
+        )
+        assert lab.out.splitlines()[-1].startswith("rehearsal: up of demo failed")
+        assert "GPU ready" not in lab.out
+        assert lab("up", "--yes").exit == 1
+        assert lab("up", "--yes", "--set", "world.fault=").exit == 0
+        assert "1 created" in lab.out
+
+    def test_faults_of_the_settings_are_all_that_is_printed_and_nothing_is_made(self, lab: Lab) -> None:
+        for op in (["preview"], ["up", "--yes"]):
+            assert lab(*op, "--set", "sizes=2").exit == 2
+            assert lab.out == ""
+            assert lab.err.startswith("1 fault in the settings; nothing was made:\n  sizes: unknown key")
+        assert not (lab.root / ".lab").exists()
+
+    def test_destroy_works_with_settings_that_are_broken_by_now(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        assert lab("destroy", "--yes", "--set", "sizes=2").exit == 0
+
+    def test_an_unknown_switch_is_wrong_use(self, lab: Lab) -> None:
+        assert lab("preview", "--set", "world.moon=full").exit == 2
+        assert "--set world.moon: moon: this world has no such switch" in lab.err
+
+    @pytest.mark.parametrize("op", [["preview"], ["up", "--yes"], ["refresh"], ["destroy", "--yes"], ["state"]])
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ('{"version": 1, "resou', "cannot be read"),
+            ('{"version": 99}', "version 99"),
+            ("[]", "not a state"),
+            ("", "cannot be read"),
+        ],
+    )
+    def test_a_state_that_cannot_be_used_is_one_sentence_and_stays(
+        self, lab: Lab, op: list[str], text: str, why: str
+    ) -> None:
+        lab.state.parent.mkdir(parents=True)
+        lab.state.write_text(text)
+        assert lab(*op).exit == 1
+        assert why in lab.err
+        assert "Traceback" not in lab.err + lab.out
+        assert lab.state.read_text() == text
+
+    def test_a_state_in_use_names_its_holder(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        with (lab.state.parent / "state.json.lock").open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(json.dumps({"user": "ann", "pid": 7, "host": "box", "since": 0}))
+            file.flush()
+            assert lab("up", "--yes").exit == 1
+        assert "Another operation uses the state" in lab.err
+        assert "ann, process 7 on box" in lab.err
+
+    def test_a_fault_of_ours_is_a_sentence_and_a_file(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lab.parts, "providers", lambda *_: 1 // 0)
+        assert lab("preview").exit == 1
+        path = Path(lab.err.strip().rpartition("Details: ")[2])
+        assert "fault of the rehearsal, not yours (ZeroDivisionError" in lab.err
+        assert "Traceback" not in lab.err
+        assert "Traceback" in path.read_text()
+
+    @pytest.mark.parametrize("words", [[], ["up"], ["dance", "-s", "demo"], ["up", "-s", "demo", "--fast"]])
+    def test_wrong_words_are_exit_2(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as exit:
+            main(words)
+        assert exit.value.code == 2
+        assert "usage: python -m lab" in capsys.readouterr().err
+
+    def test_help_explains_switches_and_exit_status(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as exit:
+            main(["up", "--help"])
+        text = capsys.readouterr().out
+        assert exit.value.code == 0
+        assert "--set world.PATH=VALUE" in text
+        assert "exit status: 0 fine, 1 failed, 2 wrong use" in text
+
+    def test_a_speed_that_is_no_number_is_wrong_use(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GPU_READY_SPEED", "fast")
+        assert lab("preview").exit == 2
+        assert "GPU_READY_SPEED=fast: a number belongs there" in lab.err
+
+
+class TestTerminal:
+    def test_a_terminal_gets_a_tree_and_simulated_time_that_can_be_watched(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("GPU_READY_SPEED", raising=False)
+        monkeypatch.setenv("TERM", "xterm")
+        options = parser().parse_args(["up", "-s", "demo"])
+        assert type(view_for(options, Terminal())).__name__ == "TreeView"
+        assert type(view_for(options, io.StringIO())).__name__ == "PlainView"
+        assert speed(Terminal()) > speed(io.StringIO()) == 0
+        monkeypatch.setenv("TERM", "dumb")
+        assert type(view_for(options, Terminal())).__name__ == "PlainView"
+
+    def test_no_color_means_no_color(self) -> None:
+        for words, color in ((["--no-color"], None), ([], "red")):
+            out = Terminal()
+            view = view_for(parser().parse_args(["up", "-s", "demo", *words]), out)
+            view.say("text", "red")
+            assert ("\x1b[31m" in out.getvalue()) == bool(color)
+
+
+class TestInterrupts:
+    def test_the_first_ctrl_c_lets_running_steps_end_and_the_next_up_goes_on(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stop = Session.stop
+
+        def stopped(session: Session) -> None:
+            stop(session)
+            lab.parts.go_on.set()
+
+        monkeypatch.setattr(Session, "stop", stopped)
+
+        def interrupt() -> None:
+            assert lab.parts.running.wait(5)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        before = signal.getsignal(signal.SIGINT)
+        outcome = lab("up", "--yes", "--set", "world.fault=slow first")
+        thread.join()
+        assert outcome.exit == 1
+        assert STOPPING in lab.out
+        assert STOPPED in lab.out
+        assert signal.getsignal(signal.SIGINT) == before
+        assert lab("up", "--yes", "--set", "world.fault=").exit == 0
+        assert "create fake:index:Thing second" in lab.out
+        assert "create fake:index:Thing first" not in lab.out
+
+
+class TestJson:
+    def test_one_object_with_everything_and_nothing_else_on_stdout(self, lab: Lab) -> None:
+        told = lab.json("up", "--yes")
+        assert set(told) == {
+            "op",
+            "stack",
+            "simulated",
+            "steps",
+            "changes",
+            "outputs",
+            "diagnostics",
+            "result",
+            "seconds",
+        }
+        assert (told["op"], told["stack"], told["result"]) == ("up", "demo", "succeeded")
+        assert "simulated cluster (3 nodes)" in told["simulated"]
+        assert told["changes"] == {"create": 4}
+        assert told["outputs"]["token"] == "[secret]"
+        assert [step["name"] for step in told["steps"] if step["type"] == "fake:index:Thing"] == ["first", "second"]
+        assert lab.err == ""
+
+    def test_a_failure_is_in_the_object_too(self, lab: Lab) -> None:
+        told = lab.json("up", "--yes", "--set", "world.fault=second")
+        assert told["result"] == "failed"
+        assert any("SCH-1" in one["text"] for one in told["diagnostics"])
+
+    def test_wrong_use_is_an_object_that_says_refused(self, lab: Lab) -> None:
+        told = lab.json("up")
+        assert told["result"] == "refused"
+        assert "add --yes" in told["diagnostics"][0]["text"]
+        told = lab.json("preview", "--set", "sizes=1")
+        assert "unknown key" in told["diagnostics"][0]["text"]
+
+    def test_the_state_as_json_masks_secrets(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        told = lab.json("state")
+        stack = next(item for item in told["resources"] if item["type"] == "pulumi:pulumi:Stack")
+        assert stack["outputs"]["token"] == "[secret]"
+        assert "hidden" not in lab.out
+
+
+def test_the_state_is_printed_as_a_tree(lab: Lab) -> None:
+    lab("up", "--yes")
+    lab("state")
+    lines = [line.rstrip() for line in lab.out.splitlines()]
+    assert lines[1:4] == [
+        "└─ group      Group",
+        "   ├─ first   Thing                 first-id",
+        "   └─ second  Thing                 second-id",
+    ]
+    assert lines[-1] == "rehearsal: state of demo: 5 resources; nothing real is in it"
+
+
+def test_a_state_without_resources_says_how_to_begin(lab: Lab) -> None:
+    assert lab("state").exit == 0
+    assert "nothing is there; `up` makes it" in lab.out
+
+
+def test_a_secret_in_the_stack_file_is_said_to_be_replaced(lab: Lab) -> None:
+    (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("config: {gpu-ready:k3sToken: {secure: v1:abc}}\n")
+    lab("preview")
+    assert "1 secret is replaced by a placeholder: a rehearsal takes no real one" in lab.out

@@ -1,0 +1,38 @@
+"""The text of a step: complete in itself, the same on every machine, its values readable."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.local_step import OUR_IMPORT, compose
+from components.steps import SOURCES
+
+PARAMS = {"context": "home", "nodes": ["gpu-1"], "note": "it's \\ '''quoted''' \u00e9"}
+
+
+@pytest.mark.parametrize("step", sorted(SOURCES))
+def test_a_step_is_text_that_compiles_and_imports_nothing_of_ours(step: str) -> None:
+    text = compose(step, PARAMS)
+    compile(text, step, "exec")
+    assert "decide" not in [line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("from ", "import "))]
+    assert OUR_IMPORT.search(text) is None
+
+
+def test_values_arrive_exactly_whatever_stands_in_them(tmp_path: Path) -> None:
+    head = compose("gate", PARAMS).split("\n\n\n", 1)[0]
+    show = f"{head}\nprint(json.dumps(PARAMS))"
+    done = subprocess.run([sys.executable, "-"], input=show, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert json.loads(done.stdout) == PARAMS
+
+
+def test_two_machines_compose_the_same_text() -> None:
+    shuffled = dict(reversed(PARAMS.items()))
+    assert compose("look", shuffled) == compose("look", PARAMS)
+    assert str(Path(__file__).parents[2]) not in compose("gate", PARAMS)
+
+
+def test_the_text_stays_small_because_it_stands_twice_in_the_state() -> None:
+    assert len(compose("gate", PARAMS)) < 32_000

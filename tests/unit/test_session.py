@@ -1,0 +1,187 @@
+"""Stack files, `--set`, and the place where a rehearsal keeps its things."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.session import Session
+from lab.stack_file import PLACEHOLDER, WrongUse, parse_set, put, read, split
+
+STACK = """\
+encryptionsalt: v1:abc
+config:
+  gpu-ready:target: cluster
+  gpu-ready:cluster:
+    context: demo
+    nodes: [gpu-1, gpu-2]
+  gpu-ready:k3sToken:
+    secure: v1:xxxx
+  kubernetes:burst: 10
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.demo.yaml").write_text(STACK)
+    return tmp_path
+
+
+def stack_with(root: Path, text: str) -> str:
+    path = root / "stacks" / "Pulumi.other.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+class TestStackFile:
+    def test_a_stack_is_found_by_name_and_by_path(self, root: Path) -> None:
+        by_name, by_path = read(root, "demo"), read(root, str(root / "stacks" / "Pulumi.demo.yaml"))
+        assert by_name.name == by_path.name == "demo"
+        assert by_name.config == by_path.config
+
+    def test_structured_values_reach_the_program_as_json(self, root: Path) -> None:
+        own = read(root, "demo").own()
+        assert own["target"] == "cluster"
+        assert json.loads(own["cluster"]) == {"context": "demo", "nodes": ["gpu-1", "gpu-2"]}
+        assert read(root, "demo").wire()["kubernetes:burst"] == "10"
+
+    def test_keys_of_other_packages_are_not_ours(self, root: Path) -> None:
+        assert "burst" not in read(root, "demo").own()
+
+    def test_a_key_without_namespace_belongs_to_the_project(self, root: Path) -> None:
+        assert read(root, stack_with(root, "config: {target: cluster}")).wire() == {"gpu-ready:target": "cluster"}
+
+    def test_a_secret_becomes_a_placeholder_and_is_known_as_secret(self, root: Path) -> None:
+        stack = read(root, "demo")
+        assert stack.own()["k3sToken"] == PLACEHOLDER
+        assert stack.own_secrets() == {"k3sToken"}
+
+    def test_a_secret_inside_a_map_makes_the_whole_key_secret(self, root: Path) -> None:
+        stack = read(root, stack_with(root, "config: {gpu-ready:a: {b: [{secure: v1:x}, 2]}}"))
+        assert json.loads(stack.own()["a"]) == {"b": [PLACEHOLDER, 2]}
+        assert stack.own_secrets() == {"a"}
+
+    def test_project_defaults_lie_below_the_stack(self, root: Path) -> None:
+        declared = "gpu-ready:target: {default: gke}, gpu: {type: object, default: {a: 1}}, aws: {type: object}"
+        project = f"name: gpu-ready\nconfig: {{{declared}}}\n"
+        (root / "Pulumi.yaml").write_text(project)
+        own = read(root, "demo").own()
+        assert own["target"] == "cluster"
+        assert own["gpu"] == '{"a": 1}'
+        assert "aws" not in own
+
+    @pytest.mark.parametrize("wanted", ["demmo", "stacks/Pulumi.gone.yaml", "gone.yaml"])
+    def test_a_stack_that_is_not_there_is_wrong_use(self, root: Path, wanted: str) -> None:
+        with pytest.raises(WrongUse, match="no stack"):
+            read(root, wanted)
+
+    def test_a_misspelt_stack_gets_a_hint(self, root: Path) -> None:
+        with pytest.raises(WrongUse, match=r"Did you mean demo\? There are: demo"):
+            read(root, "demmo")
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("config: [a", "is not YAML: .*line 1, column"),
+            ("- a", "is not a stack file"),
+            ("config: [1]", "`config` is a list"),
+            ("config: {a: 1}\n\x00", "is not YAML"),
+        ],
+    )
+    def test_a_broken_stack_file_says_why(self, root: Path, text: str, why: str) -> None:
+        with pytest.raises(WrongUse, match=why):
+            read(root, stack_with(root, text))
+
+    def test_a_stack_file_that_is_not_text_says_so(self, root: Path) -> None:
+        path = root / "Pulumi.binary.yaml"
+        path.write_bytes(b"\xff\xfe\x00")
+        with pytest.raises(WrongUse, match="cannot be read"):
+            read(root, str(path))
+
+    def test_a_key_that_stands_twice_is_refused(self, root: Path) -> None:
+        with pytest.raises(WrongUse, match="'gpu-ready:a' stands there twice"):
+            read(root, stack_with(root, "config:\n  gpu-ready:a: 1\n  gpu-ready:a: 2\n"))
+
+    def test_an_empty_stack_file_is_an_empty_config(self, root: Path) -> None:
+        assert read(root, stack_with(root, "")).config == {}
+
+    @pytest.mark.parametrize("name", ["Pulumi.a b.yaml", "Pulumi..hidden.yaml", "Pulumi.-x.yaml"])
+    def test_a_name_that_is_no_name_is_refused(self, root: Path, name: str) -> None:
+        (root / name).write_text("")
+        with pytest.raises(WrongUse, match="cannot be the name"):
+            read(root, str(root / name))
+
+
+class TestSet:
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("a.b=external", "external"),
+            ("a.b=3", 3),
+            ("a.b=true", True),
+            ("a.b=[1, 2]", [1, 2]),
+            ("a.b=", None),
+            ("a.b={x: 1}", {"x": 1}),
+        ],
+    )
+    def test_values_are_read_as_yaml(self, text: str, value: Any) -> None:
+        assert parse_set(text) == ("a.b", value)
+
+    @pytest.mark.parametrize("text", ["a.b", "=x", " =x", "a=[1"])
+    def test_what_cannot_be_read_is_wrong_use(self, text: str) -> None:
+        with pytest.raises(WrongUse, match="--set"):
+            parse_set(text)
+
+    def test_switches_of_the_world_are_told_from_settings(self) -> None:
+        ours, world = split(["gpu.operator=external", "world.nodes.gpu-1.ready=false", "worldly=1"])
+        assert ours == [("gpu.operator", "external"), ("worldly", 1)]
+        assert world == [("nodes.gpu-1.ready", False)]
+
+    def test_a_deep_value_is_changed_and_its_neighbors_stay(self, root: Path) -> None:
+        stack = read(root, "demo", [("cluster.context", "home"), ("gpu.driver.owner", "host")])
+        assert json.loads(stack.own()["cluster"]) == {"context": "home", "nodes": ["gpu-1", "gpu-2"]}
+        assert json.loads(stack.own()["gpu"]) == {"driver": {"owner": "host"}}
+
+    def test_places_of_a_list_are_numbers(self) -> None:
+        values: dict[str, Any] = {"gpu-ready:a": {"nodes": ["x", "y"]}}
+        put(values, "a.nodes[1]", "z")
+        put(values, "a.nodes.2", "new")
+        assert values == {"gpu-ready:a": {"nodes": ["x", "z", "new"]}}
+
+    def test_keys_with_dots_are_quoted(self) -> None:
+        values: dict[str, Any] = {}
+        put(values, 'cluster.nodeSelector["nvidia.com/gpu.present"]', "true")
+        put(values, 'cluster.nodeSelector."a.b/c"', "d")
+        assert values == {"gpu-ready:cluster": {"nodeSelector": {"nvidia.com/gpu.present": "true", "a.b/c": "d"}}}
+
+    def test_the_original_config_is_not_changed_by_set(self) -> None:
+        inner = {"b": 1}
+        values: dict[str, Any] = {"gpu-ready:a": inner}
+        put(values, "a.b", 2)
+        assert inner == {"b": 1}
+
+    @pytest.mark.parametrize("path", ["a.b.c", "a.list.x", "a.list.9", "..."])
+    def test_a_path_that_leads_nowhere_is_wrong_use(self, path: str) -> None:
+        with pytest.raises(WrongUse, match=r"--set"):
+            put({"gpu-ready:a": {"b": 1, "list": [1]}}, path, 2)
+
+
+class TestFolder:
+    def test_state_lies_below_the_checkout(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("GPU_READY_LAB_DIR", raising=False)
+        assert Session("demo", root=root).folder == root / ".lab" / "demo"
+
+    def test_an_environment_variable_moves_it(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GPU_READY_LAB_DIR", str(tmp_path / "elsewhere"))
+        assert Session("demo", root=root).folder == tmp_path / "elsewhere" / "demo"
+
+    def test_nothing_is_made_by_looking(self, root: Path) -> None:
+        session = Session("demo", root=root)
+        assert session.resources() == []
+        assert not session.folder.exists()
