@@ -11,7 +11,9 @@ from components.choices import GpuChoices, count, operator_namespace, owned, tol
 from decide import defaults, operator_values, user_values
 from decide.ownership import Owner, Ownership
 
-PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
+OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
+"""By this mark the look tells what we made from what somebody else did."""
+PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged", **OURS}
 """Driver and toolkit containers change their host: where Pod Security is enforced, their namespace has to admit that."""
 
 
@@ -88,7 +90,7 @@ class GpuStack(pulumi.ComponentResource):
     def _runtime_class(self, name: str) -> None:
         kubernetes.node.v1.RuntimeClass(
             f"{name}-runtime-class",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=defaults.RUNTIME_CLASS),
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=defaults.RUNTIME_CLASS, labels=OURS),
             handler=defaults.RUNTIME_CLASS,
             # A handler cannot be changed in place, and the name is the interface.
             opts=ResourceOptions(parent=self, replace_on_changes=["handler"], delete_before_replace=True),

@@ -16,7 +16,7 @@ from pulumi_command import local
 from components.steps import SOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
-OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|[^\n(]*)\n", re.MULTILINE)
+OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
 COMMAND = "python3 -"
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import textwrap
 import time
 import traceback
 from collections.abc import Sequence
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lab.operate import Operation, Outcome
-from lab.session import FOLDER, ROOT, Parts, Session
+from lab.session import FOLDER, ROOT, Parts, Session, UnreadableWorldError
 from lab.stack_file import WrongUse
-from lab.view import View
+from lab.view import View, wrapped
 from lab.view_json import JsonView
 from lab.view_plain import PlainView
 
@@ -111,7 +110,7 @@ def _sentence(error: Exception, root: Path) -> str:
     """What the user can act on; for a fault of ours, where the details are."""
     from lab.state import StateError
 
-    if isinstance(error, StateError):
+    if isinstance(error, (StateError, UnreadableWorldError)):
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
@@ -127,21 +126,8 @@ def _print_end(options: argparse.Namespace, view: View, streams: Streams, outcom
         json.dump(_document(options, view, outcome), streams.stdout, default=str)
         streams.stdout.write("\n")
     elif outcome.error:
-        streams.stderr.write(f"{_wrapped(outcome.error) if streams.stderr.isatty() else outcome.error}\n")
-
-
-def _wrapped(text: str) -> str:
-    """Broken between words, deeper lines under their first one."""
-    width = shutil.get_terminal_size().columns
-
-    def one(line: str) -> str:
-        left = " " * (len(line) - len(line.lstrip()))
-        return textwrap.fill(
-            line.strip(), width, initial_indent=left, subsequent_indent=f"{left}  " if left else "",
-            break_long_words=False, break_on_hyphens=False,
-        )  # fmt: skip
-
-    return "\n".join(one(line) for line in text.splitlines())
+        width = shutil.get_terminal_size().columns if streams.stderr.isatty() else sys.maxsize
+        streams.stderr.write("".join(f"{wrapped(line, width)}\n" for line in outcome.error.splitlines()))
 
 
 def _document(options: argparse.Namespace, view: JsonView, outcome: Outcome) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.cli import Streams, parser, perform
 from lab.operate import Outcome
 from lab.session import FOLDER, ROOT, Parts
-from lab.view import seconds_text
+from lab.view import seconds_text, wrapped
 
 STACK = "demo"
 LIMIT_SECONDS = 60
@@ -96,7 +96,8 @@ def play(acts: Sequence[Act], streams: Streams, parts: Parts | None = None, root
     for number, act in enumerate(acts, 1):
         shown = " ".join(["python -m lab", act.words[0], "-s", STACK, *act.words[1:]])
         out = streams.stdout
-        out.write(f"\n== {number}/{len(acts)} {act.title} ==\nlook for: {act.look_for}\n$ {shown}\n\n")
+        look_for = wrapped(f"look for: {act.look_for}", 78)
+        out.write(f"\n== {number}/{len(acts)} {act.title} ==\n{look_for}\n$ {shown}\n\n")
         out.flush()
         outcome = perform(parser().parse_args([*act.words, "-s", STACK]), streams, parts, root)
         if not act.holds(outcome):

@@ -15,6 +15,8 @@ class Ledger:
         document = store.load()
         self._store, self._preview = store, preview
         self.old = [Entry.from_state(item) for item in document["resources"]]
+        self.before = frozenset(entry.urn for entry in self.old if not entry.delete)
+        """URNs that the last operation left."""
         self.new: list[Entry] = []
         self.aliases: dict[str, str] = {}
         """Old URN -> the URN it has now."""
@@ -24,10 +26,9 @@ class Ledger:
         self._lock = threading.RLock()
         self._written = document
 
-    def find(self, urns: list[str]) -> Entry | None:
-        """The entry of the last operation under the first of these URNs that has one."""
-        living = {entry.urn: entry for entry in self.old if not entry.delete}
-        return next((living[urn] for urn in urns if urn in living), None)
+    def find(self, urn: str) -> Entry | None:
+        """The entry of the last operation under this URN, unless it is done with."""
+        return next((entry for entry in self.old if entry.urn == urn and not entry.delete), None)
 
     def __iter__(self) -> Iterator[Entry]:
         with self._lock:

@@ -92,12 +92,15 @@ class Planner:
         return self._old(goal)
 
     def _old(self, goal: Goal) -> Entry | None:
-        old = self.ledger.find([goal.urn, *self._aliases(goal)])
-        if old is not None and old.urn != goal.urn:
-            if old.urn in self.registered or old.urn in self.ledger.aliases:
-                raise RefusedError(f"its alias {old.urn!r} is taken by another resource", goal.urn)
-            self.ledger.aliases[old.urn] = goal.urn
-        return old
+        old = self.ledger.find(goal.urn)
+        if old is not None:
+            return old
+        alias = next((urn for urn in self._aliases(goal) if urn in self.ledger.before), "")
+        if alias in self.registered or alias in self.ledger.aliases:
+            raise RefusedError(f"its alias {alias!r} is taken by another resource", goal.urn)
+        if alias:
+            self.ledger.aliases[alias] = goal.urn
+        return self.ledger.find(alias)
 
     def _aliases(self, goal: Goal) -> Iterable[str]:
         before = {new: old for old, new in self.ledger.aliases.items()}

@@ -13,7 +13,8 @@ from lab import view_report
 from lab.events import Event, StepEvent, SummaryEvent
 from lab.session import Session
 from lab.stack_file import WrongUse
-from lab.view import View, changed_count, summary_text
+from lab.view import View, changed_count, is_default_provider, summary_text
+from lab.view_model import named
 from lab.view_report import Line
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Operation:
 
     def _say_proof(self, outputs: dict[str, Any]) -> None:
         self._say(view_report.closing(outputs.get("report") or {}))
+        if not changed_count(self.summary):
+            return
         self._say(view_report.workload(str(outputs.get("first_workload") or "")))
         self._say(view_report.take_back(self.session.name, str(outputs.get("destroy_hint") or "")))
 
@@ -172,6 +175,7 @@ class Operation:
         resources = self.session.resources()
         self._say(view_report.header(self.session.node_count()) if resources else [])
         self._say(view_report.state_lines(resources))
-        count = f"{len(resources)} resources" if resources else "nothing is there; `up` makes it"
+        made = [item for item in resources if not is_default_provider(item["type"], named(item["urn"])[1])]
+        count = f"{len(made)} resources" if resources else "nothing is there; `up` makes it"
         self._say([Line(f"rehearsal: state of {self.session.name}: {count}; nothing real is in it", "bold")])
         return Outcome(0, {"stack": self.session.name, "resources": resources, "result": "succeeded"})

@@ -21,6 +21,7 @@ from lab.values import UNKNOWN, unwrap
 
 VERSIONS = (defaults.KUBERNETES_OLDEST, defaults.KUBERNETES_NEWEST)
 Schema = dict[str, Any]
+_NULLABLE = re.compile(r'is not of types "null", "(\w+)"')  # null means "not given" everywhere: not worth a word
 _STAND_IN = "unknown-until-the-update"
 
 
@@ -78,7 +79,8 @@ def _faults_in(obj: Schema, version: str) -> Iterator[Fault]:
     for error in validator.iter_errors(filled):
         path = list(error.instance_path)
         if not any(path[: len(one)] == one for one in unknown):
-            yield Fault(_shown(path), error.message + _meant(error.message, names))
+            message = _NULLABLE.sub(r'is not of type "\1"', error.message)
+            yield Fault(_shown(path), message + _meant(message, names))
 
 
 def _filled(value: Any, path: list[Any], unknown: list[list[Any]]) -> Any:

@@ -66,6 +66,10 @@ class Parts:
         return [CommandProvider(env=world.env(), cwd=str(root)), KubernetesProvider(world)]
 
 
+class UnreadableWorldError(Exception):
+    """The file of the simulated world is broken."""
+
+
 @dataclass(frozen=True)
 class Remainder:
     """What differs from the world's start when all was taken back."""
@@ -144,6 +148,8 @@ class Session:
 
     def turn_switches(self) -> list[str]:
         """Does what `--set world...` asks for; returns a line for each."""
+        if self.switches:
+            self.node_count()
         for path, value in self.switches:
             with _worlds_faults(f"--set world.{path}"):
                 self.world().switch(path, value)
@@ -154,8 +160,14 @@ class Session:
 
     def node_count(self) -> int:
         """Nodes of the simulated cluster."""
-        with self.world().open() as cluster:
-            return len(cluster.list("Node"))
+        try:
+            with self.world().open() as cluster:
+                return len(cluster.list("Node"))
+        except (ValueError, KeyError, TypeError) as error:
+            where = _near(self.folder)
+            raise UnreadableWorldError(
+                f"The simulated world in {where} cannot be read ({error}). Move the folder away to begin anew."
+            ) from error
 
     def run(self, op: Operation, on_event: Callable[[Event], None]) -> Result:
         """Carries out one operation."""

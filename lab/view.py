@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -14,6 +15,8 @@ UNKNOWN, SECRET = "[unknown]", "[secret]"
 LONG = 72
 """A value that takes more than this on one line is shown as the lines that changed."""
 SHOWN_LINES = 16
+COLUMNS = 32
+"""Columns of a line of text end here at the latest."""
 
 
 class Mark(NamedTuple):
@@ -115,6 +118,8 @@ def change_lines(changes: tuple[Change, ...]) -> list[str]:
 def _leaf_lines(leaf: Change) -> list[str]:
     why = "  (needs a new one)" if leaf.replaces else ""
     old, new = value_text(leaf.old), value_text(leaf.new)
+    if leaf.replaces and leaf.old == leaf.new != SECRET:
+        return [f"{leaf.path}: {_cut(new)}{why}"]  # it asks for a new one whenever the old one is not well
     if len(old) + len(new) <= LONG or leaf.new in (UNKNOWN, SECRET):
         return [f"{leaf.path}: {_cut(old)} -> {new}{why}"]
     return [f"{leaf.path}:{why}", *(f"  {line}" for line in _changed_lines(_lines(leaf.old), _lines(leaf.new)))]
@@ -151,14 +156,26 @@ VERDICT = re.compile(r"^(?:\w+: )?[A-Z]{2,5}-\d+ \S.*")
 NOISE = re.compile(r"^(exit status \d+|running \".*\"|error|.*: exit status \d+.*)?:?$")
 
 
+def is_verdict(line: str) -> bool:
+    """Whether a step says with this line why it fails; it will be said again when it has failed."""
+    return bool(VERDICT.match(line)) or line.startswith("fix:")
+
+
 def reason(message: str) -> Reason:
     """Puts what a reader needs first: the verdict of our own steps, else the first line that says something."""
     lines = [line.strip() for line in message.splitlines() if line.strip() and not line.lstrip().startswith(("{", "["))]
     verdicts = [at for at, line in enumerate(lines) if VERDICT.match(line)]
     if verdicts:
         return Reason(lines[verdicts[0]], tuple(lines[verdicts[0] + 1 :]))
+    if any(line.startswith("Traceback ") for line in lines):
+        return Reason(lines[-1], _last_lines(lines[:-1]))
     telling = [line for line in lines if not NOISE.match(line)] or lines or ["no reason given"]
-    return Reason(telling[0], tuple(telling[1:]))
+    return Reason(telling[0], _last_lines(telling[1:]))
+
+
+def _last_lines(lines: list[str], most: int = 8) -> tuple[str, ...]:
+    rest = len(lines) - most
+    return tuple(lines) if rest <= 1 else (f"... {rest} lines before", *lines[-most:])
 
 
 def summary_text(summary: SummaryEvent, preview: bool) -> str:
@@ -169,6 +186,27 @@ def summary_text(summary: SummaryEvent, preview: bool) -> str:
     parts = [f"{counts[op]} to {op}" if preview else f"{counts[op]} {mark_of(op).done}" for op in dict.fromkeys(known)]
     parts = parts or ["0 changes"]
     return ", ".join([*parts, f"{unchanged} unchanged"] if unchanged else parts)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Broken between words; what follows the first line stands under its text, or under its last column."""
+    if len(text) <= width:
+        return text
+    gaps = [gap.end() for gap in re.finditer(r"\S {2,}(?=\S)", text[:COLUMNS])]
+    left = len(text) - len(text.lstrip())
+    under = gaps[-1] if gaps else left + 2
+    return textwrap.fill(
+        text, width, subsequent_indent=" " * under, drop_whitespace=True, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def fitted(line: str, width: int) -> str:
+    """A change on a narrow screen: the values matter most, then the end of the path."""
+    path, colon, values = line.partition(": ")
+    room = width - len(values) - 3
+    if len(line) <= width or not colon or room < 12 or line.lstrip()[:1] in "+-":
+        return line
+    return f"…{path[-room:]}: {values}"
 
 
 def mark_of(op: str) -> Mark:

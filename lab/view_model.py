@@ -70,6 +70,11 @@ def named(urn: str) -> tuple[str, str]:
     return (parts[-2].rpartition("$")[2], parts[-1]) if len(parts) >= 4 else ("", urn)
 
 
+def about(event: LogEvent) -> str:
+    """The text of a warning or an error, with the name of the resource it is about."""
+    return f"{event.severity}: {named(event.urn)[1] + ': ' if event.urn else ''}{event.text}"
+
+
 class Tree:
     """All nodes of one operation, placed under their parents."""
 

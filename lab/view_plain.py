@@ -6,8 +6,8 @@ import threading
 from typing import TextIO
 
 from lab.events import Event, LogEvent, StepEvent, SummaryEvent
-from lab.view import FAILED, QUIET, Reason, change_lines, is_default_provider, mark_of, reason, seconds_text
-from lab.view_model import named
+from lab.view import FAILED, QUIET, Reason, change_lines, is_default_provider, is_verdict, mark_of, reason, seconds_text
+from lab.view_model import about, named
 
 PARTS = frozenset({"create-replacement", "delete-replaced"})
 """Not told one by one: the line of the `replace` says it."""
@@ -56,8 +56,9 @@ class PlainView:
         if event.phase == "failed" and event.message:
             self.said.add(event.message)  # it comes once more, as an error of the log
             return failure_lines(f"{FAILED.sign} {what} failed ({seconds_text(event.seconds)})", reason(event.message))
-        unseen = event.op in QUIET | PARTS or is_default_provider(event.type, event.name)
-        if event.phase != "done" or (unseen and not event.changes):
+        if event.phase != "done" or event.op in PARTS or is_default_provider(event.type, event.name):
+            return []
+        if event.op in QUIET and not event.changes:
             return []
         took = "" if self.preview else f" ({seconds_text(event.seconds)})"
         changes = [f"    {line}" for line in change_lines(event.changes)]
@@ -71,11 +72,11 @@ class PlainView:
         if event.text in self.said:
             return []
         self.said.add(event.text)
-        return [event.text if event.severity == "info" else f"{event.severity}: {event.text}"]
+        return [event.text if event.severity == "info" else about(event)]
 
     def _progress(self, event: LogEvent) -> list[str]:
         text = event.text.strip()
-        if not text or self.notes.get(event.urn) == text:
+        if not text or self.notes.get(event.urn) == text or is_verdict(text):
             return []
         self.notes[event.urn] = text
         return [f"  {named(event.urn)[1]}: {line}" for line in text.splitlines()]

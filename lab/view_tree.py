@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.text import Text
 
 from lab.events import Event, LogEvent, StepEvent, SummaryEvent
-from lab.view import FAILED, change_lines, mark_of, reason, seconds_text, short_type
-from lab.view_model import Node, Row, Tree
+from lab.view import FAILED, change_lines, fitted, mark_of, reason, seconds_text, short_type, wrapped
+from lab.view_model import Node, Row, Tree, about
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII_SPINNER = "|/-\\"
@@ -38,7 +38,8 @@ class TreeView:
 
     def say(self, text: str, style: str = "", copied: bool = False, end: str = "\n") -> None:
         """One line of our own, above the tree while there is one."""
-        self.console.print(Text(text, style, end=end), soft_wrap=copied, end=end)
+        lines = text if copied else wrapped(text, self.console.width)
+        self.console.print(Text(lines, style), soft_wrap=True, end=end)
 
     def begin(self, op: str, stack: str) -> None:
         """Starts to draw."""
@@ -86,9 +87,9 @@ class TreeView:
             return None
         self.said.add(event.text)
         if event.severity == "error":
-            self.errors.append(event.text)
+            self.errors.append(about(event))
             return None
-        text = event.text if event.severity == "info" else f"{event.severity}: {event.text}"
+        text = event.text if event.severity == "info" else about(event)
         return text, LOG_STYLES[event.severity]
 
     def drawn(self) -> Group:
@@ -146,22 +147,22 @@ class TreeView:
 
     def _below(self, row: Row) -> Iterator[Text]:
         for line in change_lines(row.node.changes):
-            yield _one_line(Text.assemble((f"{row.below}  ", "dim"), (line, _diff_style(line))))
+            left = f"{row.below}  "
+            text = line if self.ascii else fitted(line, self.console.width - len(left))
+            yield _one_line(Text.assemble((left, "dim"), (text, _diff_style(line))))
         if row.node.phase == "failed" and row.node.message:
             yield _one_line(Text.assemble((f"{row.below}  ", "dim"), (reason(row.node.message).line, "red")))
 
     def _explain(self) -> None:
         """What one line beside the resource cannot say: the whole reason, below the tree."""
         for text in self.errors:
-            self.say(f"error: {text}", "bold red")
+            self.say(text, "bold red")
         for node in self.tree.failed():
-            self.say(f"\nwhy {node.name} failed:", "bold red")
+            self.say("")
+            self.say(f"why {node.name} failed:", "bold red")
             why = reason(node.message)
             for line in (why.line, *why.more):
-                for part in Text(line, "green" if line.startswith("fix:") else "").wrap(
-                    self.console, self.console.width - 2
-                ):
-                    self.console.print(Text("  ").append_text(part))
+                self.say(f"  {line}", "green" if line.startswith("fix:") else "")
 
 
 def _one_line(text: Text) -> Text:

@@ -1,1 +1,12 @@
-"""Programs that run as text under `python3 -`: standard library only."""
+"""Programs that run as text under `python3 -`: standard library only.
+
+The texts are composed from these files, in this order; what comes first is used by what follows.
+"""
+
+_READING = ("decide/failures.py", "decide/reading.py")
+_JUDGING = ("decide/pod_health.py", "decide/job_health.py", "decide/cluster_health.py")
+
+SOURCES = {
+    "look": (*_READING, "components/steps/kubectl.py", "components/steps/look.py"),
+    "gate": (*_READING, *_JUDGING, "components/steps/kubectl.py", "components/steps/gate.py"),
+}

@@ -66,7 +66,7 @@ def run(cluster: Cluster, pod: Object, container: str) -> Run:
     if program:
         return program(cluster, pod, _elapsed(cluster, pod, container))
     if is_hit(cluster, operand, "crash"):
-        return Run(1.0, 1, _CRASHES.get(operand, "panic: simulated crash\n"))
+        return Run(1.0, 1, _CRASHES.get(operand, "panic: simulated crash\n"), ready=False)
     if operand == DRIVER:
         return _driver(cluster, pod, _elapsed(cluster, pod, container))
     if operand == VALIDATOR:

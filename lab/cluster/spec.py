@@ -168,5 +168,5 @@ def meant(word: str, known: Any) -> str:
     """`, did you mean ...?` or nothing."""
     import difflib  # costs some milliseconds, and only a fault needs it
 
-    close = difflib.get_close_matches(word, [one for one in known if one], 1)
+    close = difflib.get_close_matches(word, [one for one in known if one], 1, 0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

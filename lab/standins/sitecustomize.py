@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def _join_simulated_time():
+def _join_simulated_time() -> None:
     root = str(Path(__file__).resolve().parents[2])
     sys.path.insert(0, root)
     try:
@@ -16,8 +16,8 @@ def _join_simulated_time():
     if clock:
         import time
 
-        time.sleep = clock.sleep
-        time.monotonic = clock.now
+        setattr(time, "sleep", clock.sleep)  # noqa: B010 - mypy knows these as functions of the module
+        setattr(time, "monotonic", clock.now)  # noqa: B010
 
 
 if os.environ.get("GPU_READY_CLOCK"):

@@ -68,7 +68,9 @@ def job(name: str, node: str | None = "gpu-1", gpus: int = 1, **pod: Any) -> Obj
         "initContainers": [{"name": "nvidia-smi", "image": "cuda:12.5.0", "command": ["sh", "-c", SMI], **common}],
         "containers": [{"name": "vectoradd", "image": "cuda-sample:vectoradd-cuda12.5.0", **common}],
         "tolerations": [TOLERATION],
-        **({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}} if node else {}),
+        **(
+            {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}} if node else {}
+        ),
         **pod,
     }
     template = {"metadata": {"labels": {"gpu-ready/check": name}}, "spec": spec}
@@ -114,11 +116,11 @@ def events(made: World, about: str, reason: str = "") -> list[str]:
 def state(pod: Object, container: str) -> Object:
     """The state of one container of a pod."""
     statuses = [*pod["status"].get("initContainerStatuses", ()), *pod["status"].get("containerStatuses", ())]
-    return next(one["state"] for one in statuses if one["name"] == container)  # type: ignore[no-any-return]
+    return next(one["state"] for one in statuses if one["name"] == container)
 
 
 def condition(obj: Object, kind: str) -> Object:
-    return next(one for one in obj["status"]["conditions"] if one["type"] == kind)  # type: ignore[no-any-return]
+    return next(one for one in obj["status"]["conditions"] if one["type"] == kind)
 
 
 def policy(made: World) -> Object:

@@ -53,10 +53,6 @@ class FakeWorld:
     def open(self) -> Iterator[FakeWorld]:
         yield self
 
-    def list(self, kind: str) -> list[str]:
-        assert kind == "Node"
-        return list(self.snapshot()["nodes"])
-
     def switch(self, path: str, value: Any) -> None:
         if path not in ("fault", "stays"):
             raise WorldError(f"{path}: this world has no such switch")
@@ -70,6 +66,10 @@ class FakeWorld:
 
     def unexpected(self, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         return [one for one in self.remainder(before, after) if not one.startswith("crd/")]
+
+    def list(self, kind: str) -> list[str]:
+        assert kind == "Node"
+        return list(self.snapshot()["nodes"])
 
 
 class FakeProvider:
@@ -210,6 +210,8 @@ class TestOperations:
         lab("up", "--yes")
         assert lab("up", "--yes").changed == 0
         assert "0 changes, 4 unchanged" in lab.out
+        assert "GPU ready: gpu-1" in lab.out
+        assert "take it back" not in lab.out
 
     def test_a_changed_setting_is_shown_with_its_values(self, lab: Lab) -> None:
         lab("up", "--yes")
@@ -334,6 +336,14 @@ class TestFailures:
         assert why in lab.err
         assert "Traceback" not in lab.err + lab.out
         assert lab.state.read_text() == text
+
+    def test_a_world_that_cannot_be_read_says_how_to_begin_anew(self, lab: Lab) -> None:
+        lab("up", "--yes")
+        lab.state.with_name("world.json").write_text('{"nodes": [')
+        for words in ([], ["--set", "world.fault=first"]):
+            assert lab("up", "--yes", *words).exit == 1
+            assert "The simulated world in" in lab.err
+        assert "Move the folder away to begin anew" in lab.err
 
     def test_a_state_in_use_names_its_holder(self, lab: Lab) -> None:
         lab("up", "--yes")
@@ -475,7 +485,7 @@ def test_the_state_is_printed_as_a_tree(lab: Lab) -> None:
         "   ├─ first   Thing                 first-id",
         "   └─ second  Thing                 second-id",
     ]
-    assert lines[-1] == "rehearsal: state of demo: 5 resources; nothing real is in it"
+    assert lines[-1] == "rehearsal: state of demo: 4 resources; nothing real is in it"
 
 
 def test_a_state_without_resources_says_how_to_begin(lab: Lab) -> None:

@@ -128,7 +128,7 @@ def test_a_pod_takes_the_larger_of_its_first_and_its_main_containers() -> None:
 
 
 def test_two_cards_serve_two_jobs_and_the_third_waits(tmp_path: Path) -> None:
-    made = ready_world(tmp_path, GPU_2)
+    made = ready_world(tmp_path, CPU, GPU_2)
     made.switch("jobs.fault", "hang")
     for name in ("a", "b", "c"):
         run_job(made, job(name, "gpu-2"), 1)

@@ -75,7 +75,7 @@ def test_the_stack_installs_the_pinned_operator_into_a_namespace_that_admits_it(
     assert release["values"]["toolkit"] == {"enabled": True}
     assert release["skipAwait"] is True
     namespace = mocks.one("kubernetes:core/v1:Namespace")
-    assert namespace["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "privileged"}
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
 
 
 def test_an_operator_that_is_there_already_is_left_alone(mocks: Recorder) -> None:

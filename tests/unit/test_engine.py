@@ -503,3 +503,62 @@ def test_what_was_registered_can_be_asked_about() -> None:
     assert len(result.all("toy:index:Thing")) == 3
     with pytest.raises(LookupError, match="3 resources are Thing"):
         result.one("Thing")
+
+
+class Renamed(pulumi.ComponentResource):
+    def __init__(self, type: str, name: str, child: str, opts: Opt | None = None) -> None:
+        super().__init__(f"demo:index:{type}", name, {}, opts)
+        Thing(child, opts=Opt(parent=self))
+
+
+def test_children_follow_the_alias_of_their_parent_also_where_their_name_starts_with_its_name() -> None:
+    bench = Bench()
+    bench.up(lambda: Renamed("Old", "box", "box-child"))
+    alias = pulumi.Alias(name="box", type_="demo:index:Old")
+    result = bench.up(lambda: Renamed("New", "crate", "crate-child", Opt(aliases=[alias])))
+    assert bench.steps(result) == ["same crate-child"]
+    assert result.changes == {"same": 3}
+    assert bench.kept("parent")["crate-child"] == result.one("New").urn
+    assert bench.up(lambda: Renamed("New", "crate", "crate-child")).changes == {"same": 3}
+
+
+def test_an_alias_may_name_another_parent_or_none_or_be_a_whole_urn() -> None:
+    bench = Bench()
+    first = bench.up(lambda: (Thing("a"), Renamed("Box", "b", "child")))
+
+    def moved() -> None:
+        box = Renamed("Box", "b", "child2")
+        Thing("a", opts=Opt(parent=box, aliases=[pulumi.Alias(parent=None)]))
+        Thing("child", opts=Opt(aliases=[first.one("Thing", "child").urn]))
+
+    assert sorted(bench.steps(bench.up(moved))) == ["create child2", "same a", "same child"]
+
+    def back() -> None:
+        box = Renamed("Box", "b", "child2")
+        Thing("a", opts=Opt(aliases=[pulumi.Alias(parent=box)]))
+        Thing("child")
+
+    assert sorted(bench.steps(bench.up(back))) == ["same a", "same child", "same child2"]
+
+
+def test_two_resources_cannot_have_been_the_same_one() -> None:
+    bench = Bench(one_thread=True)
+    bench.up(lambda: Thing("a"))
+    alias = Opt(aliases=[pulumi.Alias(name="a")])
+    result = bench.up(lambda: (Thing("b", opts=alias), Thing("c", opts=alias)))
+    assert "is taken by another resource" in result.errors[0]
+
+
+def test_a_dependent_whose_deletion_failed_is_not_forgotten_when_it_is_made_again() -> None:
+    bench = Bench()
+
+    def program(first: int, hangs: bool) -> None:
+        base = Thing("base", first=first)
+        Thing("dep", fixed=base.size if hangs else 9)
+
+    bench.up(lambda: program(1, True))
+    bench.toy.failing = {("delete", "dep")}
+    assert bench.up(lambda: program(2, False), continue_on_error=True).exit == 1
+    bench.toy.failing.clear()
+    bench.up(lambda: program(2, False))
+    assert len(bench.toy.world) == 2

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi import ResourceOptions as Opt
 
@@ -83,7 +84,8 @@ def test_a_stop_between_groups_of_deletions_keeps_the_rest() -> None:
 
 
 CHILD = """
-    import sys
+    import pathlib
+    import threading
     from pulumi import ResourceOptions as Opt
     from pulumi_command.local import Command
     from lab.engine import Engine
@@ -95,7 +97,10 @@ CHILD = """
                        opts=Opt(depends_on=[Command("first", create="echo first")]))
         Command("after", create="echo after", opts=Opt(depends_on=[slow]))
 
-    result = Engine("p", "dev", FileStore("state.json"), [CommandProvider(cwd=".")]).run("up", program)
+    engine = Engine("p", "dev", FileStore("state.json"), [CommandProvider(cwd=".")])
+    tell = lambda: engine.interrupts[0].wait() and pathlib.Path("stopping").touch()
+    threading.Thread(target=tell, daemon=True).start()
+    result = engine.run("up", program)
     print(result.exit, [name for op, type, name in result.steps if type.endswith("Command")], len(result.pending))
 """
 
@@ -121,7 +126,7 @@ def test_ctrl_c_in_a_real_process_leaves_a_state_to_go_on_from(
         wait_for(tmp_path / "begun")
         for _ in range(signals):
             os.killpg(child.pid, signal.SIGINT)
-            threading.Event().wait(0.05)
+            wait_for(tmp_path / "stopping")
         if signals == 1:
             (tmp_path / "go").touch()
         said, _ = child.communicate(timeout=20)
@@ -134,3 +139,17 @@ def test_ctrl_c_in_a_real_process_leaves_a_state_to_go_on_from(
     exec(textwrap.dedent(CHILD), scope)
     assert scope["result"].exit == 0
     assert scope["result"].changes["create"] == signals
+
+
+def test_a_stop_ends_the_asking_for_another_try() -> None:
+    bench = Bench()
+    bench.toy.failing = {("create", "a")}
+    bench.toy.during = lambda operation, ctx: bench.engine.stop()
+    hook = pulumi.ResourceHookBinding(on_error=[])
+
+    def tries() -> None:
+        hook.on_error = [pulumi.ErrorHook("again", lambda args: True)]
+        Thing("a", opts=Opt(hooks=hook))
+
+    bench.up(tries)
+    assert bench.toy.calls == [("create", "a")]

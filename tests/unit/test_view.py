@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from lab.events import Change, Event, LogEvent, StepEvent, SummaryEvent
-from lab.view import change_lines, changed_count, reason, seconds_text, short_type, summary_text
+from lab.view import change_lines, changed_count, fitted, reason, seconds_text, short_type, summary_text, wrapped
 from lab.view_json import JsonView
 from lab.view_model import Tree
 from lab.view_plain import PlainView
@@ -113,6 +113,11 @@ class TestWords:
     def test_a_change_that_forces_a_replacement_says_so(self) -> None:
         assert change_lines((Change("handler", "a", "b", replaces=True),)) == ['handler: "a" -> "b"  (needs a new one)']
 
+    def test_a_property_that_asks_for_a_new_one_without_having_changed_is_shown_once(self) -> None:
+        assert change_lines((Change("replaceUnready", "true", "true", replaces=True),)) == [
+            'replaceUnready: "true"  (needs a new one)'
+        ]
+
     def test_the_verdict_of_a_step_comes_before_its_noise(self) -> None:
         why = reason(VERDICT)
         assert why.line == "SCH-1 scheduling: gpu-1 has 4 cards, the pod asks for 8"
@@ -129,6 +134,18 @@ class TestWords:
     )
     def test_other_failures_give_the_first_line_that_says_something(self, message: str, line: str) -> None:
         assert reason(message).line == line
+
+    def test_of_a_traceback_the_last_line_comes_first(self) -> None:
+        message = (
+            'exit status 1: running "python3 -":\nlooking\nTraceback (most recent call last):\n  File "x"\nKeyError: 1'
+        )
+        assert reason(message).line == "KeyError: 1"
+
+    def test_of_a_long_output_the_end_is_shown(self) -> None:
+        why = reason("exit status 1:\nit broke\n" + "\n".join(f"waiting {number}" for number in range(50)))
+        assert why.line == "it broke"
+        assert why.more[0] == "... 42 lines before"
+        assert why.more[-1] == "waiting 49"
 
     @pytest.mark.parametrize(
         ("seconds", "text"),
@@ -151,6 +168,22 @@ class TestWords:
         assert (
             summary_text(SummaryEvent("up", {"same": 9}, "succeeded", 1.0), preview=False) == "0 changes, 9 unchanged"
         )
+
+    def test_wrapped_lines_stand_under_the_last_column(self) -> None:
+        text = "driver        host  it is there already, so nobody else may build one"
+        assert wrapped(text, 40).splitlines() == [
+            "driver        host  it is there already,",
+            "                    so nobody else may",
+            "                    build one",
+        ]
+        assert wrapped("  one two three", 9).splitlines() == ["  one two", "    three"]
+        assert wrapped(text, 100) == text
+
+    def test_on_a_narrow_screen_the_values_of_a_change_stay_visible(self) -> None:
+        line = 'spec.template.spec.containers[0].resources.limits["nvidia.com/gpu"]: "1" -> "8"'
+        assert fitted(line, 44) == '…ources.limits["nvidia.com/gpu"]: "1" -> "8"'
+        assert fitted(line, 200) == line
+        assert fitted("- " + "x: y" * 40, 44) == "- " + "x: y" * 40
 
 
 class TestPlainLines:
@@ -203,6 +236,11 @@ class TestPlainLines:
         )
         assert text == "  gate: waiting 1\n  gate: waiting 2\n"
 
+    def test_a_verdict_is_left_to_the_failure_that_follows(self) -> None:
+        words = ["looking", "SCH-1 scheduling: too small", "fix: make it bigger"]
+        text = plain(*(LogEvent("info", word, urn(COMMAND, "gate")) for word in words))
+        assert text == "  gate: looking\n"
+
     def test_lines_of_the_program_are_told_once_however_often_it_runs(self) -> None:
         out = io.StringIO()
         view = PlainView(out)
@@ -211,6 +249,11 @@ class TestPlainLines:
             view.event(LogEvent("info", "driver: host"))
             view.event(LogEvent("warning", "old kernel"))
         assert out.getvalue() == "driver: host\nwarning: old kernel\n"
+
+    def test_a_warning_names_its_resource(self) -> None:
+        event = LogEvent("warning", "it may exist", urn(COMMAND, "gate"))
+        assert plain(event) == "warning: gate: it may exist\n"
+        assert "error: gate: it is gone" in finished_tree(LogEvent("error", "it is gone", urn(COMMAND, "gate")))
 
     def test_debug_is_not_told(self) -> None:
         assert plain(LogEvent("debug", "noise")) == ""

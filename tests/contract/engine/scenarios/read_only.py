@@ -1,4 +1,4 @@
-"""A time limit, a resource that is only read: new, kept, another id, made ours, given away, removed."""
+"""A resource that is only read: new, kept, another id, made ours, given away, removed."""
 import os
 
 import pulumi
@@ -6,7 +6,6 @@ from pulumi import ComponentResource, ResourceOptions as Opt
 from pulumi_command.local import Command
 
 OPS = [
-    "up 1",
     "up 2",
     "up 2",
     "up 3",
@@ -30,9 +29,7 @@ def cmd(name, text=None, opts=None, **kw):
     return Command(name, opts=opts, **kw)
 
 
-if STAGE == 1:
-    slow = Command("slow", create="echo create slow >> trace.log; exec sleep 20", opts=Opt(custom_timeouts=pulumi.CustomTimeouts(create="800ms")))
-elif STAGE == 2:
+if STAGE == 2:
     seen = Command.get("seen", "some-id")
     pulumi.export("seen", seen.stdout)
 elif STAGE == 3:

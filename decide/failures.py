@@ -1,0 +1,86 @@
+"""The catalogue of known failures: id, layer, cause, fix, and the signs by which a text gives one away.
+
+Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+"""
+
+import re
+from typing import NamedTuple, Optional, Tuple
+
+
+class Failure(NamedTuple):
+    """One known failure. Ids are never given to something else: people search for them."""
+
+    id: str
+    layer: str
+    cause: str
+    fix: str
+    signs: Tuple[str, ...] = ()
+
+
+# In the order in which a text is compared: what says more comes first.
+FAILURES = (
+    Failure("PLM-11", "workstation", "kubectl is not on PATH", "install kubectl on the machine that runs pulumi"),
+    Failure("PLM-12", "workstation", "the kubeconfig has no such context", "set cluster.context to one of `kubectl config get-contexts`"),
+    Failure("PLM-13", "API server", "this user may not read what has to be judged", "grant get and list on nodes, pods, pods/log, events, jobs, daemonsets, deployments, namespaces, runtimeclasses, clusterpolicies"),
+    Failure("PLM-14", "API server", "the credentials of this context are not accepted", "log in again, then run pulumi up again"),
+    Failure("PLM-3", "API server", "the cluster does not answer", "check VPN, kubeconfig and whether the cluster runs; then run pulumi up again"),
+    Failure("CFG-1", "nodes", "a declared node is not in the cluster", "correct cluster.nodes, or let the node join"),
+    Failure("CFG-2", "nodes", "no node carries the declared labels", "correct cluster.nodeSelector, or label the nodes"),
+    Failure("CFG-3", "nodes", "the node is not Ready", "mend the node first: kubectl describe node NODE"),
+    Failure("CFG-4", "ownership", "a GPU operator or device plugin is here already, and this stack would install a second one", "set gpu.operator: external, or remove the one that is there"),
+    Failure("CFG-5", "ownership", "gpu.operator is external, but nothing in the cluster hands out GPUs", "install the operator, or set gpu.operator: install"),
+    Failure("CFG-6", "ownership", "a RuntimeClass of that name is here already and is not ours", "set gpu.runtimeClass: external with gpu.operator: external, or delete it: kubectl delete runtimeclass nvidia"),
+    Failure("CFG-7", "ownership", "gpu.runtimeClass is external, but there is none of that name", "set gpu.runtimeClass: ours, or create it"),
+    Failure("DRV-1", "driver", "driver packages were updated while the old kernel module is still loaded", "drain and reboot the node, then hold the nvidia packages", (r"Driver/library version mismatch", r"API mismatch: the client has")),
+    Failure("DRV-5", "driver", "Secure Boot refuses the kernel module", "use signed prebuilt modules, enrol the key, or turn Secure Boot off", (r"Key was rejected by service", r"Loading of unsigned module is rejected")),
+    Failure("DRV-6", "driver", "nouveau holds the card, or the module was built for another kernel", "block nouveau, rebuild the initramfs and reboot; or install the matching kernel headers", (r"Unable to load the kernel module 'nvidia",)),
+    Failure("DRV-7", "driver", "the driver container finds no headers for this kernel", "use a kernel that the driver image knows, or a driver on the host: gpu.driver: preinstalled", (r"Could not resolve Linux kernel version",)),
+    Failure("DRV-9", "driver", "a driver is loaded on the host and the operator wants to replace it", "set gpu.driver: preinstalled", (r"driver module is already loaded with refcount",)),
+    Failure("DRV-10", "driver", "there is no driver image for this operating system and version", "set gpu.driver: preinstalled, or another driver.version", (r"nvcr\.io/nvidia/driver:\S+: not found", r"driver:\S+ not found")),
+    Failure("PCI-4", "driver", "the driver is loaded and sees no card: wrong module flavour, or the card failed to start", "compare card and driver branch; read the node's kernel log for NVRM lines", (r"No devices were found",)),
+    Failure("PCI-8", "card", "the card stopped answering", "drain and reboot the node; if it comes back, the hardware is bad", (r"GPU is lost", r"fallen off the bus")),
+    Failure("DRV-3", "driver", "the driver's kernel module is not loaded", "on the node: dmesg | grep -i nvrm, then install the module for the running kernel and reboot", (r"couldn't communicate with the NVIDIA driver", r"driver not loaded")),
+    Failure("OP-2", "driver", "the operator installs no driver, and the node has none", "install a driver on the node, or set gpu.driver: operator", (r"failed to run command .nvidia-smi", r"failed to validate the driver")),
+    Failure("DP-1", "toolkit", "the plugin's pod runs without the NVIDIA runtime", "bring the container toolkit to the node: gpu.toolkit: operator, or configure it there", (r"Incompatible platform detected", r"did you configure the NVIDIA Container Toolkit")),
+    Failure("DP-2", "toolkit", "the driver's libraries do not reach the plugin's pod", "check the container toolkit on the node and where the driver is installed", (r"could not load NVML", r"Detected non-NVML platform")),
+    Failure("TK-9", "toolkit", "the driver was installed without its compute libraries", "install the compute packages of the same driver version", (r"libnvidia-ml\.so\.1",)),
+    Failure("RT-2", "runtime", "the toolkit wrote a drop-in that is newer than containerd's own config file", "remove the drop-in, start containerd, set toolkit.env RUNTIME_CONFIG_SOURCE=file", (r"higher than root config version",)),
+    Failure("RT-1", "runtime", "this node's container runtime has no handler of that name", "configure it on the node (nvidia-ctk runtime configure), or let the operator do it: gpu.toolkit: operator", (r"no runtime for \"?[\w-]+\"? is configured",)),
+    Failure("RT-6", "runtime", "the container runtime cannot find the card's CDI specification", "regenerate it on the node: nvidia-ctk cdi generate; check that CDI is enabled in containerd", (r"unresolvable CDI devices",)),
+    Failure("RT-7", "runtime", "the RuntimeClass does not exist", "set gpu.runtimeClass: ours, or create it", (r"RuntimeClass \"?[\w-]+\"? not found",)),
+    Failure("TK-1", "toolkit", "the toolkit container could not set up the node's container runtime", "read that pod's log and the containerd log of the node", (r"unable to setup runtime", r"unable to restart containerd")),
+    Failure("OP-9", "operator", "Pod Security forbids the pod", "label the namespace pod-security.kubernetes.io/enforce=privileged", (r"violates PodSecurity",)),
+    Failure("OP-10", "image", "the registry's certificate is unknown to the node", "install the CA on the nodes", (r"certificate signed by unknown authority",)),
+    Failure("CUDA-5", "image", "the image cannot be pulled", "check name, tag and registry access; or set another image", (r"ErrImagePull", r"ImagePullBackOff", r"manifest unknown", r"failed to resolve reference", r"[Bb]ack-off pulling image")),
+    Failure("CUDA-4", "runtime", "the card was not injected into the container: neither CDI nor the nvidia runtime acted", "check the container toolkit and CDI on the node", (r"nvidia-smi\"?: executable file not found", r"nvidia-smi: (?:command )?not found")),
+    Failure("CUDA-1", "runtime", "the container lost access to its card", "restart the pod; use CDI so that a daemon-reload does not take the card away", (r"Failed to initialize NVML: Unknown Error",)),
+    Failure("CUDA-2", "CUDA", "the driver is too old for the image's CUDA, or the card was not injected", "use an image of an older CUDA (validation.cudaImage) or a newer driver", (r"driver version is insufficient",)),
+    Failure("CUDA-3", "CUDA", "CUDA cannot start: the uvm device is missing, or the host was suspended", "on the node: nvidia-modprobe -u -c 0, and load nvidia-uvm at boot", (r"CUDA unknown error", r"nvidia-uvm: no such file")),
+    Failure("CUDA-11", "CUDA", "CUDA sees no card although the pod was given one", "on the node: nvidia-smi, and ls -l /dev/nvidia*; restart the device plugin", (r"no CUDA-capable device is detected",)),
+    Failure("CUDA-12", "CUDA", "the image's CUDA has no code for this card", "set validation.cudaImage to one that knows the card", (r"no kernel image is available",)),
+    Failure("CUDA-10", "CUDA", "the kernel launch was not proven: the image ended well and never said Test PASSED", "set validation.cudaImage to an image that runs vectorAdd"),
+    Failure("CUDA-13", "CUDA", "the validation container failed in a way that is not in the catalogue", "read the lines above; kubectl logs shows the whole"),
+    Failure("OP-1", "toolkit", "the toolkit layer is not ready", "read the toolkit pod of that node", (r"waiting for nvidia container stack to be setup",)),
+    Failure("DP-3", "plugin", "no GPU is advertised: the operator's pods do not tolerate a taint of the node", "add the taint to cluster.tolerations"),
+    Failure("DP-6", "plugin", "no GPU is advertised on the node", "look at the device plugin's pod on that node: kubectl logs"),
+    Failure("DP-4", "plugin", "the device plugin holds some cards for unhealthy", "find the Xid in the node's kernel log, then restart the plugin's pod"),
+    Failure("OP-4", "operator", "the operator's ClusterPolicy does not become ready", "read the pod of the first state that is not ready"),
+    Failure("OP-5", "operator", "the operator sees no GPU on the node: node feature discovery has not labelled it", "is the card visible to the node (lspci)? does discovery run there, and tolerate its taints?", (r"No GPU node in the cluster",)),
+    Failure("OP-18", "operator", "a pod of the operator crashes again and again", "read its log: kubectl logs --previous"),
+    Failure("SCH-1", "scheduler", "not enough free nvidia.com/gpu", "free a card, ask for fewer (validation.gpus), or add a node"),
+    Failure("SCH-2", "scheduler", "the node has a taint that GPU pods do not tolerate", "add it to cluster.tolerations, or remove it: kubectl taint node NODE KEY-"),
+    Failure("SCH-6", "scheduler", "no node matches the pod's node name or labels", "correct cluster.nodes or cluster.nodeSelector"),
+    Failure("SCH-7", "scheduler", "the node is cordoned", "kubectl uncordon NODE"),
+    Failure("SCH-8", "scheduler", "the scheduler finds no place for a reason of its own", "read its sentence above"),
+    Failure("PLM-8", "validation", "the validation Job failed before it could say why", "run pulumi up again: it makes the Job afresh"),
+    Failure("PLM-15", "validation", "the validation Job is gone", "run pulumi up --refresh"),
+)  # fmt: skip
+BY_ID = {failure.id: failure for failure in FAILURES}
+
+
+def recognize(text: str) -> Optional[Failure]:
+    """The failure that a message, an event or a log gives away."""
+    for failure in FAILURES:
+        if any(re.search(sign, text) for sign in failure.signs):
+            return failure
+    return None

@@ -1,0 +1,149 @@
+"""How Kubernetes objects are read: real clusters answer with gaps and nulls, and none of that may raise.
+
+Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+from decide.failures import BY_ID
+
+Obj = Dict[str, Any]
+
+
+class Verdict(NamedTuple):
+    """What a reading of the cluster says."""
+
+    state: str
+    """ready, waiting or broken"""
+    id: str = ""
+    problem: str = ""
+    evidence: Tuple[str, ...] = ()
+    hopeless: bool = False
+    """Waiting for something that does not come by itself."""
+    fix: str = ""
+
+    @property
+    def layer(self) -> str:
+        """The layer that the verdict is about."""
+        return BY_ID[self.id].layer if self.id in BY_ID else ""
+
+
+def verdict(state: str, id: str, problem: str = "", *evidence: str, hopeless: bool = False, fix: str = "") -> Verdict:
+    """A verdict with cause and fix from the catalogue where none is given."""
+    known = BY_ID[id]
+    return Verdict(state, id, problem or known.cause, tuple(one for one in evidence if one), hopeless, fix or known.fix)
+
+
+def at(obj: Any, *path: str) -> Any:
+    """What stands there, or None."""
+    for key in path:
+        obj = obj.get(key) if isinstance(obj, dict) else None
+    return obj
+
+
+def text_at(obj: Any, *path: str) -> str:
+    """The text that stands there, or an empty one."""
+    found = at(obj, *path)
+    return found if isinstance(found, str) else ""
+
+
+def map_at(obj: Any, *path: str) -> Obj:
+    """The object that stands there, or an empty one."""
+    found = at(obj, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def list_at(obj: Any, *path: str) -> List[Obj]:
+    """The objects in the list that stands there."""
+    found = at(obj, *path)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def name_of(obj: Any) -> str:
+    """Name of an object."""
+    return text_at(obj, "metadata", "name")
+
+
+def labels_of(obj: Any) -> Obj:
+    """Labels of an object."""
+    return map_at(obj, "metadata", "labels")
+
+
+def number_at(obj: Any, *path: str) -> int:
+    """A whole number that may stand there as text; 0 for anything else."""
+    found = at(obj, *path)
+    try:
+        return int(found) if isinstance(found, (int, str)) else 0
+    except ValueError:
+        return 0
+
+
+def condition_of(obj: Any, kind: str) -> Obj:
+    """The condition of that type."""
+    return next((one for one in list_at(obj, "status", "conditions") if one.get("type") == kind), {})
+
+
+def holds(obj: Any, kind: str) -> bool:
+    """Whether the condition of that type is True."""
+    return condition_of(obj, kind).get("status") == "True"
+
+
+def matches(labels: Obj, selector: Obj) -> bool:
+    """Whether labels fit a selector."""
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def chosen_nodes(snapshot: Obj, wish: Obj) -> List[Obj]:
+    """The GPU nodes that the wish is about."""
+    nodes, names = list_at(snapshot, "nodes"), wish.get("nodes") or []
+    if names:
+        return [node for node in nodes if name_of(node) in names]
+    return [node for node in nodes if matches(labels_of(node), map_at(wish, "node_selector"))]
+
+
+def untolerated(node: Obj, tolerations: Any) -> List[str]:
+    """The node's taints that keep a pod with these tolerations away."""
+    given = [one for one in tolerations if isinstance(one, dict)] if isinstance(tolerations, list) else []
+    taints = [t for t in list_at(node, "spec", "taints") if t.get("effect") in ("NoSchedule", "NoExecute")]
+    # Cordon and not-ready have checks of their own with better words.
+    ours = [t for t in taints if not str(t.get("key")).startswith("node.kubernetes.io/")]
+    return [shown_taint(taint) for taint in ours if not any(covers(one, taint) for one in given)]
+
+
+def covers(toleration: Obj, taint: Obj) -> bool:
+    """Whether a toleration lets a pod onto a node with this taint."""
+    if toleration.get("effect") and toleration.get("effect") != taint.get("effect"):
+        return False
+    if toleration.get("key") and toleration.get("key") != taint.get("key"):
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")
+
+
+def shown_taint(taint: Obj) -> str:
+    """A taint as kubectl writes it."""
+    value = taint.get("value")
+    return "{}{}:{}".format(taint.get("key"), "=" + str(value) if value else "", taint.get("effect"))
+
+
+def allocatable(node: Obj, wish: Obj) -> int:
+    """How many cards the node hands out."""
+    return number_at(node, "status", "allocatable", str(wish.get("resource")))
+
+
+def events_about(snapshot: Obj, name: str) -> List[str]:
+    """What events say about an object, the newest last."""
+    about = [one for one in list_at(snapshot, "events") if text_at(one, "involvedObject", "name") == name]
+    about.sort(key=lambda one: text_at(one, "lastTimestamp") or text_at(one, "metadata", "creationTimestamp"))
+    return ["{}: {}".format(one.get("reason"), one.get("message")) for one in about]
+
+
+def log_in(snapshot: Obj, pod: Obj, container: str) -> Any:
+    """The log of a container if it was read, else None."""
+    return map_at(snapshot, "logs").get("/".join((text_at(pod, "metadata", "namespace"), name_of(pod), container)))
+
+
+def last_lines(text: str, count: int = 5) -> List[str]:
+    """The last lines that say something."""
+    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
