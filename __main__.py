@@ -42,7 +42,9 @@ on_cluster = ResourceOptions(provider=cluster, depends_on=[nodes])
 stack = GpuStack("gpu-stack", wish.stack_args(), on_cluster)
 
 if wish.validation.enabled:
-    proof = GpuValidation("gpu-validation", wish.validation_args(nodes), ResourceOptions(provider=cluster, depends_on=[stack]))
+    # Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
+    after_all = ResourceOptions(provider=cluster, depends_on=[nodes, stack])
+    proof = GpuValidation("gpu-validation", wish.validation_args(nodes), after_all)
     pulumi.export("report", proof.report)
 
 pulumi.export("node_selector", nodes.node_selector)

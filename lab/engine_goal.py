@@ -36,7 +36,6 @@ class Goal:
     delete_before_replace: bool | None = None
     aliases: list[Alias] = field(default_factory=list)
     version: str = ""
-    import_id: str = ""
     remote: bool = False
     protect: bool | None = None
     retain_on_delete: bool | None = None
@@ -93,7 +92,7 @@ def goal_from(request: Any) -> Goal:
     return Goal(
         new=_entry_from(request, inputs), name=request.name, inputs=inputs, delete_before_replace=dbr,
         aliases=[_alias_from(alias) for alias in request.aliases], version=request.version,
-        import_id=request.importId, remote=request.remote, protect=protect, retain_on_delete=retain,
+        remote=request.remote, protect=protect, retain_on_delete=retain,
     )  # fmt: skip
 
 
@@ -108,7 +107,8 @@ def _entry_from(request: Any, inputs: dict[str, Any]) -> Entry:
         replace_on_changes=list(request.replaceOnChanges),
         additional_secret_outputs=list(request.additionalSecretOutputs),
         replacement_trigger=from_wire(request.replacement_trigger) if has_trigger else None,
-        custom_timeouts=_timeouts(request.customTimeouts), resource_hooks=_hooks(request.hooks),
+        import_id=request.importId, custom_timeouts=_timeouts(request.customTimeouts),
+        resource_hooks=_hooks(request.hooks),
     )  # fmt: skip
 
 

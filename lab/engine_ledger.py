@@ -52,6 +52,7 @@ class Ledger:
         """Takes an entry out of the state."""
         with self._lock:
             self.old = [other for other in self.old if other is not entry]
+            self.new = [other for other in self.new if other is not entry]
             if entry is not None:
                 self._begun.pop(entry.urn, None)
             self.save()

@@ -63,8 +63,11 @@ class Monitor:
 
     def _register(self, goal: Goal) -> Any:
         try:
-            steps = self._planned(goal)
+            steps = self._planned(goal, self.executor.planner.plan)
             self.executor.run(steps)
+            if steps[0].op == "import":
+                found = steps[0].entry
+                self.executor.run(self._planned(goal, lambda goal: self.executor.planner.plan_imported(goal, found)))
         except StepFailedError:
             if not self.executor.continue_on_error:
                 raise
@@ -72,13 +75,13 @@ class Monitor:
         new = goal.new
         return resource_pb2.RegisterResourceResponse(urn=new.urn, id=new.id, object=to_wire(new.outputs))
 
-    def _planned(self, goal: Goal) -> list[Step]:
+    def _planned(self, goal: Goal, plan: Callable[[Goal], list[Step]]) -> list[Step]:
         with self._planning:
             self.executor.guard()
             try:
                 self._choose_provider(goal)
                 self._skip_broken(goal)
-                return self.executor.planner.plan(goal)
+                return plan(goal)
             except RefusedError as error:
                 self._refuse(error, goal)
                 raise StepFailedError(str(error)) from error

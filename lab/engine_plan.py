@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,6 +49,8 @@ class Planner:
     def plan(self, goal: Goal) -> list[Step]:
         """The steps for one registered resource."""
         old = self._enter(goal)
+        if goal.new.import_id and (old is None or goal.new.import_id not in (old.id, old.import_id)):
+            return self._import(goal, old)
         recreating = goal.urn in self._condemned
         if old is None or old.external or recreating:
             goal.new.inputs = self.backends.check(goal.new, None, goal.inputs)
@@ -57,9 +60,18 @@ class Planner:
             return self._recreation(goal, old)
         if old.external:
             return [Step("create-replacement", goal.new, old), Step("replace", goal.new, old)]
-        inputs = _ignoring(goal, old)
-        goal.new.inputs = self.backends.check(goal.new, old.inputs, inputs)
         return self._compare(goal, old)
+
+    def _import(self, goal: Goal, old: Entry | None) -> list[Step]:
+        if old is not None:
+            raise RefusedError(f"it cannot be imported as {goal.new.import_id!r}: it is {old.id!r} already", goal.urn)
+        found = copy.copy(goal.new)
+        found.id, found.inputs = found.import_id, {}
+        return [Step("import", found)]
+
+    def plan_imported(self, goal: Goal, found: Entry) -> list[Step]:
+        """What makes of the imported resource the one that the program wants."""
+        return self._compare(goal, found)
 
     def plan_read(self, goal: Goal, id: str) -> list[Step]:
         """The steps for a resource that the program only looks at."""
@@ -82,8 +94,6 @@ class Planner:
             raise RefusedError(f"Duplicate resource URN {goal.urn!r}: give one of the two another name", goal.urn)
         if new.parent and new.parent not in self.registered:
             raise RefusedError(f"its parent {new.parent!r} is not registered", goal.urn)
-        if goal.import_id:
-            raise RefusedError("`import_` is not rehearsed: there is nothing to take over", goal.urn)
         if goal.remote:
             raise RefusedError("components from other packages are not rehearsed", goal.urn)
         if new.parent:
@@ -122,6 +132,7 @@ class Planner:
         return urn_of(self.project, self.stack, before, type, name)
 
     def _compare(self, goal: Goal, old: Entry) -> list[Step]:
+        goal.new.inputs = self.backends.check(goal.new, old.inputs, _ignoring(goal, old))
         diff = self._diff(goal, old)
         if diff.replaces or old.pending_replacement:
             return self._replacement(goal, old, diff)

@@ -51,7 +51,7 @@ class Executor:
             "delete": self._delete, "delete-replaced": self._delete, "discard": self._delete,
             "discard-replaced": self._delete, "same": self._same, "create": self._create,
             "create-replacement": self._create,
-            "update": self._update, "read": self._read, "read-replacement": self._read,
+            "import": self._import, "update": self._update, "read": self._read, "read-replacement": self._read,
             "replace": lambda step: None, "remove-pending-replace": lambda step: self.ledger.forget(step.entry),
         }  # fmt: skip
 
@@ -206,6 +206,14 @@ class Executor:
         if step.op == "read-replacement" and step.old is not None:
             step.old.delete = True
         self.ledger.finish(new, None if step.op == "read-replacement" else step.old)
+
+    def _import(self, step: Step) -> None:
+        entry = step.entry
+        found = self.backends.of(entry).read(self.backends.context(entry, "read"), entry.id, {}, {})
+        if found is None:
+            raise RefusedError(f"there is no {entry.type} with the id {entry.id!r} to import", entry.urn)
+        entry.inputs, entry.outputs = found
+        self.ledger.finish(entry)
 
     def delete_groups(self, groups: Iterable[list[Step]]) -> None:
         """Deletes group after group; what a failed deletion still needs stays."""

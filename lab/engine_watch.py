@@ -14,7 +14,7 @@ from lab.events import Change, Event, LogEvent, StepEvent
 
 Phase = Literal["start", "done", "failed"]
 Severity = Literal["debug", "info", "warning", "error"]
-COUNTED: Final = {"create", "update", "delete", "same", "replace", "discard"}
+COUNTED: Final = {"create", "update", "delete", "same", "replace", "discard", "import"}
 
 
 @dataclass

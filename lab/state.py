@@ -71,6 +71,8 @@ class Entry:
     replacement_trigger: Any = None
     additional_secret_outputs: list[str] = field(default_factory=list)
     custom_timeouts: dict[str, str] = field(default_factory=dict)
+    import_id: str = ""
+    """The id under which the program found it, if it was there before."""
     init_errors: list[str] = field(default_factory=list)
     resource_hooks: dict[str, list[str]] = field(default_factory=dict)
 

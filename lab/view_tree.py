@@ -110,6 +110,8 @@ class TreeView:
         yield self._head(now)
         for row in rows:
             yield self._line(row, width, now)
+            if row.node.running and self.live and len(row.node.note) > self._room(width):
+                yield _one_line(Text.assemble((f"{row.below}  ", "dim"), (row.node.note, "cyan")))
             yield from self._below(row)
 
     def _head(self, now: float) -> Text:
@@ -124,7 +126,7 @@ class TreeView:
         name = f"{node.name:<{max(0, width - len(row.guides))}}"
         line = Text.assemble((row.guides, "dim"), (f"{sign} ", style), (name, "" if node.phase else "dim"))
         line.append(f"  {took:>6}  ", "dim")
-        return _one_line(line.append_text(self._beside(node)))
+        return _one_line(line.append_text(self._beside(node, self._room(width))))
 
     def _sign(self, node: Node, now: float) -> tuple[str, str]:
         if node.running and self.live:
@@ -134,13 +136,18 @@ class TreeView:
         sign = {"✗": "x", "±": "%", "↻": "@", "·": "."}.get(mark.sign, mark.sign) if self.ascii else mark.sign
         return sign, mark.style
 
-    def _beside(self, node: Node) -> Text:
+    def _room(self, width: int) -> int:
+        """What is left of a line beside guides, sign, name and seconds."""
+        return self.console.width - width - len("+ ") - len("  123456  ")
+
+    def _beside(self, node: Node, room: int) -> Text:
         if node.phase == "failed":
             return Text("failed", FAILED.style)
         if self.live is None and node.broken:
             return Text("incomplete", "red")
         if node.running and self.live:
-            return Text(node.note or f"{mark_of(node.doing).doing} {short_type(node.type)}", "cyan")
+            note = node.note if len(node.note) <= room else ""
+            return Text(note or f"{mark_of(node.doing).doing} {short_type(node.type)}", "cyan")
         if node.running:
             return Text("not finished", "dim")
         return Text(short_type(node.type), "dim")

@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any, Dict, Optional
 
-from components.steps.kubectl import Unreadable, kubectl, objects, refuse, say
+from components.steps.kubectl import Unreadable, by_kind, kubectl, objects, refuse, say
 from decide.cluster_health import judge, report, wanted_logs
 from decide.reading import Obj, Verdict, list_at
 
@@ -57,16 +57,12 @@ def read_and_judge(params: Obj) -> Any:
 
 
 def take_snapshot(params: Obj) -> Dict[str, Any]:
-    """Everything that a verdict needs, in few calls."""
+    """Everything that a verdict needs, in three calls and the few logs that matter."""
     operator, ours = params["operator"]["namespace"], params["validation_namespace"]
-    snapshot = {
-        "nodes": objects(params, "nodes"),
-        "clusterpolicies": objects(params, "clusterpolicies.nvidia.com"),
-        "runtimeclasses": objects(params, "runtimeclasses.node.k8s.io"),
-        "jobs": objects(params, "jobs.batch", "-n", ours),
-    }  # type: Dict[str, Any]
-    for kind, name in (("pods", "pods"), ("events", "events"), ("daemonsets.apps", "daemonsets")):
-        snapshot[name] = objects(params, kind, "-n", operator) + objects(params, kind, "-n", ours)
+    found = objects(params, "nodes,runtimeclasses.node.k8s.io,clusterpolicies.nvidia.com")
+    found += objects(params, "pods,events,daemonsets.apps", "-n", operator)
+    found += objects(params, "pods,events,jobs.batch", "-n", ours)
+    snapshot = by_kind(found)
     snapshot["all_pods"] = objects(params, "pods", "-A") if somebody_waits_for_a_card(snapshot) else []
     snapshot["logs"] = {"/".join(one): log_of(params, *one) for one in wanted_logs(snapshot, params)}
     return snapshot

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import Any, List
+from typing import Any, Dict, List
 
 from decide.reading import Obj, Verdict, verdict
 
@@ -17,6 +17,7 @@ READ_FAILURES = (
     (r"no such file or directory|error loading config file", "PLM-12", False),
     (r"", "PLM-3", True),
 )
+MAY_BE_UNKNOWN = ("clusterpolicies.nvidia.com",)
 NO_SUCH_KIND = "the server doesn't have a resource type"
 SECONDS_PER_CALL = 20
 
@@ -54,18 +55,29 @@ def read_failure(said: str) -> Unreadable:
     return Unreadable(verdict("waiting" if transient else "broken", id, "", *lines[-3:]))
 
 
-def objects(params: Obj, kind: str, *where: str) -> List[Any]:
-    """All objects of a kind; none where the server does not know the kind."""
+def objects(params: Obj, kinds: str, *where: str) -> List[Any]:
+    """All objects of these kinds in one call; the GPU operator's own kind may be one that the server does not know."""
     try:
-        answer = json.loads(kubectl(params, "get", kind, *where, "-o", "json"))
+        answer = json.loads(kubectl(params, "get", kinds, *where, "-o", "json"))
     except Unreadable as failure:
-        if NO_SUCH_KIND in " ".join(failure.found.evidence):
-            return []
+        known = [kind for kind in kinds.split(",") if kind not in MAY_BE_UNKNOWN]
+        if NO_SUCH_KIND in " ".join(failure.found.evidence) and len(known) < len(kinds.split(",")):
+            return objects(params, ",".join(known), *where)
         raise
     except ValueError:
-        raise Unreadable(verdict("waiting", "PLM-3", "kubectl get {} answered with something that is not JSON".format(kind)))
+        raise Unreadable(verdict("waiting", "PLM-3", "kubectl get {} gave no JSON".format(kinds)))
     found = answer.get("items") if isinstance(answer, dict) else None
     return found if isinstance(found, list) else []
+
+
+def by_kind(found: List[Any]) -> Dict[str, List[Any]]:
+    """The objects in lists, each under the plural of its kind."""
+    lists = {}  # type: Dict[str, List[Any]]
+    for one in found:
+        kind = str(one.get("kind") if isinstance(one, dict) else "").lower()
+        plural = {"clusterpolicy": "clusterpolicies", "runtimeclass": "runtimeclasses"}.get(kind, kind + "s")
+        lists.setdefault(plural, []).append(one)
+    return lists
 
 
 def say(line: str) -> None:

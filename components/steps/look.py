@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any, Dict, List
 
-from components.steps.kubectl import Unreadable, objects, refuse, say
+from components.steps.kubectl import Unreadable, by_kind, objects, refuse, say
 from decide.reading import (
     Obj, Verdict, at, chosen_nodes, condition_of, holds, labels_of, list_at, map_at, name_of, text_at, untolerated,
     verdict,
@@ -44,14 +44,8 @@ def look_until_answered(params: Obj) -> Dict[str, Any]:
 
 def look_once(params: Obj) -> Dict[str, Any]:
     """Nodes, and whatever would hand out GPUs already."""
-    return {
-        "nodes": objects(params, "nodes"),
-        "namespaces": objects(params, "namespaces"),
-        "clusterpolicies": objects(params, "clusterpolicies.nvidia.com"),
-        "runtimeclasses": objects(params, "runtimeclasses.node.k8s.io"),
-        "deployments": objects(params, "deployments.apps", "-A"),
-        "daemonsets": objects(params, "daemonsets.apps", "-A"),
-    }
+    found = objects(params, "nodes,namespaces,runtimeclasses.node.k8s.io,clusterpolicies.nvidia.com")
+    return by_kind(found + objects(params, "deployments.apps,daemonsets.apps", "-A"))
 
 
 def refuse_beside(fault: Verdict) -> None:

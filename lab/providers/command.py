@@ -117,6 +117,7 @@ class CommandProvider:
 
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
         """Runs `update`, or `create` again where there is none."""
+        _must_have_run(old_outputs)
         if ctx.preview:
             return {**new_inputs, "stdout": UNKNOWN, "stderr": UNKNOWN}
         text = new_inputs.get("update", new_inputs.get("create"))
@@ -124,6 +125,7 @@ class CommandProvider:
 
     def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
         """Runs `delete` as the state has it, not as the program has it."""
+        _must_have_run(outputs)
         self._outputs(ctx, inputs, inputs.get("delete"), outputs)
 
     def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
@@ -182,6 +184,11 @@ def _fault(key: str, value: Any, known: Mapping[str, _Kind]) -> str:
         return "is no property of a command" + (f"; did you mean {close[0]!r}?" if close else "")
     kind = known[key]
     return "" if value is UNKNOWN or kind.fits(value) else f"must be {kind.words}"
+
+
+def _must_have_run(outputs: Props) -> None:
+    if "stdout" not in outputs:
+        raise ProviderError("it was imported and never run: without its stdout it can neither be updated nor deleted")
 
 
 def _quoted(text: str) -> str:

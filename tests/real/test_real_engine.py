@@ -100,7 +100,7 @@ def test_a_failed_gate_names_the_layer_then_the_fix_makes_up_green_and_a_second_
 
     gone = real.run("destroy", "--yes", "--skip-preview", "-s", "demo")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    assert real.world.remainder(before, real.world.snapshot()) == []
+    assert real.world.unexpected(before, real.world.snapshot()) == []
 
 
 def test_a_preview_makes_nothing(real: Real) -> None:

@@ -348,8 +348,8 @@ def test_an_upgrade_brings_new_values_to_the_policy_and_its_daemon_sets(tmp_path
 @pytest.mark.parametrize("verb", ["upgrade", "uninstall"])
 def test_a_release_that_is_not_there_cannot_be_changed(tmp_path: Path, verb: str) -> None:
     with world(tmp_path).open() as cluster:
-        upgrade = partial(cluster.upgrade_release, "x", "default", "v26.7.0", {})
-        uninstall = partial(cluster.uninstall_release, "x", "default")
+        upgrade: partial[object] = partial(cluster.upgrade_release, "x", "default", "v26.7.0", {})
+        uninstall: partial[object] = partial(cluster.uninstall_release, "x", "default")
         with pytest.raises(ApiError, match="release"):
             {"upgrade": upgrade, "uninstall": uninstall}[verb]()
 

@@ -298,6 +298,16 @@ class TestTree:
         assert row.startswith("└─ ")
         assert row.endswith("gate     12s  waiting for the Jobs")
 
+    def test_progress_that_is_too_long_to_stand_beside_the_step_stands_below_it(self) -> None:
+        view, _out = tree_view()
+        view.begin("up", "demo")
+        view.event(step("start", "create", COMMAND, "gate"))
+        view.event(LogEvent("info", "waiting for " + "a long time " * 5, urn(COMMAND, "gate")))
+        rows = drawn(view).splitlines()
+        view.end()
+        assert rows[1].endswith("creating Command")
+        assert rows[2].strip() == ("waiting for " + "a long time " * 5).strip()
+
     def test_a_step_that_was_running_when_all_ended_is_said_not_finished(self) -> None:
         assert "not finished" in finished_tree(step("start", "create", GROUP, "proof"))
 

@@ -1,0 +1,57 @@
+"""The program in a simulated cluster of its own, for tests: the same engine and providers as the rehearsal has."""
+
+import json
+import runpy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.cluster.world import World
+from lab.engine import Engine, Operation, Result
+from lab.events import Event
+from lab.providers.command import CommandProvider
+from lab.providers.kubernetes import KubernetesProvider
+from lab.state import MemoryStore, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO: dict[str, Any] = yaml.safe_load((ROOT / "lab/worlds/demo.yaml").read_text())
+CONFIG: dict[str, Any] = {
+    "target": "cluster",
+    "cluster": {"context": "demo", "nodes": ["gpu-1", "gpu-2"]},
+    "gpu": {"driver": "preinstalled", "toolkit": "preinstalled"},
+    "validation": {"timeoutSeconds": 600, "pollSeconds": 25},
+}
+
+
+class House:
+    """One stack with its state and its cluster; no simulated second takes real time."""
+
+    def __init__(self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None) -> None:
+        self.world = World.create(folder / "world.json", dict(spec or DEMO))
+        self.events: list[Event] = []
+        providers = [CommandProvider(env=self.world.env(), cwd=str(folder)), KubernetesProvider(self.world)]
+        self.engine = Engine("gpu-ready", "demo", store or MemoryStore(), providers, self.events.append)
+
+    def run(self, op: Operation, config: Mapping[str, Any] = CONFIG, **more: Any) -> Result:
+        """The whole program with this config."""
+        wire = {f"gpu-ready:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+        return self.engine.run(op, program, config=wire, **more)
+
+    def make(self, op: Operation, made: Callable[[], object]) -> Result:
+        """A program of a few lines."""
+
+        def few_lines() -> None:
+            made()
+
+        return self.engine.run(op, few_lines)
+
+
+def program() -> None:
+    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+
+def with_gpu(**choices: Any) -> dict[str, Any]:
+    """The usual config with other choices under `gpu`."""
+    return {**CONFIG, "gpu": choices}

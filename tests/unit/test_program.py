@@ -1,0 +1,156 @@
+"""The whole program on the built-in engine: what is made, in which order, and the story from failure to green."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.house import CONFIG, DEMO, House, with_gpu
+
+GATE, LOOK = "gpu-validation-gate", "nodes-look"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_back(house: House) -> None:
+    before = house.world.snapshot()
+    house.world.switch("jobs.fault", "nvidia-smi")
+
+    failed = house.run("up")
+    assert failed.exit == 1
+    assert any("DRV-3 driver: nvidia-smi failed on node gpu-" in text for text in failed.errors), failed.errors
+
+    house.world.switch("jobs.fault", "none")
+    green = house.run("up")
+    assert (green.exit, green.errors) == (0, [])
+    assert [(node["name"], node["card"]) for node in green.outputs["report"]["nodes"]] == [
+        ("gpu-1", "NVIDIA A10G"),
+        ("gpu-2", "Tesla T4"),
+    ]
+
+    again = house.run("up", expect_no_changes=True)
+    assert (again.exit, set(again.changes)) == (0, {"same"})
+
+    gone = house.run("destroy")
+    assert (gone.exit, gone.resources) == (0, [])
+    assert house.world.unexpected(before, house.world.snapshot()) == []
+
+
+def test_a_preview_shows_everything_and_makes_nothing(house: House) -> None:
+    before = house.world.snapshot()
+
+    shown = house.run("preview")
+
+    assert (shown.exit, shown.changes) == (0, {"create": 12})
+    assert house.world.snapshot() == before
+
+
+def test_the_look_comes_before_anything_is_made_and_the_gate_after_everything(house: House) -> None:
+    made = house.run("preview").registered
+
+    look, gate = made.one("Command", LOOK), made.one("Command", GATE)
+    release, jobs = made.one("Release"), made.all("Job")
+    assert len(jobs) == 2
+    assert all(made.before(look, one) for one in (release, *made.all("Namespace"), *jobs))
+    assert all(made.before(release, job) and made.before(job, gate) for job in jobs)
+
+
+def test_every_job_can_be_made_afresh_and_none_is_awaited_by_the_provider(house: House) -> None:
+    for job in house.run("preview").all("Job"):
+        meta = job.plain["metadata"]
+        assert "name" not in meta
+        assert job.delete_before_replace is True
+        assert meta["annotations"] == {"pulumi.com/skipAwait": "true", "pulumi.com/replaceUnready": "true"}
+
+
+def test_the_job_outlives_the_gate_and_the_engine_outwaits_both(house: House) -> None:
+    made = house.run("preview").registered
+    gate = made.one("Command", GATE)
+    limit = gate.timeout("create")
+    assert limit is not None
+    assert limit > 600
+    assert all(job.plain["spec"]["activeDeadlineSeconds"] > 600 for job in made.all("Job"))
+
+
+def test_objects_go_to_the_declared_context_and_never_to_the_current_one(house: House) -> None:
+    made = house.run("preview").registered
+    provider = made.one("pulumi:providers:kubernetes")
+    assert provider.plain["context"] == provider.plain["clusterIdentifier"] == "demo"
+    assert provider.plain["kubeconfig"] == "~/.kube/config"
+    objects = [one for one in made.values() if one.type.startswith("kubernetes:")]
+    assert {one.new.provider.split("::")[-2] for one in objects} == {"cluster"}
+
+
+def test_exports_are_those_that_others_rely_on(house: House) -> None:
+    result = house.run("up")
+    assert {"report", "node_selector", "runtime_class", "resource_name", "ownership", "destroy_hint"} <= set(result.outputs)
+    assert result.outputs["ownership"]["driver"]["owner"] == "host"
+    assert "pulumi destroy -s demo" in result.outputs["destroy_hint"]
+
+
+def test_with_an_external_operator_nothing_is_installed_and_the_cards_are_proven_all_the_same(tmp_path: Path) -> None:
+    house = House(tmp_path, {**DEMO, "operator": {"installed": True}})
+    result = house.run("up", with_gpu(operator="external"))
+    assert (result.exit, result.errors) == (0, [])
+    assert result.all("Release") == []
+    assert [one.plain["spec"]["template"]["spec"]["runtimeClassName"] for one in result.all("Job")] == ["nvidia"] * 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "choices", "id"),
+    [
+        ({"operator": {"installed": True}}, {}, "CFG-4"),
+        ({}, {"operator": "external"}, "CFG-5"),
+        ({"runtime_classes": [{"name": "nvidia", "handler": "nvidia"}]}, {}, "CFG-6"),
+    ],
+)
+def test_what_is_found_and_not_declared_is_refused_before_anything_is_made(
+    tmp_path: Path, spec: dict[str, Any], choices: dict[str, Any], id: str
+) -> None:
+    house = House(tmp_path, {**DEMO, **spec})
+    before = house.world.snapshot()
+
+    result = house.run("up", with_gpu(**choices))
+
+    assert result.exit == 1
+    assert any(id in text and "fix: set gpu." in text for text in result.errors), result.errors
+    assert house.world.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"cluster": {"context": "demo", "nodes": "gpu-1"}}, "cluster.nodes"),
+        ({"clutser": {}}, "clutser"),
+        ({"bareMetal": {"hosts": []}}, "bareMetal"),
+        ({"gpu": {"operator": "external", "driver": "preinstalled"}}, "gpu.driver"),
+        ({"validation": {"timeoutSeconds": -1}}, "validation.timeoutSeconds"),
+    ],
+)
+def test_a_wrong_config_registers_nothing_at_all(house: House, more: dict[str, Any], problem: str) -> None:
+    result = house.run("up", {**CONFIG, **more})
+    assert result.exit == 1
+    assert problem in "\n".join(result.errors)
+    assert [one["urn"] for one in result.resources if "Stack" not in one["type"]] == []
+
+
+def test_switching_the_validation_off_leaves_no_job_and_no_gate(house: House) -> None:
+    made = house.run("preview", {**CONFIG, "validation": {"enabled": False}}).registered
+    assert made.all("Job") == []
+    assert [one.name for one in made.all("Command")] == [LOOK]
+
+
+def test_a_lost_node_is_named_by_the_gate_and_the_job_is_made_afresh_when_it_is_back(house: House) -> None:
+    house.world.switch("jobs.fault", "hang")
+    failed = house.run("up")
+    assert failed.exit == 1
+    assert any("not ready after 600 s, still waiting for: nvidia-smi runs on gpu-" in text for text in failed.errors), failed.errors
+    jobs = {one["id"] for one in failed.resources if one["type"].endswith(":Job")}
+
+    house.world.switch("jobs.fault", "none")
+    green = house.run("up")
+
+    assert green.exit == 0
+    assert jobs.isdisjoint({one["id"] for one in green.resources if one["type"].endswith(":Job")})
