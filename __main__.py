@@ -1,6 +1,5 @@
 """The whole story: settings -> who owns what -> GPU nodes -> the stack on them -> the proof -> exports."""
 
-
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
@@ -51,4 +50,5 @@ pulumi.export("node_selector", nodes.node_selector)
 pulumi.export("runtime_class", stack.runtime_class)
 pulumi.export("resource_name", stack.resource_name)
 pulumi.export("ownership", wish.ownership.as_export())
+pulumi.export("first_workload", wish.first_workload())
 pulumi.export("destroy_hint", remainder.destroy_hint(pulumi.get_stack(), wish.remainder()))

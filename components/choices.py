@@ -69,7 +69,7 @@ class GpuChoices(TypedDict):
 
 def text(value: Any) -> str | None:
     """An enum argument, which arrives as member, as text or not at all."""
-    return value.value if isinstance(value, Enum) else value
+    return value if value is None else str(value.value if isinstance(value, Enum) else value)
 
 
 def owned(gpu: GpuChoices) -> ownership.Ownership:
@@ -95,7 +95,7 @@ def count(path: str, value: Any) -> int:
     return int(value)
 
 
-def tolerations(gpu: GpuChoices) -> list[dict[str, str]]:
+def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:
     """The taint that GPU nodes usually carry, then what the user adds."""
     extra: Sequence[Mapping[str, Any]] = gpu.get("tolerations") or ()
     return [defaults.GPU_TOLERATION, *(dict(one) for one in extra if dict(one) != defaults.GPU_TOLERATION)]

@@ -5,9 +5,11 @@ from typing import Any, TypedDict
 import pulumi
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, reading
+from components.choices import GpuChoices, owned, reading
 from components.local_step import local_step
 from decide import defaults
+from decide.ownership import Owner
+from decide.slots import workload_selector
 
 
 class ExistingGpuNodesArgs(TypedDict):
@@ -39,14 +41,15 @@ class ExistingGpuNodes(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ExistingGpuNodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:ExistingGpuNodes", name, {}, opts)
-        nodes, selector = args.get("nodes") or [], args.get("node_selector") or {}
+        nodes, selector, gpu = args.get("nodes") or [], args.get("node_selector") or {}, args.get("gpu") or {}
         if bool(nodes) == bool(selector):
             raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector`, not both and not neither")
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
         self.context = pulumi.Output.from_input(args["context"])
-        self.node_selector = pulumi.Output.from_input(dict(selector) or dict(defaults.GPU_NODE_SELECTOR))
+        installs = owned(gpu).plugin.owner is Owner.OPERATOR
+        self.node_selector = pulumi.Output.from_input(workload_selector(selector, installs))
         params = {
-            **reading(args.get("gpu") or {}, self.kubeconfig, self.context),
+            **reading(gpu, self.kubeconfig, self.context),
             "nodes": list(nodes),
             "node_selector": dict(selector),
             "seconds": defaults.LOOK_SECONDS,

@@ -14,7 +14,7 @@ from decide.ownership import Owner, Ownership
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
 """By this mark the look tells what we made from what somebody else did."""
 PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged", **OURS}
-"""Driver and toolkit containers change their host: where Pod Security is enforced, their namespace has to admit that."""
+"""Driver and toolkit containers change their host; where Pod Security is enforced, the namespace has to admit that."""
 
 
 class GpuStackArgs(TypedDict):
@@ -33,7 +33,7 @@ class GpuStackArgs(TypedDict):
 
 
 class GpuStack(pulumi.ComponentResource):
-    """The GPU operator with derived values, or nothing where there is one already; the RuntimeClass where it is ours."""
+    """The GPU operator with derived values, nothing where there is one already; the RuntimeClass where it is ours."""
 
     ownership: pulumi.Output[dict[str, Any]]
     """Who owns driver, toolkit, device plugin and RuntimeClass, and why."""

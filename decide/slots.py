@@ -1,9 +1,11 @@
-"""Which validation Jobs there are: one for each declared node, one for a selector."""
+"""Which nodes a stack is about: its validation Jobs, and the labels that lead a workload there."""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from decide import defaults
 
 LONGEST = 40  # a Job's name becomes a label value of at most 63 characters, with our prefix and a random suffix
 
@@ -27,3 +29,11 @@ def short_name(node: str) -> str:
         return node
     digest = hashlib.sha256(node.encode()).hexdigest()[:6]
     return f"{plain[: LONGEST - 7].strip('-')}-{digest}"
+
+
+def workload_selector(declared: Mapping[str, str], installs: bool) -> dict[str, str]:
+    """Labels by which a workload finds GPU nodes: the declared ones, else the one that our operator writes.
+
+    Beside an external operator or plugin no label is sure; asking for a card is enough there.
+    """
+    return dict(declared) or (dict(defaults.GPU_NODE_SELECTOR) if installs else {})

@@ -64,7 +64,7 @@ def to_diff(diff: Diff) -> provider_pb2.DiffResponse:
     )
 
 
-class Plugin(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
+class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     """Translates the engine's calls into questions to one provider of the rehearsal."""
 
     def __init__(self, provider: Provider) -> None:

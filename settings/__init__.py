@@ -6,8 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from decide import defaults
+from decide.first_workload import manifest
 from decide.ownership import LATER_TARGETS, TARGETS, Owner, Ownership
 from decide.remainder import Left, remainder
+from decide.slots import workload_selector
 from settings.faults import Fault, SettingsError
 from settings.kinds import BROKEN, Place, Reading, camel, unknown
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
@@ -62,9 +65,23 @@ class Settings(Config):
             "cuda_image": wish.cuda_image,
         }
 
+    @property
+    def installs(self) -> bool:
+        """Whether the operator is ours."""
+        return self.ownership.plugin.owner is Owner.OPERATOR
+
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
-        return remainder(self.ownership.plugin.owner is Owner.OPERATOR, self.gpu.operator.remove_crds)
+        return remainder(self.installs, self.gpu.operator.remove_crds)
+
+    def first_workload(self) -> str:
+        """A Pod to copy."""
+        return manifest(
+            workload_selector(self.cluster.node_selector, self.installs),
+            [defaults.GPU_TOLERATION, *(one.plain() for one in self.cluster.tolerations)],
+            "" if self.installs else defaults.RUNTIME_CLASS,
+            self.validation.smi_image,
+        )
 
     def _which_nodes(self) -> dict[str, Any]:
         return {"nodes": list(self.cluster.nodes), "node_selector": dict(self.cluster.node_selector)}

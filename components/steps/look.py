@@ -107,11 +107,19 @@ def makers(obj: Obj) -> List[str]:
 
 def advertisers(snapshot: Obj, params: Obj) -> List[str]:
     """Whatever hands out GPUs here already and is not ours."""
-    found = ["ClusterPolicy " + name_of(o) for o in list_at(snapshot, "clusterpolicies") if not is_ours(snapshot, params, o)]
-    for kind, part in (("deployments", "gpu-operator"), ("daemonsets", "nvidia-device-plugin"), ("daemonsets", "nvidia-gpu-device-plugin")):
+    found = [
+        "ClusterPolicy " + name_of(o) for o in list_at(snapshot, "clusterpolicies") if not is_ours(snapshot, params, o)
+    ]
+    for kind, part in (
+        ("deployments", "gpu-operator"),
+        ("daemonsets", "nvidia-device-plugin"),
+        ("daemonsets", "nvidia-gpu-device-plugin"),
+    ):
         for one in list_at(snapshot, kind):
             if part in name_of(one) and "ClusterPolicy" not in makers(one) and not is_ours(snapshot, params, one):
-                found.append("{} {}/{}".format(one.get("kind") or kind, text_at(one, "metadata", "namespace"), name_of(one)))
+                found.append(
+                    "{} {}/{}".format(one.get("kind") or kind, text_at(one, "metadata", "namespace"), name_of(one))
+                )
     return found
 
 
@@ -130,7 +138,9 @@ def class_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     if owner == "external":
         return [] if there else [verdict("broken", "CFG-7", "there is no RuntimeClass {}".format(name))]
     foreign = [one for one in there if not made_by_us(snapshot, params, one)]
-    return [verdict("broken", "CFG-6", "RuntimeClass {} is here already and is not ours".format(name))] if foreign else []
+    return (
+        [verdict("broken", "CFG-6", "RuntimeClass {} is here already and is not ours".format(name))] if foreign else []
+    )
 
 
 def made_by_us(snapshot: Obj, params: Obj, runtime_class: Obj) -> bool:

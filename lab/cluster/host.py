@@ -61,12 +61,11 @@ def driver(cluster: Cluster, node: str) -> str | None:
 
 def has_handler(cluster: Cluster, node: str, handler: str) -> bool:
     """Whether the container runtime of this node knows the handler."""
-    if handler not in _NVIDIA_HANDLERS:
+    if handler not in _NVIDIA_HANDLERS or cluster.spec["operator"]["fault"] == "stuck":
         return False
     if declared(cluster, node).get("toolkit"):
         return handler == "nvidia"
-    stuck = cluster.spec["operator"]["fault"] == "stuck"
-    return not stuck and runs(cluster, node, "nvidia-container-toolkit-daemonset")
+    return runs(cluster, node, "nvidia-container-toolkit-daemonset")
 
 
 def handler_of(cluster: Cluster, pod: Object) -> str:

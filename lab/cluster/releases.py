@@ -145,7 +145,7 @@ def _refuse_foreign(cluster: Cluster, obj: Object, name: str, namespace: str) ->
     if found is None:
         return
     owned_by = found["metadata"].get("annotations", {}).get("meta.helm.sh/release-name")
-    return; problem = f'current value is "{owned_by}"' if owned_by else "missing key"
+    problem = f'current value is "{owned_by}"' if owned_by else "missing key"
     raise ApiError(
         "Invalid",
         f'unable to continue with install: {obj["kind"]} "{meta["name"]}" in namespace "{meta.get("namespace", "")}" '

@@ -195,9 +195,14 @@ def _changes(name: str, before: Object, after: Object) -> Iterator[tuple[str, bo
     for allowed in (True, False):
         labels = [one for one in added if _may_stay(name, one) is allowed]
         if labels:
-            yield f"{name} has labels {', '.join(labels)}", allowed
+            yield f"{name} has labels {', '.join(dict.fromkeys(_short(one) for one in labels))}", allowed
     if any(has.get(label) != value for label, value in had.items()) or _bare(before) != _bare(after):
         yield f"{name} differs", False
+
+
+def _short(label: str) -> str:
+    """A whole family of labels by its beginning."""
+    return next((f"{one}*" for one in REMAINDER.node_labels if one.endswith(".") and label.startswith(one)), label)
 
 
 def _may_stay(name: str, label: str) -> bool:

@@ -21,7 +21,9 @@ from lab.cluster.world import World
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-command")
 missing = [tool for tool in NEEDED if shutil.which(tool) is None]
-pytestmark = pytest.mark.skipif(bool(missing), reason=f"the real engine was NOT tried: not on PATH: {', '.join(missing)}")
+pytestmark = pytest.mark.skipif(
+    bool(missing), reason=f"the real engine was NOT tried: not on PATH: {', '.join(missing)}"
+)
 
 
 class Real:

@@ -36,7 +36,9 @@ class House:
 
     def run(self, op: Operation, config: Mapping[str, Any] = CONFIG, **more: Any) -> Result:
         """The whole program with this config."""
-        wire = {f"gpu-ready:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+        wire = {
+            f"gpu-ready:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
+        }
         return self.engine.run(op, program, config=wire, **more)
 
     def make(self, op: Operation, made: Callable[[], object]) -> Result:

@@ -42,6 +42,7 @@ def test_a_good_job_completes_with_the_card_in_the_log_and_in_the_termination_me
     smi = state(pod, "nvidia-smi")["terminated"]
     assert (smi["exitCode"], smi["reason"]) == (0, "Completed")
     assert smi["message"] == "NVIDIA A10G, 580.126.20, 23028 MiB\n" == log(made, "check", "nvidia-smi")
+    assert "message" not in state(pod, "vectoradd")["terminated"]
     lines = log(made, "check", "vectoradd").splitlines()
     assert lines[0] == "[Vector addition of 50000 elements]"
     assert lines[-2:] == ["Test PASSED", "Done"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -198,8 +199,11 @@ def test_late_means_ten_minutes_more(tmp_path: Path) -> None:
     assert policy(after(made, 200))["status"]["state"] == "ready"
 
 
-def test_stuck_means_that_the_runtime_never_learns_its_handler_until_the_switch_is_turned_back(tmp_path: Path) -> None:
-    made = after(with_operator(world(tmp_path, CPU, BARE, operator={"fault": "stuck"}), {}), 900)
+@pytest.mark.parametrize(("node", "values"), [(BARE, {}), (GPU_1, ON_HOST)])
+def test_stuck_means_that_the_runtime_never_learns_its_handler_until_the_switch_is_turned_back(
+    tmp_path: Path, node: dict[str, Any], values: dict[str, Any]
+) -> None:
+    made = after(with_operator(world(tmp_path, CPU, node, operator={"fault": "stuck"}), values), 400)
     assert policy(made)["status"]["state"] == "notReady"
     assert events(made, "nvidia-operator-validator", "FailedCreatePodSandBox")
     made.switch("operator.fault", "none")
@@ -345,13 +349,24 @@ def test_an_upgrade_brings_new_values_to_the_policy_and_its_daemon_sets(tmp_path
     }
 
 
+def test_new_tolerations_of_the_operands_bring_them_to_a_tainted_node(tmp_path: Path) -> None:
+    node = {**GPU_1, "taints": ["dedicated=ml:NoSchedule"]}
+    made = after(with_operator(world(tmp_path, CPU, node), {**ON_HOST, **NFD_ONLY}), 200)
+    with made.open() as cluster:
+        values = {**ON_HOST, **NFD_ONLY, "daemonsets": {"tolerations": [{"operator": "Exists"}]}}
+        cluster.upgrade_release("gpu-operator", "gpu-operator", "v26.7.0", values)
+    after(made, 200)
+    assert (policy(made)["status"]["state"], gpus(made)) == ("ready", "1")
+
+
 @pytest.mark.parametrize("verb", ["upgrade", "uninstall"])
 def test_a_release_that_is_not_there_cannot_be_changed(tmp_path: Path, verb: str) -> None:
     with world(tmp_path).open() as cluster:
-        upgrade: partial[object] = partial(cluster.upgrade_release, "x", "default", "v26.7.0", {})
-        uninstall: partial[object] = partial(cluster.uninstall_release, "x", "default")
+        upgrade = partial(cluster.upgrade_release, "x", "default", "v26.7.0", {})
+        uninstall = partial(cluster.uninstall_release, "x", "default")
+        acts: dict[str, Callable[[], object]] = {"upgrade": upgrade, "uninstall": uninstall}
         with pytest.raises(ApiError, match="release"):
-            {"upgrade": upgrade, "uninstall": uninstall}[verb]()
+            acts[verb]()
 
 
 def test_a_release_needs_its_namespace(tmp_path: Path) -> None:

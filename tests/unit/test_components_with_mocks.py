@@ -10,6 +10,8 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.choices import BroughtBy, OperatorMode
+
 
 class Recorder(pulumi.runtime.Mocks):
     """Remembers what was made; a step answers as its program would."""
@@ -26,7 +28,7 @@ class Recorder(pulumi.runtime.Mocks):
             outputs["metadata"] = {"name": args.name, **args.inputs.get("metadata", {})}
         return f"{args.name}-id", outputs
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         raise AssertionError(f"no component asks a provider for anything, but this one called {args.token}")
 
     def types(self) -> list[str]:
@@ -66,7 +68,7 @@ def test_the_stack_installs_the_pinned_operator_into_a_namespace_that_admits_it(
     def program() -> Any:
         from components.gpu_stack import GpuStack
 
-        return GpuStack("stack", {"gpu": {"driver": "preinstalled"}}).operator_version
+        return GpuStack("stack", {"gpu": {"driver": BroughtBy.PREINSTALLED}}).operator_version
 
     program()
 
@@ -83,7 +85,7 @@ def test_an_operator_that_is_there_already_is_left_alone(mocks: Recorder) -> Non
     def program() -> Any:
         from components.gpu_stack import GpuStack
 
-        return GpuStack("stack", {"gpu": {"operator": "external"}}).ownership
+        return GpuStack("stack", {"gpu": {"operator": OperatorMode.EXTERNAL}}).ownership
 
     program()
 
@@ -95,8 +97,9 @@ def test_validation_makes_one_job_per_node_and_one_gate(mocks: Recorder) -> None
     def program() -> Any:
         from components.validation import GpuValidation
 
-        args = {"kubeconfig": "~/.kube/config", "context": "home", "nodes": ["gpu-1", "gpu-2"]}
-        return GpuValidation("proof", args).report
+        return GpuValidation(
+            "proof", {"kubeconfig": "~/.kube/config", "context": "home", "nodes": ["gpu-1", "gpu-2"]}
+        ).report
 
     program()
 
@@ -109,4 +112,6 @@ def test_validation_makes_one_job_per_node_and_one_gate(mocks: Recorder) -> None
     job = next(one.inputs for one in mocks.made if one.name == "proof-gpu-1")
     pod = job["spec"]["template"]["spec"]
     assert [one["name"] for one in (*pod["initContainers"], *pod["containers"])] == ["nvidia-smi", "vectoradd"]
-    assert {one["resources"]["limits"]["nvidia.com/gpu"] for one in (*pod["initContainers"], *pod["containers"])} == {"1"}
+    assert {one["resources"]["limits"]["nvidia.com/gpu"] for one in (*pod["initContainers"], *pod["containers"])} == {
+        "1"
+    }

@@ -258,7 +258,7 @@ def test_an_awaited_job_that_fails_is_in_the_state_with_a_reason_and_made_again(
 ) -> None:
     bench.world.switch("jobs.fault", fault)
     with pytest.raises(PartialFailure) as failed:
-        bench.make(JOB, validation(**spec))
+        bench.make(JOB, validation(**spec), timeout=120)
     assert (failed.value.id, failed.value.reasons) == ("default/check", [reason])
     assert "successfully created, but the Kubernetes API server reported" in str(failed.value)
     inputs = bench.checked(JOB, validation(**spec))

@@ -17,7 +17,9 @@ PARAMS = {"context": "home", "nodes": ["gpu-1"], "note": "it's \\ '''quoted''' \
 def test_a_step_is_text_that_compiles_and_imports_nothing_of_ours(step: str) -> None:
     text = compose(step, PARAMS)
     compile(text, step, "exec")
-    assert "decide" not in [line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("from ", "import "))]
+    assert "decide" not in [
+        line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("from ", "import "))
+    ]
     assert OUR_IMPORT.search(text) is None
 
 

@@ -85,7 +85,9 @@ def test_objects_go_to_the_declared_context_and_never_to_the_current_one(house: 
 
 def test_exports_are_those_that_others_rely_on(house: House) -> None:
     result = house.run("up")
-    assert {"report", "node_selector", "runtime_class", "resource_name", "ownership", "destroy_hint"} <= set(result.outputs)
+    assert {"report", "node_selector", "runtime_class", "resource_name", "ownership", "destroy_hint"} <= set(
+        result.outputs
+    )
     assert result.outputs["ownership"]["driver"]["owner"] == "host"
     assert "pulumi destroy -s demo" in result.outputs["destroy_hint"]
 
@@ -146,7 +148,9 @@ def test_a_lost_node_is_named_by_the_gate_and_the_job_is_made_afresh_when_it_is_
     house.world.switch("jobs.fault", "hang")
     failed = house.run("up")
     assert failed.exit == 1
-    assert any("not ready after 600 s, still waiting for: nvidia-smi runs on gpu-" in text for text in failed.errors), failed.errors
+    assert any("not ready after 600 s, still waiting for: nvidia-smi runs on gpu-" in text for text in failed.errors), (
+        failed.errors
+    )
     jobs = {one["id"] for one in failed.resources if one["type"].endswith(":Job")}
 
     house.world.switch("jobs.fault", "none")

@@ -1,0 +1,38 @@
+"""The first thing to run on nodes that are GPU-ready: a Pod to copy, with exactly what these nodes ask for."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from decide import defaults
+
+COMMAND = ["nvidia-smi"]
+
+
+def manifest(
+    node_selector: Mapping[str, str], tolerations: Sequence[Mapping[str, str]], runtime_class: str = "", image: str = ""
+) -> str:
+    """YAML of a Pod that asks for one card; `runtime_class` only where pods have to name it."""
+    lines = [
+        "apiVersion: v1",
+        "kind: Pod",
+        "metadata:",
+        "  name: first-gpu-pod",
+        "spec:",
+        "  restartPolicy: Never",
+        *([f"  runtimeClassName: {runtime_class}"] if runtime_class else []),
+        *_block("nodeSelector", [f"{key}: {json.dumps(value)}" for key, value in sorted(node_selector.items())]),
+        *_block("tolerations", [f"- {json.dumps(dict(one))}" for one in tolerations]),
+        "  containers:",
+        "    - name: cuda",
+        f"      image: {image or defaults.SMI_IMAGE}",
+        f"      command: {json.dumps(COMMAND)}",
+        "      resources:",
+        "        limits:",
+        f"          {defaults.RESOURCE_NAME}: 1",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _block(name: str, entries: Sequence[str]) -> list[str]:
+    """An entry of the spec with one line for each value; nothing where there is none."""
+    return [f"  {name}:", *(f"    {entry}" for entry in entries)] if entries else []
