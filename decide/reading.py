@@ -124,7 +124,12 @@ def covers(toleration: Obj, taint: Obj) -> bool:
 def shown_taint(taint: Obj) -> str:
     """A taint as kubectl writes it."""
     value = taint.get("value")
-    return "{}{}:{}".format(taint.get("key"), "=" + str(value) if value else "", taint.get("effect"))
+    return f"{taint.get('key')}{f'={value}' if value else ''}:{taint.get('effect')}"
+
+
+def untaint(node: Obj, taints: List[str]) -> str:
+    """The command that takes taints off a node."""
+    return " ".join(["kubectl taint node", name_of(node), *[taint + "-" for taint in taints]])
 
 
 def allocatable(node: Obj, wish: Obj) -> int:
@@ -136,7 +141,7 @@ def events_about(snapshot: Obj, name: str) -> List[str]:
     """What events say about an object, the newest last."""
     about = [one for one in list_at(snapshot, "events") if text_at(one, "involvedObject", "name") == name]
     about.sort(key=lambda one: text_at(one, "lastTimestamp") or text_at(one, "metadata", "creationTimestamp"))
-    return ["{}: {}".format(one.get("reason"), one.get("message")) for one in about]
+    return [f"{one.get('reason')}: {one.get('message')}" for one in about]
 
 
 def log_in(snapshot: Obj, pod: Obj, container: str) -> Any:
@@ -145,5 +150,12 @@ def log_in(snapshot: Obj, pod: Obj, container: str) -> Any:
 
 
 def last_lines(text: str, count: int = 5) -> List[str]:
-    """The last lines that say something."""
-    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
+    """The last lines that say something, each once."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return list(dict.fromkeys(reversed(lines)))[:count][::-1]
+
+
+def located(pod: Obj) -> str:
+    """A pod and its node, as a sentence names them."""
+    node = text_at(pod, "spec", "nodeName")
+    return f"{name_of(pod)} on {node}" if node else name_of(pod)

@@ -13,6 +13,8 @@ from pulumi.provider.experimental.component import ComponentProvider
 from components.existing import ExistingGpuNodes
 from components.gpu_stack import GpuStack
 from components.validation import GpuValidation
+from lab.engine import Result
+from tests.unit.house import House
 
 COMPONENTS = [ExistingGpuNodes, GpuStack, GpuValidation]
 
@@ -53,3 +55,74 @@ def test_every_input_and_output_is_described(component: Any, schema: dict[str, A
 def test_the_analyzer_takes_every_argument_type(component: Any) -> None:
     result = Analyzer("gpu-ready").analyze([component])
     assert result["component_definitions"][component.__name__].inputs
+
+
+def as_others_send_it(value: Any) -> Any:
+    """Numbers arrive as floats, enums as their texts, everything under camelCase names."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return float(value)
+    if isinstance(value, list):
+        return [as_others_send_it(one) for one in value]
+    return {key: as_others_send_it(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+GPU = {"driver": "preinstalled", "toolkit": "preinstalled", "tolerations": [{"key": "dedicated", "operator": "Exists"}]}
+SENT = {
+    "ExistingGpuNodes": {"context": "demo", "nodes": ["gpu-1"], "gpu": GPU},
+    "GpuStack": {"gpu": GPU, "operatorVersion": "v26.7.0", "operatorTimeoutSeconds": 300, "removeCrds": True},
+    "GpuValidation": {
+        "kubeconfig": "~/.kube/config",
+        "context": "demo",
+        "nodeSelector": {"pool": "gpu"},
+        "gpu": {**GPU, "runtimeClass": "ours"},
+        "gpus": 2,
+        "timeoutSeconds": 300,
+        "pollSeconds": 10,
+    },
+}
+
+
+def built(name: str, sent: dict[str, Any], house: House) -> Result:
+    """What the component makes of arguments in the form that the host of a package hands over."""
+    provider = ComponentProvider(COMPONENTS, "gpu-ready", None, "0.1.0")
+    return house.make(
+        "preview", lambda: provider.construct("it", f"gpu-ready:index:{name}", as_others_send_it(sent), None)
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SENT))
+def test_a_component_can_be_built_from_what_other_languages_send(name: str, tmp_path: Path) -> None:
+    result = built(name, SENT[name], House(tmp_path))
+    assert (result.exit, result.errors) == (0, [])
+    assert result.one(f"gpu-ready:index:{name}")
+
+
+def test_whole_numbers_stay_whole_on_their_way_into_kubernetes(tmp_path: Path) -> None:
+    result = built("GpuValidation", SENT["GpuValidation"], House(tmp_path))
+    pod = result.one("Job").plain["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "2"}
+    assert pod["nodeSelector"] == {"pool": "gpu"}
+    assert {"key": "dedicated", "operator": "Exists"} in pod["tolerations"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("GpuStack", {"operatorVersion": "v1.0.0"}, "not among the supported ones"),
+        ("GpuStack", {"values": {"dcgmExportr": {"enabled": False}}}, "did you mean dcgmExporter"),
+        ("GpuStack", {"values": {"driver": {"enabled": True}}}, "gpu.driver"),
+        ("GpuStack", {"gpu": {"operator": "external", "driver": "preinstalled"}}, "has no effect"),
+        ("GpuStack", {"gpu": {"operator": "maybe"}}, "maybe"),
+        ("ExistingGpuNodes", {"nodes": [], "nodeSelector": {}}, "either `nodes` or `nodeSelector`"),
+        ("GpuValidation", {"gpus": 0}, "at least 1"),
+        ("GpuValidation", {"gpus": 1.5}, "whole number"),
+    ],
+)
+def test_users_of_other_languages_are_guarded_by_the_same_rules(
+    name: str, wrong: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    result = built(name, {**SENT[name], **wrong}, House(tmp_path))
+    assert result.exit == 1
+    assert said in "\n".join(result.errors), result.errors
