@@ -6,10 +6,24 @@ Part of the text that runs under a user's own python3: standard library only, no
 from typing import Any, Dict, List, Optional
 
 from decide.failures import recognize
-from decide.pod_health import best_of, failed_container, pod_troubles, sandbox_failure, unschedulable
+from decide.pod_health import failed_container, pod_troubles, sandbox_failure, statuses_of, unplaced, unschedulable
 from decide.reading import (
-    Obj, Verdict, at, condition_of, events_about, holds, list_at, log_in, map_at, name_of, text_at, verdict,
-)  # fmt: skip
+    Obj,
+    Verdict,
+    at,
+    condition_of,
+    events_about,
+    holds,
+    labels_of,
+    last_lines,
+    list_at,
+    log_in,
+    map_at,
+    name_of,
+    number_at,
+    text_at,
+    verdict,
+)
 
 PROOF = "Test PASSED"
 SMI, KERNEL = "nvidia-smi", "vectoradd"
@@ -21,20 +35,21 @@ def job_object(snapshot: Obj, one: Obj) -> Obj:
 
 
 def job_pod(snapshot: Obj, one: Obj) -> Obj:
-    """The pod of a Job."""
-    pods = best_of(list_at(snapshot, "pods"), {"batch.kubernetes.io/job-name": one.get("name")})
-    return pods[-1] if pods else {}
+    """The newest pod of a Job."""
+    pods = list_at(snapshot, "pods")
+    ours = [pod for pod in pods if labels_of(pod).get("batch.kubernetes.io/job-name") == one.get("name")]
+    return max(ours, key=lambda pod: text_at(pod, "metadata", "creationTimestamp"), default={})
 
 
 def judge_job(snapshot: Obj, wish: Obj, one: Obj) -> Optional[Verdict]:
     """None if the Job has passed and proven it."""
     job, pod = job_object(snapshot, one), job_pod(snapshot, one)
     if not job:
-        return verdict("broken", "PLM-15", "validation Job {} is gone".format(one.get("name")))
+        return verdict("broken", "PLM-15", f"validation Job {one.get('name')} is gone")
     if holds(job, "Complete"):
         return unproven(snapshot, pod)
     if holds(job, "Failed"):
-        return job_failed(snapshot, wish, one, job, pod)
+        return job_failed(snapshot, one, job, pod)
     return job_waits(snapshot, wish, one, pod)
 
 
@@ -43,56 +58,53 @@ def unproven(snapshot: Obj, pod: Obj) -> Optional[Verdict]:
     log = log_in(snapshot, pod, KERNEL)
     if not isinstance(log, str) or PROOF in log:
         return None
-    return verdict("broken", "CUDA-10", "", *["vectoradd: " + line for line in log.splitlines()[-5:]])
+    return verdict("broken", "CUDA-10", "", *[f"{KERNEL}: {line}" for line in last_lines(log)])
 
 
-def job_failed(snapshot: Obj, wish: Obj, one: Obj, job: Obj, pod: Obj) -> Verdict:
+def job_failed(snapshot: Obj, one: Obj, job: Obj, pod: Obj) -> Verdict:
     """The container that failed has the reason; the Job itself only knows that it is over."""
     bad = [trouble for trouble in pod_troubles(pod) if trouble.kind != "waiting"]
     if bad:
-        return failed_container(snapshot, pod, bad[0])
-    reason = text_at(condition_of(job, "Failed"), "reason")
-    known = [line for line in job_events(snapshot, one) if recognize(line)]
+        return failed_container(snapshot, pod, bad[0], "broken")
+    told = job_events(snapshot, one)
+    known = [(recognize(line), line) for line in told if recognize(line)]
     if known:
-        found = recognize(known[-1])
-        return verdict("broken", found.id if found else "PLM-8", "", known[-1])
-    problem = "validation Job {} failed: {}".format(one.get("name"), reason or "no reason given")
-    return verdict("broken", "PLM-8", problem, *job_events(snapshot, one)[-3:])
+        found, line = known[-1]
+        return verdict("broken", found.id if found else "PLM-8", "", line)
+    reason = text_at(condition_of(job, "Failed"), "reason") or "no reason given"
+    return verdict("broken", "PLM-8", f"validation Job {one.get('name')} failed: {reason}", *told[-3:])
 
 
 def job_events(snapshot: Obj, one: Obj) -> List[str]:
     """What events say about a Job and about pods of it that are gone already."""
     name = str(one.get("name"))
-    pods = sorted({text_at(e, "involvedObject", "name") for e in list_at(snapshot, "events")})
-    return events_about(snapshot, name) + [
-        line for pod in pods if pod.startswith(name + "-") for line in events_about(snapshot, pod)
-    ]
+    about = sorted({text_at(event, "involvedObject", "name") for event in list_at(snapshot, "events")})
+    pods = [pod for pod in about if pod.startswith(name + "-")]
+    return [line for found in (name, *pods) for line in events_about(snapshot, found)]
 
 
 def job_waits(snapshot: Obj, wish: Obj, one: Obj, pod: Obj) -> Verdict:
     """What a Job that is not over waits for."""
     if not pod:
         return not_created(snapshot, one)
-    if condition_of(pod, "PodScheduled").get("status") == "False":
-        gpus = one.get("gpus") if isinstance(one.get("gpus"), int) else 1
-        return unschedulable(snapshot, wish, pod, gpus or 1, one.get("node"))
-    sandbox = sandbox_failure(snapshot, pod)
+    if unplaced(pod):
+        return unschedulable(snapshot, wish, pod, number_at(one, "gpus") or 1, one.get("node"))
+    node, sandbox = text_at(pod, "spec", "nodeName"), sandbox_failure(snapshot, pod)
     if sandbox:
         known = recognize(sandbox)
-        return verdict("waiting", known.id if known else "CUDA-13", "", sandbox, hopeless=bool(known))
-    for trouble in pod_troubles(pod):
-        if trouble.kind in ("image", "error", "crash"):
-            known = recognize(trouble.text)
-            line = "{}: {}".format(trouble.container, trouble.text)
-            return verdict("waiting", known.id if known else "CUDA-13", "", line, hopeless=True)
-    return verdict("waiting", "PLM-8", "{} on {}".format(doing(pod), text_at(pod, "spec", "nodeName") or "no node yet"))
+        problem = f"{node}: {known.cause}" if known else f"{node} cannot begin with the validation pod"
+        return verdict("waiting", known.id if known else "CUDA-13", problem, sandbox, hopeless=bool(known))
+    bad = [trouble for trouble in pod_troubles(pod) if trouble.kind != "waiting"]
+    if bad:
+        return failed_container(snapshot, pod, bad[0], "waiting")
+    fix = f"kubectl describe pod -n {text_at(pod, 'metadata', 'namespace')} {name_of(pod)}"
+    return verdict("waiting", "PLM-16", f"{doing(pod)} on {node or 'no node yet'}", fix=fix + hang_hint(pod))
 
 
 def doing(pod: Obj) -> str:
     """The step that a validation pod is at."""
     for name in (SMI, KERNEL):
-        statuses = list_at(pod, "status", "initContainerStatuses") + list_at(pod, "status", "containerStatuses")
-        state = next((map_at(one, "state") for one in statuses if one.get("name") == name), {})
+        state = next((map_at(one, "state") for one in statuses_of(pod) if one.get("name") == name), {})
         if at(state, "running") is not None:
             return name + " runs"
         if at(state, "terminated") is None:
@@ -100,21 +112,27 @@ def doing(pod: Obj) -> str:
     return "the pod ends"
 
 
+def hang_hint(pod: Obj) -> str:
+    """Both programs take seconds; one that does not end hangs in the driver."""
+    return "; a driver that hangs says why on the node: dmesg | grep -i nvrm" if doing(pod).endswith("runs") else ""
+
+
 def not_created(snapshot: Obj, one: Obj) -> Verdict:
     """A Job without a pod: admission refuses it, or the controller has not come to it yet."""
     said = [line for line in events_about(snapshot, str(one.get("name"))) if line.startswith("FailedCreate")]
     if not said:
-        return verdict("waiting", "PLM-8", "Job {} makes its pod".format(one.get("name")))
+        return verdict("waiting", "PLM-16", f"Job {one.get('name')} makes its pod")
     known = recognize(said[-1])
-    return verdict("waiting", known.id if known else "PLM-8", "", said[-1], hopeless=True)
+    problem = f"the pod of Job {one.get('name')} is refused" + (f": {known.cause}" if known else "")
+    return verdict("waiting", known.id if known else "PLM-8", problem, said[-1], hopeless=True)
 
 
 def job_checks(snapshot: Obj, pod: Obj) -> List[Dict[str, Any]]:
     """What was proven on one node, with the evidence."""
-    statuses = list_at(pod, "status", "initContainerStatuses") + list_at(pod, "status", "containerStatuses")
     checks = []
     for name in (SMI, KERNEL):
-        ended = next((map_at(one, "state", "terminated") for one in statuses if one.get("name") == name), {})
+        states = (map_at(one, "state", "terminated") for one in statuses_of(pod) if one.get("name") == name)
+        ended = next(states, {})
         said, log = text_at(ended, "message").strip(), log_in(snapshot, pod, name)
         if name == KERNEL:
             said = PROOF if isinstance(log, str) and PROOF in log else "exit status only, its log could not be read"

@@ -7,9 +7,27 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from decide.failures import recognize
 from decide.reading import (
-    Obj, Verdict, allocatable, at, chosen_nodes, condition_of, events_about, labels_of, last_lines, list_at, log_in,
-    map_at, matches, name_of, number_at, text_at, untolerated, verdict,
-)  # fmt: skip
+    Obj,
+    Verdict,
+    allocatable,
+    at,
+    chosen_nodes,
+    condition_of,
+    events_about,
+    last_lines,
+    list_at,
+    log_in,
+    map_at,
+    name_of,
+    number_at,
+    text_at,
+    untaint,
+    untolerated,
+    verdict,
+)
+
+PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+BEGINNING = ("PodInitializing", "ContainerCreating")
 
 
 class Trouble(NamedTuple):
@@ -21,33 +39,43 @@ class Trouble(NamedTuple):
     text: str
 
 
+def statuses_of(pod: Obj) -> List[Obj]:
+    """The states of a pod's containers, init containers first."""
+    return list_at(pod, "status", "initContainerStatuses") + list_at(pod, "status", "containerStatuses")
+
+
 def pod_troubles(pod: Obj) -> List[Trouble]:
-    """Trouble of each container, init containers first."""
-    found = []
-    for status in list_at(pod, "status", "initContainerStatuses") + list_at(pod, "status", "containerStatuses"):
-        one = container_trouble(status)
-        if one:
-            found.append(one)
+    """Trouble of each container, init containers first; then that of the pod as a whole."""
+    found = [one for one in map(container_trouble, statuses_of(pod)) if one]
+    refused = text_at(pod, "status", "reason")
+    if refused and not found:
+        found.append(Trouble("pod", "error", refused + ": " + text_at(pod, "status", "message")))
     return found
 
 
 def container_trouble(status: Obj) -> Optional[Trouble]:
     """What is wrong with one container, if anything."""
-    name, waiting, ended = text_at(status, "name"), map_at(status, "state", "waiting"), map_at(status, "state", "terminated")
+    name, waiting = text_at(status, "name"), map_at(status, "state", "waiting")
     reason, message = text_at(waiting, "reason"), text_at(waiting, "message")
-    if reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
+    if reason in PULL_FAILURES:
         return Trouble(name, "image", reason + ": " + message)
     if reason == "CrashLoopBackOff":
-        last = text_at(status, "lastState", "terminated", "message")
-        return Trouble(name, "crash", (last or message).strip())
-    if reason and reason not in ("PodInitializing", "ContainerCreating"):
+        return Trouble(name, "crash", text_at(status, "lastState", "terminated", "message").strip())
+    if reason and reason not in BEGINNING:
         return Trouble(name, "error", reason + ": " + message)
-    if ended and ended.get("exitCode") not in (0, None):
-        said = text_at(ended, "message") or "exit status {}".format(ended.get("exitCode"))
-        return Trouble(name, "error", said.strip())
+    ended = map_at(status, "state", "terminated")
+    if ended.get("exitCode") not in (0, None):
+        said = text_at(ended, "message").strip() or f"exit status {ended.get('exitCode')}"
+        return Trouble(name, "error", said)
     if at(status, "state", "running") is not None and status.get("ready") is False:
         return Trouble(name, "waiting", "")
     return None
+
+
+def said_by(snapshot: Obj, pod: Obj, trouble: Trouble) -> str:
+    """All that a container in trouble has said, its last words last."""
+    log = log_in(snapshot, pod, trouble.container)
+    return "\n".join(part for part in (log if isinstance(log, str) else "", trouble.text) if part)
 
 
 def sandbox_failure(snapshot: Obj, pod: Obj) -> str:
@@ -56,44 +84,66 @@ def sandbox_failure(snapshot: Obj, pod: Obj) -> str:
     return said[-1] if said and not text_at(pod, "status", "podIP") else ""
 
 
+def unplaced(pod: Obj) -> str:
+    """The scheduler's sentence about a pod that no node takes."""
+    placed = condition_of(pod, "PodScheduled")
+    return text_at(placed, "message") if placed.get("status") == "False" else ""
+
+
 def unschedulable(snapshot: Obj, wish: Obj, pod: Obj, gpus: int, node: Optional[str]) -> Verdict:
     """Why no node takes a validation pod: the four things that one sentence of the scheduler can mean."""
-    said = text_at(condition_of(pod, "PodScheduled"), "message")
+    said = unplaced(pod)
     nodes = [one for one in chosen_nodes(snapshot, wish) if node in (None, name_of(one))]
     if not nodes:
-        wanted = "node " + node if node else "labels {}".format(map_at(wish, "node_selector"))
+        wanted = f"node {node}" if node else "labels " + shown_labels(map_at(wish, "node_selector"))
         return verdict("waiting", "SCH-6", "no node matches " + wanted, said, hopeless=True)
     free = [one for one in nodes if not at(one, "spec", "unschedulable")]
     if not free:
-        names = ", ".join(name_of(one) for one in nodes)
-        return verdict("waiting", "SCH-7", "cordoned: " + names, said, hopeless=True)
+        return cordoned(nodes, said)
     open_to_us = [one for one in free if not untolerated(one, wish.get("tolerations"))]
     if not open_to_us:
         return tainted(free, wish, said)
-    largest = max(allocatable(one, wish) for one in open_to_us)
-    if gpus > largest:
-        problem = "the pod asks for {} {}, and no matching node has more than {}".format(gpus, wish.get("resource"), largest)
-        return verdict("waiting", "SCH-1", problem, said, hopeless=True, fix="set validation.gpus to at most {}".format(largest))
-    if "Insufficient" in said:
-        return busy(snapshot, wish, open_to_us, said)
-    return verdict("waiting", "SCH-8", "", said)
+    return short_of_cards(snapshot, wish, open_to_us, gpus, said)
+
+
+def shown_labels(labels: Obj) -> str:
+    """Labels as kubectl writes them."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def cordoned(nodes: List[Obj], said: str) -> Verdict:
+    """No node that takes new pods."""
+    names = [name_of(one) for one in nodes]
+    fix = "kubectl uncordon " + " ".join(names)
+    return verdict("waiting", "SCH-7", "cordoned: " + ", ".join(names), said, hopeless=True, fix=fix)
 
 
 def tainted(nodes: List[Obj], wish: Obj, said: str) -> Verdict:
     """No node without a taint that keeps the pod away."""
-    each = ["{} has taint {}".format(name_of(n), ", ".join(untolerated(n, wish.get("tolerations")))) for n in nodes]
-    return verdict("waiting", "SCH-2", "; ".join(each) + ", which GPU pods do not tolerate", said, hopeless=True)
+    taints = [(one, untolerated(one, wish.get("tolerations"))) for one in nodes]
+    each = [f"{name_of(one)} has taint {', '.join(there)}" for one, there in taints]
+    fix = "add it to cluster.tolerations, or remove it: " + "; ".join(untaint(one, there) for one, there in taints)
+    problem = "; ".join(each) + ", which GPU pods do not tolerate"
+    return verdict("waiting", "SCH-2", problem, said, hopeless=True, fix=fix)
 
 
-def busy(snapshot: Obj, wish: Obj, nodes: List[Obj], said: str) -> Verdict:
-    """All cards are taken: by whom."""
+def short_of_cards(snapshot: Obj, wish: Obj, nodes: List[Obj], gpus: int, said: str) -> Verdict:
+    """More cards asked for than any node has, or all of them taken."""
+    largest, resource = max(allocatable(one, wish) for one in nodes), str(wish.get("resource"))
+    if gpus > largest:
+        problem = f"the pod asks for {gpus} {resource}, and no matching node has more than {largest}"
+        fix = f"set validation.gpus to at most {largest}" if largest else ""
+        return verdict("waiting", "SCH-1", problem, said, hopeless=True, fix=fix)
+    if "Insufficient " + resource not in said:
+        return verdict("waiting", "SCH-8", "", said)
     names = [name_of(one) for one in nodes]
     holders = [
-        "{}/{} holds {} on {}".format(text_at(pod, "metadata", "namespace"), name_of(pod), cards, node)
-        for pod, cards, node in gpu_pods(snapshot, str(wish.get("resource")))
+        f"{text_at(holder, 'metadata', 'namespace')}/{name_of(holder)} holds {cards} on {node}"
+        for holder, cards, node in gpu_pods(snapshot, resource)
         if node in names
     ]
-    return verdict("waiting", "SCH-1", "every card of {} is taken".format(", ".join(names)), said, *holders[:5])
+    by_whom = f" (by {', '.join(holders[:3])})" if holders else ""
+    return verdict("waiting", "SCH-1", f"no free card on {', '.join(names)}{by_whom}", said, *holders[3:8])
 
 
 def gpu_pods(snapshot: Obj, resource: str) -> List[Tuple[Obj, int, str]]:
@@ -108,19 +158,18 @@ def gpu_pods(snapshot: Obj, resource: str) -> List[Tuple[Obj, int, str]]:
     return found
 
 
-def failed_container(snapshot: Obj, pod: Obj, trouble: Trouble) -> Verdict:
-    """A validation container that ended badly: what its own words give away."""
-    log = log_in(snapshot, pod, trouble.container)
-    said = trouble.text + "\n" + (log if isinstance(log, str) else "")
+IMAGE_SETTINGS = {"nvidia-smi": "validation.smiImage", "vectoradd": "validation.cudaImage"}
+
+
+def failed_container(snapshot: Obj, pod: Obj, trouble: Trouble, state: str) -> Verdict:
+    """A validation container that went wrong: what its own words give away."""
+    said = said_by(snapshot, pod, trouble)
     known = recognize(said)
-    lines = ["{} on {}: {}".format(trouble.container, text_at(pod, "spec", "nodeName"), line) for line in last_lines(trouble.text)]
-    where = "{} failed on node {}".format(trouble.container, text_at(pod, "spec", "nodeName"))
-    if known:
-        return verdict("broken", known.id, "{}: {}".format(where, known.cause), *lines)
-    return verdict("broken", "CUDA-13", where, *lines)
-
-
-def best_of(pods: List[Obj], selector: Obj) -> List[Obj]:
-    """Pods with these labels, the newest last."""
-    fitting = [pod for pod in pods if matches(labels_of(pod), selector)]
-    return sorted(fitting, key=lambda pod: text_at(pod, "metadata", "creationTimestamp"))
+    node = text_at(pod, "spec", "nodeName")
+    lines = [f"{trouble.container} on {node}: {line}" for line in last_lines(said)]
+    where = f"{trouble.container} failed on {node}" if node else trouble.container + " failed"
+    if not known:
+        return verdict(state, "CUDA-13", where, *lines, hopeless=True)
+    setting = IMAGE_SETTINGS.get(trouble.container)
+    fix = f"{known.fix}; or set another image: {setting}" if known.id == "CUDA-5" and setting else ""
+    return verdict(state, known.id, f"{where}: {known.cause}", *lines, hopeless=True, fix=fix)

@@ -4,7 +4,12 @@ The texts are composed from these files, in this order; what comes first is used
 """
 
 _READING = ("decide/failures.py", "decide/reading.py")
-_JUDGING = ("decide/pod_health.py", "decide/job_health.py", "decide/cluster_health.py")
+_JUDGING = (
+    "decide/pod_health.py",
+    "decide/job_health.py",
+    "decide/operator_health.py",
+    "decide/cluster_health.py",
+)
 
 SOURCES = {
     "look": (*_READING, "components/steps/kubectl.py", "components/steps/look.py"),

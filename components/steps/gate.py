@@ -2,35 +2,51 @@
 
 import json
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
-from components.steps.kubectl import Unreadable, by_kind, kubectl, objects, refuse, say
+from components.steps.kubectl import NO_ANSWER, Unreadable, kubectl, objects, refuse, say
 from decide.cluster_health import judge, report, wanted_logs
 from decide.reading import Obj, Verdict, list_at
 
 SECONDS_BETWEEN_LINES = 15
+LOOKS_TO_FORGET = 3
 
 
 def main(params: Obj) -> int:
     """0 and the report as JSON, or 3 and the first broken layer."""
-    began = time.monotonic()
-    deadline, hopeless_since = began + params["timeout_seconds"], None  # type: float, Optional[float]
-    told = Told()
+    deadline = time.monotonic() + params["timeout_seconds"]
+    told, patience = Told(), Patience(params["grace_seconds"])
     while True:
         found, snapshot = read_and_judge(params)
         now = time.monotonic()
         if found.state == "ready":
             print(json.dumps(report(snapshot, params), sort_keys=True))
             return 0
-        if found.state == "broken":
+        left = patience.left(found, now)
+        if found.state == "broken" or left <= 0:
             return refuse(found)
-        told.progress(found, now, deadline - now)
-        hopeless_since = (hopeless_since if hopeless_since is not None else now) if found.hopeless else None
-        if hopeless_since is not None and now - hopeless_since >= params["grace_seconds"]:
-            return refuse(found)
+        told.progress(found, now, min(left, deadline - now))
         if now >= deadline:
-            return refuse(found, "not ready after {} s, still waiting for: ".format(params["timeout_seconds"]))
+            return refuse(found, f"not ready after {params['timeout_seconds']} s, still waiting for: ")
         time.sleep(max(0.1, min(params["poll_seconds"], deadline - now)))
+
+
+class Patience:
+    """How long to go on with what does not come by itself; each id has a clock of its own."""
+
+    def __init__(self, grace: float) -> None:
+        self.grace, self.looks = grace, 0
+        self.seen = {}  # type: Dict[str, Tuple[float, int]]
+
+    def left(self, found: Verdict, now: float) -> float:
+        """Seconds until it is hopeless; the short runs of a crash loop do not begin the time anew."""
+        self.looks += 1
+        self.seen = {id: (at, last) for id, (at, last) in self.seen.items() if self.looks - last <= LOOKS_TO_FORGET}
+        if not found.hopeless:
+            return float("inf")
+        since = self.seen.get(found.id, (now, 0))[0]
+        self.seen[found.id] = (since, self.looks)
+        return since + self.grace - now
 
 
 class Told:
@@ -41,13 +57,14 @@ class Told:
 
     def progress(self, found: Verdict, now: float, left: float) -> None:
         """One line, if it is time for one."""
-        what = "{}: {}".format(found.layer, found.problem)
+        what = f"{found.layer}: {found.problem}"
         if what != self.what or now - self.when >= SECONDS_BETWEEN_LINES:
-            say("waiting for {} (at most {} s more)".format(what, int(max(left, 0))))
+            until = f"gives up in {int(left)} s unless it changes" if found.hopeless else f"at most {max(int(left), 0)} s more"
+            say(f"waiting for {what} ({until})")
             self.what, self.when = what, now
 
 
-def read_and_judge(params: Obj) -> Any:
+def read_and_judge(params: Obj) -> Tuple[Verdict, Obj]:
     """One look: a verdict and what it was made from."""
     try:
         snapshot = take_snapshot(params)
@@ -57,12 +74,17 @@ def read_and_judge(params: Obj) -> Any:
 
 
 def take_snapshot(params: Obj) -> Dict[str, Any]:
-    """Everything that a verdict needs, in three calls and the few logs that matter."""
+    """Everything that a verdict needs, in few calls."""
     operator, ours = params["operator"]["namespace"], params["validation_namespace"]
-    found = objects(params, "nodes,runtimeclasses.node.k8s.io,clusterpolicies.nvidia.com")
-    found += objects(params, "pods,events,daemonsets.apps", "-n", operator)
-    found += objects(params, "pods,events,jobs.batch", "-n", ours)
-    snapshot = by_kind(found)
+    snapshot = {
+        "nodes": objects(params, "nodes"),
+        "clusterpolicies": objects(params, "clusterpolicies.nvidia.com"),
+        "runtimeclasses": objects(params, "runtimeclasses.node.k8s.io"),
+        "daemonsets": objects(params, "daemonsets.apps", "-A"),
+        "jobs": objects(params, "jobs.batch", "-n", ours),
+    }  # type: Dict[str, Any]
+    for kind in ("pods", "events"):
+        snapshot[kind] = objects(params, kind, "-n", operator) + objects(params, kind, "-n", ours)
     snapshot["all_pods"] = objects(params, "pods", "-A") if somebody_waits_for_a_card(snapshot) else []
     snapshot["logs"] = {"/".join(one): log_of(params, *one) for one in wanted_logs(snapshot, params)}
     return snapshot
@@ -75,8 +97,10 @@ def somebody_waits_for_a_card(snapshot: Obj) -> bool:
 
 
 def log_of(params: Obj, namespace: str, pod: str, container: str) -> Optional[str]:
-    """The end of a log; None where it cannot be read, which is no reason to fail."""
+    """The end of a log; None where it cannot be read, which is no reason to fail. A server that is away is one to wait."""
     try:
         return kubectl(params, "logs", "-n", namespace, pod, "-c", container, "--tail=40")
-    except Unreadable:
+    except Unreadable as failure:
+        if NO_ANSWER in " ".join(failure.found.evidence):
+            raise
         return None

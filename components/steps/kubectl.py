@@ -5,20 +5,22 @@ import os
 import re
 import subprocess
 import sys
-from typing import Any, Dict, List
+from typing import Any, List, Sequence
 
 from decide.reading import Obj, Verdict, verdict
 
-# What kubectl says when it cannot read, in the order in which it is compared: pattern, id, and whether waiting may help.
+# What kubectl says when it cannot read, in the order in which it is compared: pattern, id, problem if it is not the
+# one of the catalogue, and whether waiting may help.
 READ_FAILURES = (
-    (r"context .* does not exist|context was not found|no context exists", "PLM-12", False),
-    (r"Forbidden|forbidden", "PLM-13", False),
-    (r"Unauthorized|must be logged in|exec: executable .* not found|getting credentials", "PLM-14", False),
-    (r"no such file or directory|error loading config file", "PLM-12", False),
-    (r"", "PLM-3", True),
+    (r"context .* does not exist|context was not found|no context exists", "PLM-12", "", False),
+    (r"[Ff]orbidden", "PLM-13", "", False),
+    (r"exec: executable (\S+) not found", "PLM-14", "the kubeconfig logs in with a program that is not installed", False),
+    (r"Unauthorized|must be logged in|getting credentials|Please enter Username|error: EOF", "PLM-14", "", False),
+    (r"no such file or directory|error loading config file", "PLM-12", "the kubeconfig cannot be read", False),
+    (r"", "PLM-3", "", True),
 )
-MAY_BE_UNKNOWN = ("clusterpolicies.nvidia.com",)
 NO_SUCH_KIND = "the server doesn't have a resource type"
+NO_ANSWER = "to the server"  # `Unable to connect to the server`, `The connection to the server ... was refused`
 SECONDS_PER_CALL = 20
 
 
@@ -32,52 +34,44 @@ class Unreadable(Exception):
 
 def kubectl(params: Obj, *words: str) -> str:
     """What kubectl prints; raises Unreadable."""
-    limit = "{}s".format(SECONDS_PER_CALL)
-    command = ["kubectl", "--kubeconfig", os.path.expanduser(params["kubeconfig"]), "--context", params["context"]]
+    kubeconfig = os.path.expanduser(params["kubeconfig"])  # noqa: PTH111 - Path raises where a user has no home
+    where = ["--kubeconfig", kubeconfig, "--context", params["context"]]
+    command = ["kubectl", *where, "--request-timeout", f"{SECONDS_PER_CALL}s", *words]
     try:
         done = subprocess.run(
-            command + ["--request-timeout", limit] + list(words),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_PER_CALL + 10,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise Unreadable(verdict("broken", "PLM-11"))
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS_PER_CALL + 10, check=False
+        )
+    except OSError:
+        raise Unreadable(verdict("broken", "PLM-11")) from None
     except subprocess.TimeoutExpired:
-        raise Unreadable(verdict("waiting", "PLM-3", "", "kubectl " + " ".join(words) + " gave no answer"))
+        said = f"kubectl {' '.join(words)} gave no answer"
+        raise Unreadable(verdict("waiting", "PLM-3", "", said)) from None
     if done.returncode == 0:
         return done.stdout.decode("utf-8", "replace")
-    raise read_failure(done.stderr.decode("utf-8", "replace").strip())
+    raise read_failure(done.stderr.decode("utf-8", "replace").strip(), params["context"])
 
 
-def read_failure(said: str) -> Unreadable:
+def read_failure(said: str, context: str) -> Unreadable:
     """What kubectl's words mean."""
-    id, transient = next((id, wait) for sign, id, wait in READ_FAILURES if re.search(sign, said))
-    lines = said.splitlines()
-    return Unreadable(verdict("waiting" if transient else "broken", id, "", *lines[-3:]))
+    rules = ((id, problem, wait) for sign, id, problem, wait in READ_FAILURES if re.search(sign, said))
+    id, problem, transient = next(rules)
+    found = verdict("waiting" if transient else "broken", id, problem, *said.splitlines()[-3:])
+    return Unreadable(found._replace(problem=f"{found.problem} (context {context})"))
 
 
-def objects(params: Obj, kinds: str, *where: str) -> List[Any]:
-    """All objects of these kinds in one call; the GPU operator's own kind may be one that the server does not know."""
+def objects(params: Obj, kind: str, *where: str) -> List[Any]:
+    """All objects of a kind; none where the server does not know the kind."""
     try:
-        answer = json.loads(kubectl(params, "get", kinds, *where, "-o", "json"))
+        answer = json.loads(kubectl(params, "get", kind, *where, "-o", "json"))
     except Unreadable as failure:
-        known = [kind for kind in kinds.split(",") if kind not in MAY_BE_UNKNOWN]
-        if NO_SUCH_KIND in " ".join(failure.found.evidence) and len(known) < len(kinds.split(",")):
-            return objects(params, ",".join(known), *where)
+        if NO_SUCH_KIND in " ".join(failure.found.evidence):
+            return []
         raise
     except ValueError:
-        raise Unreadable(verdict("waiting", "PLM-3", "kubectl get {} gave no JSON".format(kinds)))
+        problem = f"kubectl get {kind} answered with something that is not JSON"
+        raise Unreadable(verdict("waiting", "PLM-3", problem)) from None
     found = answer.get("items") if isinstance(answer, dict) else None
     return found if isinstance(found, list) else []
-
-
-def by_kind(found: List[Any]) -> Dict[str, List[Any]]:
-    """The objects in lists, each under the plural of its kind."""
-    lists = {}  # type: Dict[str, List[Any]]
-    for one in found:
-        kind = str(one.get("kind") if isinstance(one, dict) else "").lower()
-        plural = {"clusterpolicy": "clusterpolicies", "runtimeclass": "runtimeclasses"}.get(kind, kind + "s")
-        lists.setdefault(plural, []).append(one)
-    return lists
 
 
 def say(line: str) -> None:
@@ -86,12 +80,14 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def refuse(found: Verdict, lead: str = "") -> int:
-    """Ends with the evidence, the layer, the id, the problem and the fix."""
-    for line in found.evidence:
-        say("  " + line)
-    say("{} {}: {}{}".format(found.id, found.layer, lead, found.problem))
-    say("fix: " + found.fix)
+def refuse(found: Verdict, lead: str = "", others: Sequence[Verdict] = ()) -> int:
+    """Ends with the evidence, the id, the layer, the problem and the fix; the verdict that decides comes last."""
+    for one in (*others, found):
+        for line in one.evidence:
+            say("  " + line)
+        say(f"{one.id} {one.layer}: {lead if one is found else ''}{one.problem}")
+        say("fix: " + one.fix)
     about = {"ready": False, "id": found.id, "layer": found.layer, "problem": found.problem, "fix": found.fix}
-    print(json.dumps(dict(about, evidence=list(found.evidence)), sort_keys=True))
+    also = [{"id": one.id, "problem": one.problem, "fix": one.fix} for one in others]
+    print(json.dumps(dict(about, evidence=list(found.evidence), also=also), sort_keys=True))
     return 3

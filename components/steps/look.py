@@ -5,13 +5,29 @@ import json
 import time
 from typing import Any, Dict, List
 
-from components.steps.kubectl import Unreadable, by_kind, objects, refuse, say
+from components.steps.kubectl import Unreadable, objects, refuse, say
 from decide.reading import (
-    Obj, Verdict, at, chosen_nodes, condition_of, holds, labels_of, list_at, map_at, name_of, text_at, untolerated,
+    Obj,
+    Verdict,
+    allocatable,
+    at,
+    chosen_nodes,
+    condition_of,
+    holds,
+    labels_of,
+    list_at,
+    map_at,
+    name_of,
+    text_at,
+    untaint,
+    untolerated,
     verdict,
-)  # fmt: skip
+)
 
+# By this label what we made is told from what somebody else did; the components write it.
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
+# DaemonSets that hand out cards without the operator: NVIDIA's own chart, and what clouds bring along.
+PLUGINS = ("nvidia-device-plugin", "nvidia-gpu-device-plugin")
 
 
 def main(params: Obj) -> int:
@@ -20,11 +36,9 @@ def main(params: Obj) -> int:
         snapshot = look_until_answered(params)
     except Unreadable as failure:
         return refuse(failure.found)
-    faults = node_faults(snapshot, params) + operator_faults(snapshot, params) + class_faults(snapshot, params)
-    for fault in faults[1:]:
-        refuse_beside(fault)
+    faults = all_faults(snapshot, params)
     if faults:
-        return refuse(faults[0])
+        return refuse(faults[0], others=faults[1:])
     print(json.dumps(what_was_found(snapshot, params), sort_keys=True))
     return 0
 
@@ -36,22 +50,29 @@ def look_until_answered(params: Obj) -> Dict[str, Any]:
         try:
             return look_once(params)
         except Unreadable as failure:
-            if failure.found.state == "broken" or time.monotonic() >= deadline:
+            left = deadline - time.monotonic()
+            if failure.found.state == "broken" or left <= 0:
                 raise
-            say("waiting for {}: {}".format(failure.found.layer, failure.found.problem))
+            say(f"waiting for {failure.found.layer}: {failure.found.problem} (at most {int(left)} s more)")
         time.sleep(3)
 
 
 def look_once(params: Obj) -> Dict[str, Any]:
     """Nodes, and whatever would hand out GPUs already."""
-    found = objects(params, "nodes,namespaces,runtimeclasses.node.k8s.io,clusterpolicies.nvidia.com")
-    return by_kind(found + objects(params, "deployments.apps,daemonsets.apps", "-A"))
+    return {
+        "nodes": objects(params, "nodes"),
+        "namespaces": objects(params, "namespaces"),
+        "clusterpolicies": objects(params, "clusterpolicies.nvidia.com"),
+        "runtimeclasses": objects(params, "runtimeclasses.node.k8s.io"),
+        "deployments": objects(params, "deployments.apps", "-A"),
+        "daemonsets": objects(params, "daemonsets.apps", "-A"),
+    }
 
 
-def refuse_beside(fault: Verdict) -> None:
-    """A further fault, so that all of them are known at once."""
-    say("{} {}: {}".format(fault.id, fault.layer, fault.problem))
-    say("fix: " + fault.fix)
+def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
+    """Every fault, so that all of them are known at once."""
+    operator = operator_faults(snapshot, params)
+    return node_faults(snapshot, params) + operator + class_faults(snapshot, params, bool(operator))
 
 
 def node_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
@@ -60,44 +81,50 @@ def node_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     faults = [no_such_node(str(wanted), names) for wanted in params["nodes"] if wanted not in names]
     nodes = chosen_nodes(snapshot, params)
     if not nodes and not params["nodes"]:
-        faults.append(verdict("broken", "CFG-2", "no node has {}".format(closest_labels(snapshot, params))))
-    for node in nodes:
-        if not holds(node, "Ready"):
-            said = text_at(condition_of(node, "Ready"), "message")
-            faults.append(verdict("broken", "CFG-3", "{} is not Ready".format(name_of(node)), said))
-        if at(node, "spec", "unschedulable"):
-            faults.append(verdict("broken", "SCH-7", "{} is cordoned".format(name_of(node))))
-        taints = untolerated(node, params["tolerations"])
-        if taints:
-            problem = "{} has taint {}, which GPU pods do not tolerate".format(name_of(node), ", ".join(taints))
-            faults.append(verdict("broken", "SCH-2", problem))
+        faults.append(verdict("broken", "CFG-2", "no node has " + closest_labels(snapshot, params)))
+    return faults + [fault for node in nodes for fault in faults_of_node(node, params)]
+
+
+def faults_of_node(node: Obj, params: Obj) -> List[Verdict]:
+    """What keeps GPU pods away from a node."""
+    name, faults = name_of(node), []
+    if not holds(node, "Ready"):
+        said, fix = text_at(condition_of(node, "Ready"), "message"), "mend the node first: kubectl describe node " + name
+        faults.append(verdict("broken", "CFG-3", name + " is not Ready", said, fix=fix))
+    if at(node, "spec", "unschedulable"):
+        faults.append(verdict("broken", "SCH-7", name + " is cordoned", fix="kubectl uncordon " + name))
+    taints = untolerated(node, params["tolerations"])
+    if taints:
+        problem = f"{name} has taint {', '.join(taints)}, which GPU pods do not tolerate"
+        fix = f"add it to cluster.tolerations, or remove it: {untaint(node, taints)}"
+        faults.append(verdict("broken", "SCH-2", problem, fix=fix))
     return faults
 
 
 def no_such_node(wanted: str, names: List[str]) -> Verdict:
     """A node that is not there, with the name that was probably meant."""
     close = difflib.get_close_matches(wanted, names, n=1)
-    hint = "did you mean {}?".format(close[0]) if close else "there are: {}".format(", ".join(names[:10]))
-    return verdict("broken", "CFG-1", "there is no node {}; {}".format(wanted, hint))
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names[:10]) or 'none'}"
+    return verdict("broken", "CFG-1", f"there is no node {wanted}; {hint}")
 
 
 def closest_labels(snapshot: Obj, params: Obj) -> str:
-    """The label that no node has, and what nodes have in its place."""
-    said = []
-    for key, value in sorted(map_at(params, "node_selector").items()):
-        others = sorted({str(labels_of(node)[key]) for node in list_at(snapshot, "nodes") if key in labels_of(node)})
-        said.append("{}={} (nodes have: {})".format(key, value, ", ".join(others) or "no such label"))
-    return ", ".join(said)
+    """The labels that no node has, and what nodes have in their place."""
+    said, wanted = [], sorted(map_at(params, "node_selector").items())
+    for key, value in wanted:
+        there = sorted({str(labels_of(node)[key]) for node in list_at(snapshot, "nodes") if key in labels_of(node)})
+        if str(value) not in there:
+            said.append(f"{key}={value} (nodes have: {', '.join(there[:10]) or 'no such label'})")
+    return ", ".join(said) or "all of these at once: " + ", ".join(f"{key}={value}" for key, value in wanted)
 
 
 def is_ours(snapshot: Obj, params: Obj, obj: Obj) -> bool:
     """Whether our own release made it: Helm's marks, in a namespace that carries our mark."""
-    operator = params["operator"]
-    marks = map_at(obj, "metadata", "annotations")
-    same = marks.get("meta.helm.sh/release-name") == operator["release"]
+    operator, marks = params["operator"], map_at(obj, "metadata", "annotations")
+    release = (marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace"))
     spaces = [one for one in list_at(snapshot, "namespaces") if name_of(one) == operator["namespace"]]
-    marked = bool(spaces) and all(labels_of(spaces[0]).get(key) == value for key, value in OURS.items())
-    return same and marked and marks.get("meta.helm.sh/release-namespace") == operator["namespace"]
+    marked = any(labels_of(one).get(key) == value for one in spaces for key, value in OURS.items())
+    return marked and release == (operator["release"], operator["namespace"])
 
 
 def makers(obj: Obj) -> List[str]:
@@ -107,40 +134,50 @@ def makers(obj: Obj) -> List[str]:
 
 def advertisers(snapshot: Obj, params: Obj) -> List[str]:
     """Whatever hands out GPUs here already and is not ours."""
+    policies = list_at(snapshot, "clusterpolicies")
+    operators = [one for one in list_at(snapshot, "deployments") if name_of(one) == "gpu-operator"]
+    plugins = [one for one in list_at(snapshot, "daemonsets") if is_plugin(one)]
     found = [
-        "ClusterPolicy " + name_of(o) for o in list_at(snapshot, "clusterpolicies") if not is_ours(snapshot, params, o)
+        " ".join([kind, "/".join(part for part in (text_at(one, "metadata", "namespace"), name_of(one)) if part)])
+        for kind, some in (("ClusterPolicy", policies), ("Deployment", operators), ("DaemonSet", plugins))
+        for one in some
+        if not is_ours(snapshot, params, one)
     ]
-    for kind, part in (
-        ("deployments", "gpu-operator"),
-        ("daemonsets", "nvidia-device-plugin"),
-        ("daemonsets", "nvidia-gpu-device-plugin"),
-    ):
-        for one in list_at(snapshot, kind):
-            if part in name_of(one) and "ClusterPolicy" not in makers(one) and not is_ours(snapshot, params, one):
-                found.append(
-                    "{} {}/{}".format(one.get("kind") or kind, text_at(one, "metadata", "namespace"), name_of(one))
-                )
-    return found
+    if found or policies:
+        return found
+    nodes = [node for node in chosen_nodes(snapshot, params) if allocatable(node, params)]
+    return [f"node {name_of(node)} hands out {allocatable(node, params)} {params['resource']}" for node in nodes]
+
+
+def is_plugin(daemon_set: Obj) -> bool:
+    """A device plugin that no operator made and that is meant for a node here; clouds keep idle ones everywhere."""
+    known = any(part in name_of(daemon_set) for part in PLUGINS)
+    idle = at(daemon_set, "status", "desiredNumberScheduled") == 0
+    return known and not idle and "ClusterPolicy" not in makers(daemon_set)
 
 
 def operator_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Found but not declared, or declared but not found."""
     found = advertisers(snapshot, params)
     if params["operator"]["mode"] == "install":
-        return [verdict("broken", "CFG-4", "found: " + "; ".join(found))] if found else []
+        problem = "GPUs are handed out here already, and not by this stack: " + "; ".join(found)
+        return [verdict("broken", "CFG-4", problem)] if found else []
     return [] if found else [verdict("broken", "CFG-5")]
 
 
-def class_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
+def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Verdict]:
     """The RuntimeClass is where its declared owner has it, and nowhere else."""
     name, owner = params["runtime_class"]["name"], params["runtime_class"]["owner"]
     there = [one for one in list_at(snapshot, "runtimeclasses") if name_of(one) == name]
     if owner == "external":
-        return [] if there else [verdict("broken", "CFG-7", "there is no RuntimeClass {}".format(name))]
+        return [] if there else [verdict("broken", "CFG-7", f"there is no RuntimeClass {name}")]
+    # One that a foreign operator made is no fault of its own.
     foreign = [one for one in there if not made_by_us(snapshot, params, one)]
-    return (
-        [verdict("broken", "CFG-6", "RuntimeClass {} is here already and is not ours".format(name))] if foreign else []
-    )
+    if not foreign or (foreign_operator and "ClusterPolicy" in makers(foreign[0])):
+        return []
+    declare = "gpu.runtimeClass" if params["operator"]["mode"] == "external" else "gpu.operator and gpu.runtimeClass"
+    fix = f"set {declare}: external, or delete it: kubectl delete runtimeclass {name}"
+    return [verdict("broken", "CFG-6", f"RuntimeClass {name} is here already and is not ours", fix=fix)]
 
 
 def made_by_us(snapshot: Obj, params: Obj, runtime_class: Obj) -> bool:

@@ -146,15 +146,16 @@ def test_switching_the_validation_off_leaves_no_job_and_no_gate(house: House) ->
 
 def test_a_lost_node_is_named_by_the_gate_and_the_job_is_made_afresh_when_it_is_back(house: House) -> None:
     house.world.switch("jobs.fault", "hang")
-    failed = house.run("up")
+    short = {**CONFIG, "validation": {"timeoutSeconds": 150, "pollSeconds": 40}}
+    failed = house.run("up", short)
     assert failed.exit == 1
-    assert any("not ready after 600 s, still waiting for: nvidia-smi runs on gpu-" in text for text in failed.errors), (
+    assert any("not ready after 150 s, still waiting for: nvidia-smi runs on gpu-" in text for text in failed.errors), (
         failed.errors
     )
     jobs = {one["id"] for one in failed.resources if one["type"].endswith(":Job")}
 
     house.world.switch("jobs.fault", "none")
-    green = house.run("up")
+    green = house.run("up", short)
 
     assert green.exit == 0
     assert jobs.isdisjoint({one["id"] for one in green.resources if one["type"].endswith(":Job")})

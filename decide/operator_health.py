@@ -1,0 +1,179 @@
+"""What the GPU operator and its pods say: progress, or the first link of their chain that is not well.
+
+Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+"""
+
+from typing import List, NamedTuple, Optional, Tuple
+
+from decide.failures import recognize
+from decide.pod_health import Trouble, pod_troubles, said_by, sandbox_failure, unplaced
+from decide.reading import (
+    Obj,
+    Verdict,
+    allocatable,
+    at,
+    chosen_nodes,
+    condition_of,
+    holds,
+    last_lines,
+    list_at,
+    located,
+    name_of,
+    text_at,
+    verdict,
+)
+
+# The order in which the operator's pods depend on each other: the first that is not well is the cause.
+CHAIN = (
+    "gpu-operator", "node-feature-discovery", "nvidia-driver", "nvidia-container-toolkit", "nvidia-operator-validator",
+    "nvidia-device-plugin", "gpu-feature-discovery", "nvidia-dcgm", "nvidia-mig-manager",
+)  # fmt: skip
+# The validator's last step asks for what the plugin gives, so whatever it says is a consequence.
+ASKS_FOR_CARDS = "plugin-validation"
+LOGS_AT_ONCE = 4
+BRINGERS = {"driver": "nvidia-driver", "toolkit": "nvidia-container-toolkit", "runtime": "nvidia-container-toolkit"}
+
+
+class Finding(NamedTuple):
+    """A verdict about one pod, and how early in the chain it stands."""
+
+    place: float
+    found: Verdict
+
+
+def judge_operator(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
+    """The operator's own opinion, and the first of its pods that is not well."""
+    policies = list_at(snapshot, "clusterpolicies")
+    if not policies and at(wish, "operator", "mode") == "external":
+        return None if handed_out_otherwise(snapshot, wish) else verdict("waiting", "CFG-5", hopeless=True)
+    if policies and text_at(policies[0], "status", "state") == "ready":
+        return None
+    said = policy_message(snapshot)
+    return first_bad_operand(snapshot, wish) or verdict("waiting", "OP-4", said or "the operator starts", said)
+
+
+def policy_message(snapshot: Obj) -> str:
+    """What the ClusterPolicy gives as the reason."""
+    policy = next(iter(list_at(snapshot, "clusterpolicies")), {})
+    return text_at(condition_of(policy, "Error"), "message") or text_at(condition_of(policy, "Ready"), "message")
+
+
+def handed_out_otherwise(snapshot: Obj, wish: Obj) -> bool:
+    """A device plugin that no operator made: somebody's own, or a part of the platform."""
+    plugins = [one for one in list_at(snapshot, "daemonsets") if "device-plugin" in name_of(one)]
+    return bool(plugins) or any(allocatable(node, wish) for node in chosen_nodes(snapshot, wish))
+
+
+def operator_pods(snapshot: Obj, wish: Obj) -> List[Obj]:
+    """Pods in the operator's namespace that are to stay, in the order in which they depend on each other."""
+    namespace = text_at(wish, "operator", "namespace")
+    pods = [pod for pod in list_at(snapshot, "pods") if text_at(pod, "metadata", "namespace") == namespace]
+    stay = [pod for pod in pods if text_at(pod, "status", "phase") not in ("Succeeded", "Failed")]
+    return sorted(stay, key=lambda pod: (place_of(name_of(pod)), name_of(pod)))
+
+
+def place_of(name: str) -> int:
+    """Place of a pod in the chain."""
+    places = [place for place, prefix in enumerate(CHAIN) if prefix in name]
+    return max(places) if places else len(CHAIN)
+
+
+def first_bad_operand(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
+    """What hangs for good before what may still come; of each, what others depend on first."""
+    found = refused_pods(snapshot, wish)
+    for pod in operator_pods(snapshot, wish):
+        if not holds(pod, "Ready"):
+            found.append(operand_finding(snapshot, pod))
+    return min(found, key=lambda one: (not one.found.hopeless, one.place)).found if found else None
+
+
+def refused_pods(snapshot: Obj, wish: Obj) -> List[Finding]:
+    """Pods of the operator that the API server does not admit."""
+    pods, found = operator_pods(snapshot, wish), []
+    for event in list_at(snapshot, "events"):
+        about, said = text_at(event, "involvedObject", "name"), text_at(event, "message")
+        ours = text_at(event, "involvedObject", "namespace") == text_at(wish, "operator", "namespace")
+        known = recognize(said) if ours and event.get("reason") == "FailedCreate" else None
+        if known and not any(name_of(pod).startswith(about + "-") for pod in pods):
+            problem = f"the pods of {about} are refused: {known.cause}"
+            found.append(Finding(place_of(about), verdict("waiting", known.id, problem, said, hopeless=True)))
+    return found
+
+
+def operand_finding(snapshot: Obj, pod: Obj) -> Finding:
+    """What a pod of the operator that is not ready means."""
+    place, said, sandbox = place_of(name_of(pod)), unplaced(pod), sandbox_failure(snapshot, pod)
+    if said:
+        return Finding(place, without_node(pod, said))
+    if sandbox:
+        return Finding(place, without_sandbox(snapshot, pod, sandbox))
+    trouble = next(iter(pod_troubles(pod)), None)
+    if not trouble:
+        return Finding(place, verdict("waiting", "OP-4", located(pod) + " starts", policy_message(snapshot)))
+    if trouble.container == ASKS_FOR_CARDS:
+        problem = f"{located(pod)} waits for the node's cards"
+        return Finding(CHAIN.index("gpu-feature-discovery") - 0.5, verdict("waiting", "OP-4", problem))
+    return Finding(place, operand_verdict(snapshot, pod, trouble))
+
+
+def without_node(pod: Obj, said: str) -> Verdict:
+    """A pod of the operator that no node takes; it has to run somewhere before anything else can."""
+    fix = "give it a node that takes ordinary pods, or change what it asks for: gpu.operator.values"
+    if "untolerated taint" in said:
+        fix = "add a node without it, or tolerate it: gpu.operator.values: {operator: {tolerations: ...}}"
+    id = "SCH-2" if "untolerated taint" in said else "SCH-8"
+    return verdict("waiting", id, f"no node takes {name_of(pod)} of the operator", said, hopeless=True, fix=fix)
+
+
+def without_sandbox(snapshot: Obj, pod: Obj, said: str) -> Verdict:
+    """A pod of the operator that the container runtime does not begin with."""
+    known = recognize(said)
+    if not known:
+        return verdict("waiting", "OP-4", located(pod) + " does not begin", said)
+    hopeless = not still_coming(snapshot, pod, known.layer)
+    return verdict("waiting", known.id, f"{located(pod)}: {known.cause}", said, hopeless=hopeless)
+
+
+def still_coming(snapshot: Obj, pod: Obj, layer: str) -> bool:
+    """Whether the operator's own pod for this layer is on the node and still at work."""
+    node, bringer = text_at(pod, "spec", "nodeName"), BRINGERS.get(layer)
+    pods = [one for one in list_at(snapshot, "pods") if bringer and name_of(one).startswith(bringer)]
+    return any(text_at(one, "spec", "nodeName") == node and not holds(one, "Ready") for one in pods if one is not pod)
+
+
+def operand_verdict(snapshot: Obj, pod: Obj, trouble: Trouble) -> Verdict:
+    """What a container in trouble means: a known failure, a crash of its own kind, or progress."""
+    said = said_by(snapshot, pod, trouble)
+    known = recognize(said)
+    lines = [f"{name_of(pod)} ({trouble.container}): {line}" for line in last_lines(said, 3)]
+    lines.append(policy_message(snapshot))
+    read = f"kubectl logs -n {text_at(pod, 'metadata', 'namespace')} {name_of(pod)} -c {trouble.container}"
+    if known and known.id != "OP-1":
+        return known_failure(snapshot, pod, trouble, known.id, lines)
+    if trouble.kind != "waiting":
+        what = "crashes again and again" if trouble.kind == "crash" else "fails"
+        fix = f"read its log: {read} --previous"
+        return verdict("waiting", "OP-18", f"{located(pod)} {what}", *lines, hopeless=True, fix=fix)
+    problem = f"{located(pod)} waits in {trouble.container}"
+    return verdict("waiting", known.id if known else "OP-4", problem, *lines, fix=f"read its log: {read}")
+
+
+def known_failure(snapshot: Obj, pod: Obj, trouble: Trouble, id: str, lines: List[str]) -> Verdict:
+    """A failure of the catalogue; in a container that tries again, only if nobody is at work on its layer."""
+    found = verdict("waiting", id, "", *lines)
+    coming = trouble.kind == "waiting" and still_coming(snapshot, pod, found.layer)
+    node, problem, fix = text_at(pod, "spec", "nodeName"), f"{located(pod)}: {found.problem}", found.fix
+    if id == "OP-2":
+        problem = f"{node} has no working driver ({name_of(pod)} asks for it), and the operator brings none there"
+        fix = f"install a driver on {node} so that nvidia-smi works there, or set gpu.driver: operator"
+    return found._replace(problem=problem, fix=fix, hopeless=not coming)
+
+
+def operand_logs(snapshot: Obj, wish: Obj) -> List[Tuple[str, str, str]]:
+    """The few logs that tell why pods of the operator are not ready."""
+    wanted = []
+    for pod in operator_pods(snapshot, wish):
+        for trouble in pod_troubles(pod)[:1]:
+            if trouble.kind in ("waiting", "crash") and trouble.container != ASKS_FOR_CARDS:
+                wanted.append((text_at(pod, "metadata", "namespace"), name_of(pod), trouble.container))
+    return wanted[:LOGS_AT_ONCE]
