@@ -1,7 +1,7 @@
 """What nodes, pods, events and policies say: the first broken layer, or that everything is proven.
 
 Used by the gate inside `pulumi up` and by whoever else wants to know. Pure: a snapshot and a wish in, a verdict out.
-Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+Part of a step's text (components/steps): standard library only, runs on Python 3.8.
 """
 
 from datetime import datetime
@@ -22,11 +22,14 @@ from decide.reading import (
     list_at,
     map_at,
     name_of,
+    node_of,
     number_at,
+    space_of,
+    stuck,
     text_at,
     untaint,
     untolerated,
-    verdict,
+    waits,
 )
 
 FOUND_BY_DISCOVERY = "feature.node.kubernetes.io/pci-10de.present"
@@ -49,28 +52,28 @@ def judge_nodes(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     there = [name_of(node) for node in nodes]
     missing = [str(name) for name in wanted if name not in there]
     if missing:
-        return verdict("waiting", "CFG-1", "not in the cluster: " + ", ".join(missing), hopeless=True)
+        return stuck("CFG-1", "not in the cluster: " + ", ".join(missing))
     if not nodes:
         problem = "no node has the labels " + shown_labels(map_at(wish, "node_selector"))
-        return verdict("waiting", "CFG-2", problem, hopeless=True)
+        return stuck("CFG-2", problem)
     down = [node for node in nodes if not holds(node, "Ready")]
     if len(down) == len(nodes) or (wanted and down):
-        return not_ready(down, "waiting")
+        return not_ready(down)
     return None
 
 
-def not_ready(down: List[Obj], state: str) -> Verdict:
+def not_ready(down: List[Obj]) -> Verdict:
     """Nodes whose kubelet does not say that they are well."""
     names = [name_of(node) for node in down]
     said = [f"{name_of(node)}: {text_at(condition_of(node, 'Ready'), 'message')}" for node in down]
     fix = "mend the node first: kubectl describe node " + " ".join(names)
-    return verdict(state, "CFG-3", "not Ready: " + ", ".join(names), *said, hopeless=True, fix=fix)
+    return stuck("CFG-3", "not Ready: " + ", ".join(names), *said, fix=fix)
 
 
 def judge_failed_jobs(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """A Job that got its card and failed has the better evidence, whatever the operator still waits for."""
     failed = [one for one in list_at(wish, "jobs") if holds(job_object(snapshot, one), "Failed")]
-    placed = [one for one in failed if text_at(job_pod(snapshot, one), "spec", "nodeName")]
+    placed = [one for one in failed if node_of(job_pod(snapshot, one))]
     return worst([judge_job(snapshot, wish, one) for one in placed])
 
 
@@ -89,8 +92,8 @@ def judge_runtime_class(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     if name in [name_of(one) for one in list_at(snapshot, "runtimeclasses")]:
         return None
     if at(wish, "runtime_class", "owner") == "external":
-        return verdict("waiting", "CFG-7", f"there is no RuntimeClass {name}", hopeless=True)
-    return verdict("waiting", "RT-7", f"there is no RuntimeClass {name} yet")
+        return stuck("CFG-7", f"there is no RuntimeClass {name}")
+    return waits("RT-7", f"there is no RuntimeClass {name} yet")
 
 
 def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
@@ -113,9 +116,9 @@ def not_advertised(snapshot: Obj, wish: Obj, node: Obj) -> Verdict:
     name, said = name_of(node), policy_message(snapshot)
     if list_at(snapshot, "clusterpolicies") and FOUND_BY_DISCOVERY not in labels_of(node):
         problem = f"node feature discovery finds no NVIDIA card on {name} (no label {FOUND_BY_DISCOVERY})"
-        return verdict("waiting", "OP-5", problem, said and "ClusterPolicy: " + said, hopeless=True)
+        return stuck("OP-5", problem, said and "ClusterPolicy: " + said)
     problem = f"{name} advertises no {wish.get('resource')}"
-    return verdict("waiting", "DP-6", problem, *plugin_lines(snapshot, node), hopeless=True)
+    return stuck("DP-6", problem, *plugin_lines(snapshot, node))
 
 
 def taint_in_the_way(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:
@@ -128,14 +131,14 @@ def taint_in_the_way(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:
             ours = at(wish, "operator", "mode") == "install"
             let = "add it to cluster.tolerations" if ours else "let the DaemonSets of the operator tolerate it"
             fix = f"{let}, or remove it: {untaint(node, taints)}"
-            return verdict("waiting", "DP-3", problem, hopeless=True, fix=fix)
+            return stuck("DP-3", problem, fix=fix)
     return None
 
 
 def plugin_lines(snapshot: Obj, node: Obj) -> List[str]:
     """What the device plugin on that node last said."""
     pods = [pod for pod in list_at(snapshot, "pods") if "device-plugin" in name_of(pod)]
-    here = [pod for pod in pods if text_at(pod, "spec", "nodeName") == name_of(node)]
+    here = [pod for pod in pods if node_of(pod) == name_of(node)]
     return [f"{name_of(pod)}: {one.text}" for pod in here for one in pod_troubles(pod) if one.text]
 
 
@@ -151,7 +154,7 @@ def wanted_logs(snapshot: Obj, wish: Obj) -> List[Tuple[str, str, str]]:
         pod = job_pod(snapshot, job)
         if text_at(pod, "status", "phase") in ("Succeeded", "Failed"):
             bad = [one.container for one in pod_troubles(pod) if one.kind == "error" and one.container != "pod"]
-            wanted.append((text_at(pod, "metadata", "namespace"), name_of(pod), (bad or [KERNEL])[0]))
+            wanted.append((space_of(pod), name_of(pod), (bad or [KERNEL])[0]))
     return wanted
 
 
@@ -173,7 +176,7 @@ def report(snapshot: Obj, wish: Obj) -> Obj:
 def node_report(snapshot: Obj, wish: Obj, one: Obj) -> Dict[str, Any]:
     """One node: card, driver, CUDA, checks, seconds."""
     pod = job_pod(snapshot, one)
-    name = text_at(pod, "spec", "nodeName") or str(one.get("node") or "")
+    name = node_of(pod) or str(one.get("node") or "")
     node = next((node for node in list_at(snapshot, "nodes") if name_of(node) == name), {})
     labels, checks = labels_of(node), job_checks(snapshot, pod)
     smi = next(iter(checks[0]["evidence"].splitlines()), "")

@@ -1,6 +1,6 @@
 """What a validation Job says: passed and proven, still on its way and waiting for what, or failed and why.
 
-Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+Part of a step's text (components/steps): standard library only, runs on Python 3.8.
 """
 
 from typing import Any, Dict, List, Optional
@@ -11,6 +11,7 @@ from decide.reading import (
     Obj,
     Verdict,
     at,
+    broken,
     condition_of,
     events_about,
     holds,
@@ -20,9 +21,13 @@ from decide.reading import (
     log_in,
     map_at,
     name_of,
+    node_of,
     number_at,
+    space_of,
+    stuck,
     text_at,
     verdict,
+    waits,
 )
 
 PROOF = "Test PASSED"
@@ -45,7 +50,7 @@ def judge_job(snapshot: Obj, wish: Obj, one: Obj) -> Optional[Verdict]:
     """None if the Job has passed and proven it."""
     job, pod = job_object(snapshot, one), job_pod(snapshot, one)
     if not job:
-        return verdict("broken", "PLM-15", f"validation Job {one.get('name')} is gone")
+        return broken("PLM-15", f"validation Job {one.get('name')} is gone")
     if holds(job, "Complete"):
         return unproven(snapshot, pod)
     if holds(job, "Failed"):
@@ -58,7 +63,7 @@ def unproven(snapshot: Obj, pod: Obj) -> Optional[Verdict]:
     log = log_in(snapshot, pod, KERNEL)
     if not isinstance(log, str) or PROOF in log:
         return None
-    return verdict("broken", "CUDA-10", "", *[f"{KERNEL}: {line}" for line in last_lines(log)])
+    return broken("CUDA-10", "", *[f"{KERNEL}: {line}" for line in last_lines(log)])
 
 
 def job_failed(snapshot: Obj, one: Obj, job: Obj, pod: Obj) -> Verdict:
@@ -70,9 +75,9 @@ def job_failed(snapshot: Obj, one: Obj, job: Obj, pod: Obj) -> Verdict:
     known = [(recognize(line), line) for line in told if recognize(line)]
     if known:
         found, line = known[-1]
-        return verdict("broken", found.id if found else "PLM-8", "", line)
+        return broken(found.id if found else "PLM-8", "", line)
     reason = text_at(condition_of(job, "Failed"), "reason") or "no reason given"
-    return verdict("broken", "PLM-8", f"validation Job {one.get('name')} failed: {reason}", *told[-3:])
+    return broken("PLM-8", f"validation Job {one.get('name')} failed: {reason}", *told[-3:])
 
 
 def job_events(snapshot: Obj, one: Obj) -> List[str]:
@@ -89,7 +94,7 @@ def job_waits(snapshot: Obj, wish: Obj, one: Obj, pod: Obj) -> Verdict:
         return not_created(snapshot, one)
     if unplaced(pod):
         return unschedulable(snapshot, wish, pod, number_at(one, "gpus") or 1, one.get("node"))
-    node, sandbox = text_at(pod, "spec", "nodeName"), sandbox_failure(snapshot, pod)
+    node, sandbox = node_of(pod), sandbox_failure(snapshot, pod)
     if sandbox:
         known = recognize(sandbox)
         problem = f"{node}: {known.cause}" if known else f"{node} cannot begin with the validation pod"
@@ -97,8 +102,8 @@ def job_waits(snapshot: Obj, wish: Obj, one: Obj, pod: Obj) -> Verdict:
     bad = [trouble for trouble in pod_troubles(pod) if trouble.kind != "waiting"]
     if bad:
         return failed_container(snapshot, pod, bad[0], "waiting")
-    fix = f"kubectl describe pod -n {text_at(pod, 'metadata', 'namespace')} {name_of(pod)}"
-    return verdict("waiting", "PLM-16", f"{doing(pod)} on {node or 'no node yet'}", fix=fix + hang_hint(pod))
+    fix = f"kubectl describe pod -n {space_of(pod)} {name_of(pod)}"
+    return waits("PLM-16", f"{doing(pod)} on {node or 'no node yet'}", fix=fix + hang_hint(pod))
 
 
 def doing(pod: Obj) -> str:
@@ -121,10 +126,10 @@ def not_created(snapshot: Obj, one: Obj) -> Verdict:
     """A Job without a pod: admission refuses it, or the controller has not come to it yet."""
     said = [line for line in events_about(snapshot, str(one.get("name"))) if line.startswith("FailedCreate")]
     if not said:
-        return verdict("waiting", "PLM-16", f"Job {one.get('name')} makes its pod")
+        return waits("PLM-16", f"Job {one.get('name')} makes its pod")
     known = recognize(said[-1])
     problem = f"the pod of Job {one.get('name')} is refused" + (f": {known.cause}" if known else "")
-    return verdict("waiting", known.id if known else "PLM-8", problem, said[-1], hopeless=True)
+    return stuck(known.id if known else "PLM-8", problem, said[-1])
 
 
 def job_checks(snapshot: Obj, pod: Obj) -> List[Dict[str, Any]]:

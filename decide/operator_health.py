@@ -1,6 +1,6 @@
 """What the GPU operator and its pods say: progress, or the first link of their chain that is not well.
 
-Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+Part of a step's text (components/steps): standard library only, runs on Python 3.8.
 """
 
 from typing import List, NamedTuple, Optional, Tuple
@@ -19,8 +19,12 @@ from decide.reading import (
     list_at,
     located,
     name_of,
+    node_of,
+    space_of,
+    stuck,
     text_at,
     verdict,
+    waits,
 )
 
 # The order in which the operator's pods depend on each other: the first that is not well is the cause.
@@ -45,11 +49,11 @@ def judge_operator(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """The operator's own opinion, and the first of its pods that is not well."""
     policies = list_at(snapshot, "clusterpolicies")
     if not policies and at(wish, "operator", "mode") == "external":
-        return None if handed_out_otherwise(snapshot, wish) else verdict("waiting", "CFG-5", hopeless=True)
+        return None if handed_out_otherwise(snapshot, wish) else stuck("CFG-5")
     if policies and text_at(policies[0], "status", "state") == "ready":
         return None
     said = policy_message(snapshot)
-    return first_bad_operand(snapshot, wish) or verdict("waiting", "OP-4", said or "the operator starts", said)
+    return first_bad_operand(snapshot, wish) or waits("OP-4", said or "the operator starts", said)
 
 
 def policy_message(snapshot: Obj) -> str:
@@ -67,7 +71,7 @@ def handed_out_otherwise(snapshot: Obj, wish: Obj) -> bool:
 def operator_pods(snapshot: Obj, wish: Obj) -> List[Obj]:
     """Pods in the operator's namespace that are to stay, in the order in which they depend on each other."""
     namespace = text_at(wish, "operator", "namespace")
-    pods = [pod for pod in list_at(snapshot, "pods") if text_at(pod, "metadata", "namespace") == namespace]
+    pods = [pod for pod in list_at(snapshot, "pods") if space_of(pod) == namespace]
     stay = [pod for pod in pods if text_at(pod, "status", "phase") not in ("Succeeded", "Failed")]
     return sorted(stay, key=lambda pod: (place_of(name_of(pod)), name_of(pod)))
 
@@ -96,7 +100,7 @@ def refused_pods(snapshot: Obj, wish: Obj) -> List[Finding]:
         known = recognize(said) if ours and event.get("reason") == "FailedCreate" else None
         if known and not any(name_of(pod).startswith(about + "-") for pod in pods):
             problem = f"the pods of {about} are refused: {known.cause}"
-            found.append(Finding(place_of(about), verdict("waiting", known.id, problem, said, hopeless=True)))
+            found.append(Finding(place_of(about), stuck(known.id, problem, said)))
     return found
 
 
@@ -109,10 +113,10 @@ def operand_finding(snapshot: Obj, pod: Obj) -> Finding:
         return Finding(place, without_sandbox(snapshot, pod, sandbox))
     trouble = next(iter(pod_troubles(pod)), None)
     if not trouble:
-        return Finding(place, verdict("waiting", "OP-4", located(pod) + " starts", policy_message(snapshot)))
+        return Finding(place, waits("OP-4", located(pod) + " starts", policy_message(snapshot)))
     if trouble.container == ASKS_FOR_CARDS:
         problem = f"{located(pod)} waits for the node's cards"
-        return Finding(CHAIN.index("gpu-feature-discovery") - 0.5, verdict("waiting", "OP-4", problem))
+        return Finding(CHAIN.index("gpu-feature-discovery") - 0.5, waits("OP-4", problem))
     return Finding(place, operand_verdict(snapshot, pod, trouble))
 
 
@@ -122,23 +126,23 @@ def without_node(pod: Obj, said: str) -> Verdict:
     if "untolerated taint" in said:
         fix = "add a node without it, or tolerate it: gpu.operator.values: {operator: {tolerations: ...}}"
     id = "SCH-2" if "untolerated taint" in said else "SCH-8"
-    return verdict("waiting", id, f"no node takes {name_of(pod)} of the operator", said, hopeless=True, fix=fix)
+    return stuck(id, f"no node takes {name_of(pod)} of the operator", said, fix=fix)
 
 
 def without_sandbox(snapshot: Obj, pod: Obj, said: str) -> Verdict:
     """A pod of the operator that the container runtime does not begin with."""
     known = recognize(said)
     if not known:
-        return verdict("waiting", "OP-4", located(pod) + " does not begin", said)
+        return waits("OP-4", located(pod) + " does not begin", said)
     hopeless = not still_coming(snapshot, pod, known.layer)
     return verdict("waiting", known.id, f"{located(pod)}: {known.cause}", said, hopeless=hopeless)
 
 
 def still_coming(snapshot: Obj, pod: Obj, layer: str) -> bool:
     """Whether the operator's own pod for this layer is on the node and still at work."""
-    node, bringer = text_at(pod, "spec", "nodeName"), BRINGERS.get(layer)
+    node, bringer = node_of(pod), BRINGERS.get(layer)
     pods = [one for one in list_at(snapshot, "pods") if bringer and name_of(one).startswith(bringer)]
-    return any(text_at(one, "spec", "nodeName") == node and not holds(one, "Ready") for one in pods if one is not pod)
+    return any(node_of(one) == node and not holds(one, "Ready") for one in pods if one is not pod)
 
 
 def operand_verdict(snapshot: Obj, pod: Obj, trouble: Trouble) -> Verdict:
@@ -147,22 +151,22 @@ def operand_verdict(snapshot: Obj, pod: Obj, trouble: Trouble) -> Verdict:
     known = recognize(said)
     lines = [f"{name_of(pod)} ({trouble.container}): {line}" for line in last_lines(said, 3)]
     lines.append(policy_message(snapshot))
-    read = f"kubectl logs -n {text_at(pod, 'metadata', 'namespace')} {name_of(pod)} -c {trouble.container}"
+    read = f"kubectl logs -n {space_of(pod)} {name_of(pod)} -c {trouble.container}"
     if known and known.id != "OP-1":
         return known_failure(snapshot, pod, trouble, known.id, lines)
     if trouble.kind != "waiting":
         what = "crashes again and again" if trouble.kind == "crash" else "fails"
         fix = f"read its log: {read} --previous"
-        return verdict("waiting", "OP-18", f"{located(pod)} {what}", *lines, hopeless=True, fix=fix)
+        return stuck("OP-18", f"{located(pod)} {what}", *lines, fix=fix)
     problem = f"{located(pod)} waits in {trouble.container}"
-    return verdict("waiting", known.id if known else "OP-4", problem, *lines, fix=f"read its log: {read}")
+    return waits(known.id if known else "OP-4", problem, *lines, fix=f"read its log: {read}")
 
 
 def known_failure(snapshot: Obj, pod: Obj, trouble: Trouble, id: str, lines: List[str]) -> Verdict:
     """A failure of the catalogue; in a container that tries again, only if nobody is at work on its layer."""
-    found = verdict("waiting", id, "", *lines)
+    found = waits(id, "", *lines)
     coming = trouble.kind == "waiting" and still_coming(snapshot, pod, found.layer)
-    node, problem, fix = text_at(pod, "spec", "nodeName"), f"{located(pod)}: {found.problem}", found.fix
+    node, problem, fix = node_of(pod), f"{located(pod)}: {found.problem}", found.fix
     if id == "OP-2":
         problem = f"{node} has no working driver ({name_of(pod)} asks for it), and the operator brings none there"
         fix = f"install a driver on {node} so that nvidia-smi works there, or set gpu.driver: operator"
@@ -175,5 +179,5 @@ def operand_logs(snapshot: Obj, wish: Obj) -> List[Tuple[str, str, str]]:
     for pod in operator_pods(snapshot, wish):
         for trouble in pod_troubles(pod)[:1]:
             if trouble.kind in ("waiting", "crash") and trouble.container != ASKS_FOR_CARDS:
-                wanted.append((text_at(pod, "metadata", "namespace"), name_of(pod), trouble.container))
+                wanted.append((space_of(pod), name_of(pod), trouble.container))
     return wanted[:LOGS_AT_ONCE]

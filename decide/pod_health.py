@@ -1,6 +1,6 @@
 """What keeps one pod from running: image, sandbox, init container, crash, or no place on any node.
 
-Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+Part of a step's text (components/steps): standard library only, runs on Python 3.8.
 """
 
 from typing import List, NamedTuple, Optional, Tuple
@@ -19,11 +19,15 @@ from decide.reading import (
     log_in,
     map_at,
     name_of,
+    node_of,
     number_at,
+    space_of,
+    stuck,
     text_at,
     untaint,
     untolerated,
     verdict,
+    waits,
 )
 
 PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
@@ -96,7 +100,7 @@ def unschedulable(snapshot: Obj, wish: Obj, pod: Obj, gpus: int, node: Optional[
     nodes = [one for one in chosen_nodes(snapshot, wish) if node in (None, name_of(one))]
     if not nodes:
         wanted = f"node {node}" if node else "labels " + shown_labels(map_at(wish, "node_selector"))
-        return verdict("waiting", "SCH-6", "no node matches " + wanted, said, hopeless=True)
+        return stuck("SCH-6", "no node matches " + wanted, said)
     free = [one for one in nodes if not at(one, "spec", "unschedulable")]
     if not free:
         return cordoned(nodes, said)
@@ -115,7 +119,7 @@ def cordoned(nodes: List[Obj], said: str) -> Verdict:
     """No node that takes new pods."""
     names = [name_of(one) for one in nodes]
     fix = "kubectl uncordon " + " ".join(names)
-    return verdict("waiting", "SCH-7", "cordoned: " + ", ".join(names), said, hopeless=True, fix=fix)
+    return stuck("SCH-7", "cordoned: " + ", ".join(names), said, fix=fix)
 
 
 def tainted(nodes: List[Obj], wish: Obj, said: str) -> Verdict:
@@ -124,7 +128,7 @@ def tainted(nodes: List[Obj], wish: Obj, said: str) -> Verdict:
     each = [f"{name_of(one)} has taint {', '.join(there)}" for one, there in taints]
     fix = "add it to cluster.tolerations, or remove it: " + "; ".join(untaint(one, there) for one, there in taints)
     problem = "; ".join(each) + ", which GPU pods do not tolerate"
-    return verdict("waiting", "SCH-2", problem, said, hopeless=True, fix=fix)
+    return stuck("SCH-2", problem, said, fix=fix)
 
 
 def short_of_cards(snapshot: Obj, wish: Obj, nodes: List[Obj], gpus: int, said: str) -> Verdict:
@@ -133,17 +137,17 @@ def short_of_cards(snapshot: Obj, wish: Obj, nodes: List[Obj], gpus: int, said: 
     if gpus > largest:
         problem = f"the pod asks for {gpus} {resource}, and no matching node has more than {largest}"
         fix = f"set validation.gpus to at most {largest}" if largest else ""
-        return verdict("waiting", "SCH-1", problem, said, hopeless=True, fix=fix)
+        return stuck("SCH-1", problem, said, fix=fix)
     if "Insufficient " + resource not in said:
-        return verdict("waiting", "SCH-8", "", said)
+        return waits("SCH-8", "", said)
     names = [name_of(one) for one in nodes]
     holders = [
-        f"{text_at(holder, 'metadata', 'namespace')}/{name_of(holder)} holds {cards} on {node}"
+        f"{space_of(holder)}/{name_of(holder)} holds {cards} on {node}"
         for holder, cards, node in gpu_pods(snapshot, resource)
         if node in names
     ]
     by_whom = f" (by {', '.join(holders[:3])})" if holders else ""
-    return verdict("waiting", "SCH-1", f"no free card on {', '.join(names)}{by_whom}", said, *holders[3:8])
+    return waits("SCH-1", f"no free card on {', '.join(names)}{by_whom}", said, *holders[3:8])
 
 
 def gpu_pods(snapshot: Obj, resource: str) -> List[Tuple[Obj, int, str]]:
@@ -152,7 +156,7 @@ def gpu_pods(snapshot: Obj, resource: str) -> List[Tuple[Obj, int, str]]:
     for pod in list_at(snapshot, "all_pods"):
         containers = list_at(pod, "spec", "containers") + list_at(pod, "spec", "initContainers")
         cards = max([number_at(one, "resources", "limits", resource) for one in containers] or [0])
-        node = text_at(pod, "spec", "nodeName")
+        node = node_of(pod)
         if cards and node and text_at(pod, "status", "phase") not in ("Succeeded", "Failed"):
             found.append((pod, cards, node))
     return found
@@ -165,7 +169,7 @@ def failed_container(snapshot: Obj, pod: Obj, trouble: Trouble, state: str) -> V
     """A validation container that went wrong: what its own words give away."""
     said = said_by(snapshot, pod, trouble)
     known = recognize(said)
-    node = text_at(pod, "spec", "nodeName")
+    node = node_of(pod)
     lines = [f"{trouble.container} on {node}: {line}" for line in last_lines(said)]
     where = f"{trouble.container} failed on {node}" if node else trouble.container + " failed"
     if not known:

@@ -1,6 +1,6 @@
 """How Kubernetes objects are read: real clusters answer with gaps and nulls, and none of that may raise.
 
-Part of the text that runs under a user's own python3: standard library only, no newer syntax than Python 3.8 has.
+Part of a step's text (components/steps): standard library only, runs on Python 3.8.
 """
 
 from typing import Any, Dict, List, NamedTuple, Tuple
@@ -34,6 +34,21 @@ def verdict(state: str, id: str, problem: str = "", *evidence: str, hopeless: bo
     return Verdict(state, id, problem or known.cause, tuple(one for one in evidence if one), hopeless, fix or known.fix)
 
 
+def broken(id: str, problem: str = "", *evidence: str, fix: str = "") -> Verdict:
+    """No waiting helps."""
+    return verdict("broken", id, problem, *evidence, fix=fix)
+
+
+def waits(id: str, problem: str = "", *evidence: str, fix: str = "") -> Verdict:
+    """It may come by itself."""
+    return verdict("waiting", id, problem, *evidence, fix=fix)
+
+
+def stuck(id: str, problem: str = "", *evidence: str, fix: str = "") -> Verdict:
+    """It does not come by itself; somebody may be mending it just now."""
+    return verdict("waiting", id, problem, *evidence, hopeless=True, fix=fix)
+
+
 def at(obj: Any, *path: str) -> Any:
     """What stands there, or None."""
     for key in path:
@@ -62,6 +77,16 @@ def list_at(obj: Any, *path: str) -> List[Obj]:
 def name_of(obj: Any) -> str:
     """Name of an object."""
     return text_at(obj, "metadata", "name")
+
+
+def space_of(obj: Any) -> str:
+    """Namespace of an object."""
+    return text_at(obj, "metadata", "namespace")
+
+
+def node_of(pod: Any) -> str:
+    """Name of the node that a pod is bound to."""
+    return text_at(pod, "spec", "nodeName")
 
 
 def labels_of(obj: Any) -> Obj:
@@ -146,7 +171,7 @@ def events_about(snapshot: Obj, name: str) -> List[str]:
 
 def log_in(snapshot: Obj, pod: Obj, container: str) -> Any:
     """The log of a container if it was read, else None."""
-    return map_at(snapshot, "logs").get("/".join((text_at(pod, "metadata", "namespace"), name_of(pod), container)))
+    return map_at(snapshot, "logs").get("/".join((space_of(pod), name_of(pod), container)))
 
 
 def last_lines(text: str, count: int = 5) -> List[str]:
@@ -157,5 +182,5 @@ def last_lines(text: str, count: int = 5) -> List[str]:
 
 def located(pod: Obj) -> str:
     """A pod and its node, as a sentence names them."""
-    node = text_at(pod, "spec", "nodeName")
+    node = node_of(pod)
     return f"{name_of(pod)} on {node}" if node else name_of(pod)

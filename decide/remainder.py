@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-# Seen on a real API server after the release was uninstalled: Helm never deletes what stands in a chart's crds/ folder.
+from decide import user_values
+
+# Seen on a real API server after v26.7.0 was uninstalled: Helm never deletes what stands in a chart's crds/ folder.
 CRDS = (
     "clusterpolicies.nvidia.com",
     "computedomaincliques.resource.nvidia.com",
@@ -10,6 +12,10 @@ CRDS = (
     "gpuclusters.nvidia.com",
     "nvidiadrivers.nvidia.com",
 )
+CLEANED = ("clusterpolicies.nvidia.com", "gpuclusters.nvidia.com", "nvidiadrivers.nvidia.com")
+"""What the chart's own clean-up hook deletes (`operator.cleanupCRD`)."""
+BEFORE_26_7 = ("clusterpolicies.nvidia.com", "nvidiadrivers.nvidia.com")
+"""What older charts bring."""
 LABEL_PREFIXES = ("nvidia.com/gpu.deploy.", "nvidia.com/gpu.present")
 
 
@@ -21,21 +27,27 @@ class Left(NamedTuple):
     remove: str
 
 
-def remainder(installed: bool, remove_crds: bool) -> list[Left]:
+def definitions(version: str) -> tuple[str, ...]:
+    """The custom resource definitions that a version of the chart brings."""
+    return CRDS if user_values.number(version) >= (26, 7) else BEFORE_26_7
+
+
+def remainder(installed: bool, remove_crds: bool, version: str) -> list[Left]:
     """What stays after `destroy`; nothing where the operator was there before us."""
     if not installed:
         return []
+    stays = [name for name in definitions(version) if not (remove_crds and name in CLEANED)]
     labels = Left(
         "node labels nvidia.com/gpu.present and nvidia.com/gpu.deploy.*",
         "written by the operator on GPU nodes; nothing takes them back",
         "kubectl label node NODE nvidia.com/gpu.present-  (and each nvidia.com/gpu.deploy.*)",
     )
     crds = Left(
-        "custom resource definitions " + ", ".join(CRDS),
+        "custom resource definitions " + ", ".join(stays),
         "Helm keeps them, because deleting one deletes every object of its kind",
-        "kubectl delete crd " + " ".join(CRDS),
+        "kubectl delete crd " + " ".join(stays),
     )
-    return [labels] if remove_crds else [crds, labels]
+    return [crds, labels] if stays else [labels]
 
 
 def destroy_hint(stack: str, left: list[Left]) -> str:

@@ -72,7 +72,7 @@ class Settings(Config):
 
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
-        return remainder(self.installs, self.gpu.operator.remove_crds)
+        return remainder(self.installs, self.gpu.operator.remove_crds, self.gpu.operator.version)
 
     def first_workload(self) -> str:
         """A Pod to copy."""

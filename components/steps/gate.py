@@ -6,7 +6,11 @@ from typing import Any, Dict, Optional, Tuple
 
 from components.steps.kubectl import NO_ANSWER, Unreadable, kubectl, objects, refuse, say
 from decide.cluster_health import judge, report, wanted_logs
-from decide.reading import Obj, Verdict, list_at
+from decide.reading import (
+    Obj,
+    Verdict,
+    list_at,
+)
 
 SECONDS_BETWEEN_LINES = 15
 LOOKS_TO_FORGET = 3
@@ -41,7 +45,7 @@ class Patience:
     def left(self, found: Verdict, now: float) -> float:
         """Seconds until it is hopeless; the short runs of a crash loop do not begin the time anew."""
         self.looks += 1
-        self.seen = {id: (at, last) for id, (at, last) in self.seen.items() if self.looks - last <= LOOKS_TO_FORGET}
+        self.seen = {id: seen for id, seen in self.seen.items() if self.looks - seen[1] <= LOOKS_TO_FORGET}
         if not found.hopeless:
             return float("inf")
         since = self.seen.get(found.id, (now, 0))[0]
@@ -59,8 +63,8 @@ class Told:
         """One line, if it is time for one."""
         what = f"{found.layer}: {found.problem}"
         if what != self.what or now - self.when >= SECONDS_BETWEEN_LINES:
-            until = f"gives up in {int(left)} s unless it changes" if found.hopeless else f"at most {max(int(left), 0)} s more"
-            say(f"waiting for {what} ({until})")
+            until = "gives up in {} s unless it changes" if found.hopeless else "at most {} s more"
+            say(f"waiting for {what} ({until.format(max(int(left), 0))})")
             self.what, self.when = what, now
 
 
@@ -97,7 +101,7 @@ def somebody_waits_for_a_card(snapshot: Obj) -> bool:
 
 
 def log_of(params: Obj, namespace: str, pod: str, container: str) -> Optional[str]:
-    """The end of a log; None where it cannot be read, which is no reason to fail. A server that is away is one to wait."""
+    """The end of a log; None where a server that is there does not give it, which is no reason to fail."""
     try:
         return kubectl(params, "logs", "-n", namespace, pod, "-c", container, "--tail=40")
     except Unreadable as failure:

@@ -7,14 +7,20 @@ import subprocess
 import sys
 from typing import Any, List, Sequence
 
-from decide.reading import Obj, Verdict, verdict
+from decide.reading import (
+    Obj,
+    Verdict,
+    broken,
+    verdict,
+    waits,
+)
 
 # What kubectl says when it cannot read, in the order in which it is compared: pattern, id, problem if it is not the
 # one of the catalogue, and whether waiting may help.
 READ_FAILURES = (
     (r"context .* does not exist|context was not found|no context exists", "PLM-12", "", False),
     (r"[Ff]orbidden", "PLM-13", "", False),
-    (r"exec: executable (\S+) not found", "PLM-14", "the kubeconfig logs in with a program that is not installed", False),
+    (r"exec: executable (\S+) not found", "PLM-14", "the kubeconfig's login program is not installed", False),
     (r"Unauthorized|must be logged in|getting credentials|Please enter Username|error: EOF", "PLM-14", "", False),
     (r"no such file or directory|error loading config file", "PLM-12", "the kubeconfig cannot be read", False),
     (r"", "PLM-3", "", True),
@@ -42,10 +48,10 @@ def kubectl(params: Obj, *words: str) -> str:
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS_PER_CALL + 10, check=False
         )
     except OSError:
-        raise Unreadable(verdict("broken", "PLM-11")) from None
+        raise Unreadable(broken("PLM-11")) from None
     except subprocess.TimeoutExpired:
         said = f"kubectl {' '.join(words)} gave no answer"
-        raise Unreadable(verdict("waiting", "PLM-3", "", said)) from None
+        raise Unreadable(waits("PLM-3", "", said)) from None
     if done.returncode == 0:
         return done.stdout.decode("utf-8", "replace")
     raise read_failure(done.stderr.decode("utf-8", "replace").strip(), params["context"])
@@ -69,7 +75,7 @@ def objects(params: Obj, kind: str, *where: str) -> List[Any]:
         raise
     except ValueError:
         problem = f"kubectl get {kind} answered with something that is not JSON"
-        raise Unreadable(verdict("waiting", "PLM-3", problem)) from None
+        raise Unreadable(waits("PLM-3", problem)) from None
     found = answer.get("items") if isinstance(answer, dict) else None
     return found if isinstance(found, list) else []
 

@@ -11,6 +11,7 @@ from decide.reading import (
     Verdict,
     allocatable,
     at,
+    broken,
     chosen_nodes,
     condition_of,
     holds,
@@ -18,10 +19,10 @@ from decide.reading import (
     list_at,
     map_at,
     name_of,
+    space_of,
     text_at,
     untaint,
     untolerated,
-    verdict,
 )
 
 # By this label what we made is told from what somebody else did; the components write it.
@@ -81,7 +82,7 @@ def node_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     faults = [no_such_node(str(wanted), names) for wanted in params["nodes"] if wanted not in names]
     nodes = chosen_nodes(snapshot, params)
     if not nodes and not params["nodes"]:
-        faults.append(verdict("broken", "CFG-2", "no node has " + closest_labels(snapshot, params)))
+        faults.append(broken("CFG-2", "no node has " + closest_labels(snapshot, params)))
     return faults + [fault for node in nodes for fault in faults_of_node(node, params)]
 
 
@@ -89,15 +90,16 @@ def faults_of_node(node: Obj, params: Obj) -> List[Verdict]:
     """What keeps GPU pods away from a node."""
     name, faults = name_of(node), []
     if not holds(node, "Ready"):
-        said, fix = text_at(condition_of(node, "Ready"), "message"), "mend the node first: kubectl describe node " + name
-        faults.append(verdict("broken", "CFG-3", name + " is not Ready", said, fix=fix))
+        said = text_at(condition_of(node, "Ready"), "message")
+        fix = "mend the node first: kubectl describe node " + name
+        faults.append(broken("CFG-3", name + " is not Ready", said, fix=fix))
     if at(node, "spec", "unschedulable"):
-        faults.append(verdict("broken", "SCH-7", name + " is cordoned", fix="kubectl uncordon " + name))
+        faults.append(broken("SCH-7", name + " is cordoned", fix="kubectl uncordon " + name))
     taints = untolerated(node, params["tolerations"])
     if taints:
         problem = f"{name} has taint {', '.join(taints)}, which GPU pods do not tolerate"
         fix = f"add it to cluster.tolerations, or remove it: {untaint(node, taints)}"
-        faults.append(verdict("broken", "SCH-2", problem, fix=fix))
+        faults.append(broken("SCH-2", problem, fix=fix))
     return faults
 
 
@@ -105,7 +107,7 @@ def no_such_node(wanted: str, names: List[str]) -> Verdict:
     """A node that is not there, with the name that was probably meant."""
     close = difflib.get_close_matches(wanted, names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names[:10]) or 'none'}"
-    return verdict("broken", "CFG-1", f"there is no node {wanted}; {hint}")
+    return broken("CFG-1", f"there is no node {wanted}; {hint}")
 
 
 def closest_labels(snapshot: Obj, params: Obj) -> str:
@@ -138,7 +140,7 @@ def advertisers(snapshot: Obj, params: Obj) -> List[str]:
     operators = [one for one in list_at(snapshot, "deployments") if name_of(one) == "gpu-operator"]
     plugins = [one for one in list_at(snapshot, "daemonsets") if is_plugin(one)]
     found = [
-        " ".join([kind, "/".join(part for part in (text_at(one, "metadata", "namespace"), name_of(one)) if part)])
+        " ".join([kind, "/".join(part for part in (space_of(one), name_of(one)) if part)])
         for kind, some in (("ClusterPolicy", policies), ("Deployment", operators), ("DaemonSet", plugins))
         for one in some
         if not is_ours(snapshot, params, one)
@@ -161,8 +163,8 @@ def operator_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     found = advertisers(snapshot, params)
     if params["operator"]["mode"] == "install":
         problem = "GPUs are handed out here already, and not by this stack: " + "; ".join(found)
-        return [verdict("broken", "CFG-4", problem)] if found else []
-    return [] if found else [verdict("broken", "CFG-5")]
+        return [broken("CFG-4", problem)] if found else []
+    return [] if found else [broken("CFG-5")]
 
 
 def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Verdict]:
@@ -170,14 +172,14 @@ def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Ver
     name, owner = params["runtime_class"]["name"], params["runtime_class"]["owner"]
     there = [one for one in list_at(snapshot, "runtimeclasses") if name_of(one) == name]
     if owner == "external":
-        return [] if there else [verdict("broken", "CFG-7", f"there is no RuntimeClass {name}")]
+        return [] if there else [broken("CFG-7", f"there is no RuntimeClass {name}")]
     # One that a foreign operator made is no fault of its own.
     foreign = [one for one in there if not made_by_us(snapshot, params, one)]
     if not foreign or (foreign_operator and "ClusterPolicy" in makers(foreign[0])):
         return []
     declare = "gpu.runtimeClass" if params["operator"]["mode"] == "external" else "gpu.operator and gpu.runtimeClass"
     fix = f"set {declare}: external, or delete it: kubectl delete runtimeclass {name}"
-    return [verdict("broken", "CFG-6", f"RuntimeClass {name} is here already and is not ours", fix=fix)]
+    return [broken("CFG-6", f"RuntimeClass {name} is here already and is not ours", fix=fix)]
 
 
 def made_by_us(snapshot: Obj, params: Obj, runtime_class: Obj) -> bool:

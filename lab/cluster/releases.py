@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from decide.remainder import CRDS
+from decide.remainder import CLEANED, definitions
 from lab.cluster.clock import stamp
 from lab.cluster.operand_programs import OPERATOR
 from lab.cluster.store import ApiError, Cluster, Object
@@ -36,8 +36,6 @@ _DEFAULTS: Object = {
     },
 }
 _DRIVERS = {"v26.3": "580.126.20", "v25.10": "580.105.08", "v25.3": "580.82.07"}
-_OLD_CRDS = ("clusterpolicies.nvidia.com", "nvidiadrivers.nvidia.com")
-_REMOVED_CRDS = (*_OLD_CRDS, "gpuclusters.nvidia.com")
 """What the chart's clean-up hook deletes; it does not touch the two of the DRA driver."""
 _SPEC_KEYS = ("cdi", "operator", "daemonsets", "driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "migManager")
 
@@ -113,7 +111,7 @@ def uninstall(cluster: Cluster, name: str, namespace: str) -> None:
             cluster.remove(secret)
     if given["operator"]["cleanupCRD"]:
         for crd in [
-            found for found in cluster.list("CustomResourceDefinition") if found["metadata"]["name"] in _REMOVED_CRDS
+            found for found in cluster.list("CustomResourceDefinition") if found["metadata"]["name"] in CLEANED
         ]:
             cluster.remove(crd)
     if given["nfd"]["enabled"]:
@@ -132,7 +130,7 @@ def _forget_discovered(cluster: Cluster) -> None:
 
 def _definitions(cluster: Cluster, version: str) -> None:
     """Helm makes what is missing in `crds/`, and never changes or removes it."""
-    for name in CRDS if version >= "v26.7" else _OLD_CRDS:
+    for name in definitions(version):
         if cluster.get("CustomResourceDefinition", name) is None:
             plural, _, group = name.partition(".")
             crd = _object("apiextensions.k8s.io/v1", "CustomResourceDefinition", name, None)
