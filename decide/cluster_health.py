@@ -1,7 +1,6 @@
 """What nodes, pods, events and policies say: the first broken layer, or that everything is proven.
 
-Used by the gate inside `pulumi up` and by whoever else wants to know. Pure: a snapshot and a wish in, a verdict out.
-Part of a step's text (components/steps): standard library only, runs on Python 3.8.
+Pure: a snapshot and a wish in, a verdict out.
 """
 
 from datetime import datetime

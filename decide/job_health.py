@@ -1,7 +1,4 @@
-"""What a validation Job says: passed and proven, still on its way and waiting for what, or failed and why.
-
-Part of a step's text (components/steps): standard library only, runs on Python 3.8.
-"""
+"""What a validation Job says: passed and proven, still on its way and waiting for what, or failed and why."""
 
 from typing import Any, Dict, List, Optional
 

@@ -1,9 +1,6 @@
-"""What the GPU operator and its pods say: progress, or the first link of their chain that is not well.
+"""What the GPU operator and its pods say: progress, or the first link of their chain that is not well."""
 
-Part of a step's text (components/steps): standard library only, runs on Python 3.8.
-"""
-
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from decide.failures import recognize
 from decide.pod_health import Trouble, pod_troubles, said_by, sandbox_failure, unplaced
@@ -36,13 +33,6 @@ CHAIN = (
 ASKS_FOR_CARDS = "plugin-validation"
 LOGS_AT_ONCE = 4
 BRINGERS = {"driver": "nvidia-driver", "toolkit": "nvidia-container-toolkit", "runtime": "nvidia-container-toolkit"}
-
-
-class Finding(NamedTuple):
-    """A verdict about one pod, and how early in the chain it stands."""
-
-    place: float
-    found: Verdict
 
 
 def judge_operator(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
@@ -84,40 +74,23 @@ def place_of(name: str) -> int:
 
 def first_bad_operand(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """What hangs for good before what may still come; of each, what others depend on first."""
-    found = refused_pods(snapshot, wish)
-    for pod in operator_pods(snapshot, wish):
-        if not holds(pod, "Ready"):
-            found.append(operand_finding(snapshot, pod))
-    return min(found, key=lambda one: (not one.found.hopeless, one.place)).found if found else None
+    found = [operand_finding(snapshot, pod) for pod in operator_pods(snapshot, wish) if not holds(pod, "Ready")]
+    return min(found, key=lambda one: (not one[1].hopeless, one[0]))[1] if found else None
 
 
-def refused_pods(snapshot: Obj, wish: Obj) -> List[Finding]:
-    """Pods of the operator that the API server does not admit."""
-    pods, found = operator_pods(snapshot, wish), []
-    for event in list_at(snapshot, "events"):
-        about, said = text_at(event, "involvedObject", "name"), text_at(event, "message")
-        ours = text_at(event, "involvedObject", "namespace") == text_at(wish, "operator", "namespace")
-        known = recognize(said) if ours and event.get("reason") == "FailedCreate" else None
-        if known and not any(name_of(pod).startswith(about + "-") for pod in pods):
-            problem = f"the pods of {about} are refused: {known.cause}"
-            found.append(Finding(place_of(about), stuck(known.id, problem, said)))
-    return found
-
-
-def operand_finding(snapshot: Obj, pod: Obj) -> Finding:
-    """What a pod of the operator that is not ready means."""
+def operand_finding(snapshot: Obj, pod: Obj) -> Tuple[float, Verdict]:
+    """What a pod of the operator that is not ready means, and how early in the chain that is."""
     place, said, sandbox = place_of(name_of(pod)), unplaced(pod), sandbox_failure(snapshot, pod)
     if said:
-        return Finding(place, without_node(pod, said))
+        return place, without_node(pod, said)
     if sandbox:
-        return Finding(place, without_sandbox(snapshot, pod, sandbox))
+        return place, without_sandbox(snapshot, pod, sandbox)
     trouble = next(iter(pod_troubles(pod)), None)
     if not trouble:
-        return Finding(place, waits("OP-4", located(pod) + " starts", policy_message(snapshot)))
+        return place, waits("OP-4", located(pod) + " starts", policy_message(snapshot))
     if trouble.container == ASKS_FOR_CARDS:
-        problem = f"{located(pod)} waits for the node's cards"
-        return Finding(CHAIN.index("gpu-feature-discovery") - 0.5, waits("OP-4", problem))
-    return Finding(place, operand_verdict(snapshot, pod, trouble))
+        return place_of("nvidia-device-plugin") + 0.5, waits("OP-4", f"{located(pod)} waits for the node's cards")
+    return place, operand_verdict(snapshot, pod, trouble)
 
 
 def without_node(pod: Obj, said: str) -> Verdict:

@@ -1,7 +1,4 @@
-"""What keeps one pod from running: image, sandbox, init container, crash, or no place on any node.
-
-Part of a step's text (components/steps): standard library only, runs on Python 3.8.
-"""
+"""What keeps one pod from running: image, sandbox, init container, crash, or no place on any node."""
 
 from typing import List, NamedTuple, Optional, Tuple
 

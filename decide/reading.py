@@ -1,8 +1,6 @@
-"""How Kubernetes objects are read: real clusters answer with gaps and nulls, and none of that may raise.
+"""How Kubernetes objects are read: real clusters answer with gaps and nulls, and none of that may raise."""
 
-Part of a step's text (components/steps): standard library only, runs on Python 3.8.
-"""
-
+from functools import partial
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from decide.failures import BY_ID
@@ -34,19 +32,10 @@ def verdict(state: str, id: str, problem: str = "", *evidence: str, hopeless: bo
     return Verdict(state, id, problem or known.cause, tuple(one for one in evidence if one), hopeless, fix or known.fix)
 
 
-def broken(id: str, problem: str = "", *evidence: str, fix: str = "") -> Verdict:
-    """No waiting helps."""
-    return verdict("broken", id, problem, *evidence, fix=fix)
-
-
-def waits(id: str, problem: str = "", *evidence: str, fix: str = "") -> Verdict:
-    """It may come by itself."""
-    return verdict("waiting", id, problem, *evidence, fix=fix)
-
-
-def stuck(id: str, problem: str = "", *evidence: str, fix: str = "") -> Verdict:
-    """It does not come by itself; somebody may be mending it just now."""
-    return verdict("waiting", id, problem, *evidence, hopeless=True, fix=fix)
+broken = partial(verdict, "broken")
+waits = partial(verdict, "waiting")
+# It does not come by itself, though somebody may be mending it just now.
+stuck = partial(verdict, "waiting", hopeless=True)
 
 
 def at(obj: Any, *path: str) -> Any:

@@ -40,7 +40,7 @@ class Patience:
 
     def __init__(self, grace: float) -> None:
         self.grace, self.looks = grace, 0
-        self.seen = {}  # type: Dict[str, Tuple[float, int]]
+        self.seen: Dict[str, Tuple[float, int]] = {}
 
     def left(self, found: Verdict, now: float) -> float:
         """Seconds until it is hopeless; the short runs of a crash loop do not begin the time anew."""
@@ -80,13 +80,13 @@ def read_and_judge(params: Obj) -> Tuple[Verdict, Obj]:
 def take_snapshot(params: Obj) -> Dict[str, Any]:
     """Everything that a verdict needs, in few calls."""
     operator, ours = params["operator"]["namespace"], params["validation_namespace"]
-    snapshot = {
+    snapshot: Dict[str, Any] = {
         "nodes": objects(params, "nodes"),
         "clusterpolicies": objects(params, "clusterpolicies.nvidia.com"),
         "runtimeclasses": objects(params, "runtimeclasses.node.k8s.io"),
         "daemonsets": objects(params, "daemonsets.apps", "-A"),
         "jobs": objects(params, "jobs.batch", "-n", ours),
-    }  # type: Dict[str, Any]
+    }
     for kind in ("pods", "events"):
         snapshot[kind] = objects(params, kind, "-n", operator) + objects(params, kind, "-n", ours)
     snapshot["all_pods"] = objects(params, "pods", "-A") if somebody_waits_for_a_card(snapshot) else []
