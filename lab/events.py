@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Op = Literal[
-    "create", "update", "delete", "same", "refresh", "read", "replace", "create-replacement", "delete-replaced", "discard",
-]  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Change:
@@ -22,6 +18,8 @@ class Change:
 
 @dataclass(frozen=True)
 class StepEvent:
+    """A step began, was done or failed."""
+
     phase: Literal["start", "done", "failed"]
     op: str
     type: str
@@ -37,6 +35,8 @@ class StepEvent:
 
 @dataclass(frozen=True)
 class LogEvent:
+    """A line for whoever watches."""
+
     severity: Literal["debug", "info", "warning", "error"]
     text: str
     urn: str = ""
@@ -45,6 +45,8 @@ class LogEvent:
 
 @dataclass(frozen=True)
 class SummaryEvent:
+    """The end of an operation."""
+
     op: str
     changes: dict[str, int]
     """Counts by op as the real engine counts them: default providers and failed steps are not counted."""

@@ -1,6 +1,6 @@
 """The components in the form that every Pulumi user knows: mocks, outputs, asserts. The first tests to read.
 
-What mocks cannot show (order, parents, secrets, what a second `up` does) is in test_components.py, on the built-in engine.
+What mocks cannot show (order, parents, options, what a second `up` does) is in test_program.py, on the built-in engine.
 """
 
 import json

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.unit.house import CONFIG, DEMO, House, with_gpu
 
 GATE, LOOK = "gpu-validation-gate", "nodes-look"
