@@ -96,7 +96,7 @@ def judge_runtime_class(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 
 
 def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
-    """The nodes hand out cards: each declared one, or one of those that the selector finds."""
+    """Each declared node hands out cards, or one of those that the selector finds."""
     nodes = chosen_nodes(snapshot, wish)
     without = [node for node in nodes if not allocatable(node, wish)]
     if not without or (len(without) < len(nodes) and not wish.get("nodes")):
@@ -116,8 +116,7 @@ def not_advertised(snapshot: Obj, wish: Obj, node: Obj) -> Verdict:
     if list_at(snapshot, "clusterpolicies") and FOUND_BY_DISCOVERY not in labels_of(node):
         problem = f"node feature discovery finds no NVIDIA card on {name} (no label {FOUND_BY_DISCOVERY})"
         return stuck("OP-5", problem, said and "ClusterPolicy: " + said)
-    problem = f"{name} advertises no {wish.get('resource')}"
-    return stuck("DP-6", problem, *plugin_lines(snapshot, node))
+    return stuck("DP-6", f"{name} advertises no {wish.get('resource')}")
 
 
 def taint_in_the_way(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:
@@ -132,13 +131,6 @@ def taint_in_the_way(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:
             fix = f"{let}, or remove it: {untaint(node, taints)}"
             return stuck("DP-3", problem, fix=fix)
     return None
-
-
-def plugin_lines(snapshot: Obj, node: Obj) -> List[str]:
-    """What the device plugin on that node last said."""
-    pods = [pod for pod in list_at(snapshot, "pods") if "device-plugin" in name_of(pod)]
-    here = [pod for pod in pods if node_of(pod) == name_of(node)]
-    return [f"{name_of(pod)}: {one.text}" for pod in here for one in pod_troubles(pod) if one.text]
 
 
 def judge_jobs(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
@@ -217,7 +209,7 @@ def warnings(snapshot: Obj, wish: Obj, nodes: List[Obj]) -> List[str]:
     for node in chosen_nodes(snapshot, wish):
         has, free = number_at(node, "status", "capacity", str(wish.get("resource"))), allocatable(node, wish)
         if free < has:
-            why = "the plugin holds the others for unhealthy; find the Xid in the node's kernel log"
+            why = "the plugin holds the others for unhealthy"
             said.append(f"DP-4: {name_of(node)} hands out {free} of {has} cards, {why}")
     for one in nodes:
         if any(check["passed"] and check["name"] != SMI and check["evidence"] != PROOF for check in one["checks"]):

@@ -100,7 +100,9 @@ def job_waits(snapshot: Obj, wish: Obj, one: Obj, pod: Obj) -> Verdict:
     if bad:
         return failed_container(snapshot, pod, bad[0], "waiting")
     fix = f"kubectl describe pod -n {space_of(pod)} {name_of(pod)}"
-    return waits("PLM-16", f"{doing(pod)} on {node or 'no node yet'}", fix=fix + hang_hint(pod))
+    if doing(pod).endswith("runs"):  # it takes seconds; one that does not end hangs in the driver
+        fix += "; a driver that hangs says why on the node: dmesg | grep -i nvrm"
+    return waits("PLM-16", f"{doing(pod)} on {node or 'no node yet'}", fix=fix)
 
 
 def doing(pod: Obj) -> str:
@@ -112,11 +114,6 @@ def doing(pod: Obj) -> str:
         if at(state, "terminated") is None:
             return name + " starts"
     return "the pod ends"
-
-
-def hang_hint(pod: Obj) -> str:
-    """Both programs take seconds; one that does not end hangs in the driver."""
-    return "; a driver that hangs says why on the node: dmesg | grep -i nvrm" if doing(pod).endswith("runs") else ""
 
 
 def not_created(snapshot: Obj, one: Obj) -> Verdict:

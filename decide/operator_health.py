@@ -20,7 +20,7 @@ from decide.reading import (
     space_of,
     stuck,
     text_at,
-    verdict,
+    untolerated,
     waits,
 )
 
@@ -59,7 +59,7 @@ def handed_out_otherwise(snapshot: Obj, wish: Obj) -> bool:
 
 
 def operator_pods(snapshot: Obj, wish: Obj) -> List[Obj]:
-    """Pods in the operator's namespace that are to stay, in the order in which they depend on each other."""
+    """Pods of the operator that are to stay, in the order in which they depend on each other."""
     namespace = text_at(wish, "operator", "namespace")
     pods = [pod for pod in list_at(snapshot, "pods") if space_of(pod) == namespace]
     stay = [pod for pod in pods if text_at(pod, "status", "phase") not in ("Succeeded", "Failed")]
@@ -82,10 +82,8 @@ def operand_finding(snapshot: Obj, pod: Obj) -> Tuple[float, Verdict]:
     """What a pod of the operator that is not ready means, and how early in the chain that is."""
     place, said, sandbox = place_of(name_of(pod)), unplaced(pod), sandbox_failure(snapshot, pod)
     if said:
-        return place, without_node(pod, said)
-    if sandbox:
-        return place, without_sandbox(snapshot, pod, sandbox)
-    trouble = next(iter(pod_troubles(pod)), None)
+        return place, without_node(snapshot, pod, said)
+    trouble = Trouble("sandbox", "waiting", sandbox) if sandbox else next(iter(pod_troubles(pod)), None)
     if not trouble:
         return place, waits("OP-4", located(pod) + " starts", policy_message(snapshot))
     if trouble.container == ASKS_FOR_CARDS:
@@ -93,22 +91,16 @@ def operand_finding(snapshot: Obj, pod: Obj) -> Tuple[float, Verdict]:
     return place, operand_verdict(snapshot, pod, trouble)
 
 
-def without_node(pod: Obj, said: str) -> Verdict:
+def without_node(snapshot: Obj, pod: Obj, said: str) -> Verdict:
     """A pod of the operator that no node takes; it has to run somewhere before anything else can."""
-    fix = "give it a node that takes ordinary pods, or change what it asks for: gpu.operator.values"
-    if "untolerated taint" in said:
-        fix = "add a node without it, or tolerate it: gpu.operator.values: {operator: {tolerations: ...}}"
-    id = "SCH-2" if "untolerated taint" in said else "SCH-8"
-    return stuck(id, f"no node takes {name_of(pod)} of the operator", said, fix=fix)
-
-
-def without_sandbox(snapshot: Obj, pod: Obj, said: str) -> Verdict:
-    """A pod of the operator that the container runtime does not begin with."""
-    known = recognize(said)
-    if not known:
-        return waits("OP-4", located(pod) + " does not begin", said)
-    hopeless = not still_coming(snapshot, pod, known.layer)
-    return verdict("waiting", known.id, f"{located(pod)}: {known.cause}", said, hopeless=hopeless)
+    nodes = list_at(snapshot, "nodes")
+    taints = [(one, untolerated(one, at(pod, "spec", "tolerations"))) for one in nodes]
+    each = [f"{name_of(one)} has taint {', '.join(there)}" for one, there in taints if there]
+    problem = f"no node takes {name_of(pod)} of the operator"
+    if not each:
+        return stuck("SCH-8", problem, said)
+    fix = "add a node without taint, or let it tolerate one: gpu.operator.values: {operator: {tolerations: ...}}"
+    return stuck("SCH-2", f"{problem}: {'; '.join(each)}", said, fix=fix)
 
 
 def still_coming(snapshot: Obj, pod: Obj, layer: str) -> bool:
@@ -124,19 +116,19 @@ def operand_verdict(snapshot: Obj, pod: Obj, trouble: Trouble) -> Verdict:
     known = recognize(said)
     lines = [f"{name_of(pod)} ({trouble.container}): {line}" for line in last_lines(said, 3)]
     lines.append(policy_message(snapshot))
-    read = f"kubectl logs -n {space_of(pod)} {name_of(pod)} -c {trouble.container}"
+    where = f"-n {space_of(pod)} {name_of(pod)}"
     if known and known.id != "OP-1":
         return known_failure(snapshot, pod, trouble, known.id, lines)
     if trouble.kind != "waiting":
         what = "crashes again and again" if trouble.kind == "crash" else "fails"
-        fix = f"read its log: {read} --previous"
+        fix = f"read its log: kubectl logs {where} -c {trouble.container} --previous"
         return stuck("OP-18", f"{located(pod)} {what}", *lines, fix=fix)
     problem = f"{located(pod)} waits in {trouble.container}"
-    return waits(known.id if known else "OP-4", problem, *lines, fix=f"read its log: {read}")
+    return waits(known.id if known else "OP-4", problem, *lines, fix=f"kubectl describe pod {where}")
 
 
 def known_failure(snapshot: Obj, pod: Obj, trouble: Trouble, id: str, lines: List[str]) -> Verdict:
-    """A failure of the catalogue; in a container that tries again, only if nobody is at work on its layer."""
+    """A failure of the catalogue; a container that tries again has hope while its layer is worked on."""
     found = waits(id, "", *lines)
     coming = trouble.kind == "waiting" and still_coming(snapshot, pod, found.layer)
     node, problem, fix = node_of(pod), f"{located(pod)}: {found.problem}", found.fix

@@ -27,7 +27,7 @@ from decide.reading import (
     waits,
 )
 
-PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 BEGINNING = ("PodInitializing", "ContainerCreating")
 
 
@@ -139,12 +139,12 @@ def short_of_cards(snapshot: Obj, wish: Obj, nodes: List[Obj], gpus: int, said: 
         return waits("SCH-8", "", said)
     names = [name_of(one) for one in nodes]
     holders = [
-        f"{space_of(holder)}/{name_of(holder)} holds {cards} on {node}"
+        f"{space_of(holder)}/{name_of(holder)} ({cards} on {node})"
         for holder, cards, node in gpu_pods(snapshot, resource)
         if node in names
     ]
-    by_whom = f" (by {', '.join(holders[:3])})" if holders else ""
-    return waits("SCH-1", f"no free card on {', '.join(names)}{by_whom}", said, *holders[3:8])
+    by_whom = ", taken by " + ", ".join(holders[:5]) if holders else ""
+    return waits("SCH-1", f"no free card on {', '.join(names)}{by_whom}", said)
 
 
 def gpu_pods(snapshot: Obj, resource: str) -> List[Tuple[Obj, int, str]]:

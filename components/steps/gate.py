@@ -43,7 +43,7 @@ class Patience:
         self.seen: Dict[str, Tuple[float, int]] = {}
 
     def left(self, found: Verdict, now: float) -> float:
-        """Seconds until it is hopeless; the short runs of a crash loop do not begin the time anew."""
+        """Seconds that are left; the short runs of a crash loop do not begin the time anew."""
         self.looks += 1
         self.seen = {id: seen for id, seen in self.seen.items() if self.looks - seen[1] <= LOOKS_TO_FORGET}
         if not found.hopeless:

@@ -15,8 +15,7 @@ from decide.reading import (
     waits,
 )
 
-# What kubectl says when it cannot read, in the order in which it is compared: pattern, id, problem if it is not the
-# one of the catalogue, and whether waiting may help.
+# In the order in which they are compared: pattern, id, problem (none: the catalogue's), whether waiting may help.
 READ_FAILURES = (
     (r"context .* does not exist|context was not found|no context exists", "PLM-12", "", False),
     (r"[Ff]orbidden", "PLM-13", "", False),

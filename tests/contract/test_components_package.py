@@ -68,8 +68,12 @@ def as_others_send_it(value: Any) -> Any:
     return {key: as_others_send_it(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-GPU = {"driver": "preinstalled", "toolkit": "preinstalled", "tolerations": [{"key": "dedicated", "operator": "Exists"}]}
-SENT = {
+GPU: dict[str, Any] = {
+    "driver": "preinstalled",
+    "toolkit": "preinstalled",
+    "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+}
+SENT: dict[str, dict[str, Any]] = {
     "ExistingGpuNodes": {"context": "demo", "nodes": ["gpu-1"], "gpu": GPU},
     "GpuStack": {"gpu": GPU, "operatorVersion": "v26.7.0", "operatorTimeoutSeconds": 300, "removeCrds": True},
     "GpuValidation": {

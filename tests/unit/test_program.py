@@ -21,7 +21,7 @@ def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_b
 
     failed = house.run("up")
     assert failed.exit == 1
-    assert any("DRV-3 driver: nvidia-smi failed on node gpu-" in text for text in failed.errors), failed.errors
+    assert any("DRV-3 driver: nvidia-smi failed on gpu-" in text for text in failed.errors), failed.errors
 
     house.world.switch("jobs.fault", "none")
     green = house.run("up")

@@ -1,0 +1,40 @@
+"""Names of validation Jobs: short enough for a label, and never the same for two nodes."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decide.slots import LONGEST, Slot, short_name, slots
+
+NODE = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", fullmatch=True)
+
+
+def test_each_declared_node_has_a_job_and_a_selector_has_one() -> None:
+    assert slots(["gpu-1", "gpu-2"]) == [Slot("gpu-1", "gpu-1"), Slot("gpu-2", "gpu-2")]
+    assert slots([]) == [Slot("any", None)]
+
+
+def test_a_short_plain_name_stays_as_it_is() -> None:
+    assert short_name("gpu-1") == "gpu-1"
+    assert short_name("a" * LONGEST) == "a" * LONGEST
+
+
+def test_dots_and_length_are_replaced_by_a_digest() -> None:
+    name = "ip-10-0-0-1.eu-central-1.compute.internal"
+    assert re.fullmatch(r"ip-10-0-0-1-eu-central-1-compute-\w*-?[0-9a-f]{6}", short_name(name))
+    assert short_name("gpu.1") != short_name("gpu-1")
+
+
+@given(NODE)
+def test_every_name_of_a_node_becomes_a_name_of_an_object(node: str) -> None:
+    short = short_name(node)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", short)
+    assert len(short) <= LONGEST
+
+
+@given(st.lists(NODE, min_size=2, max_size=6, unique=True))
+def test_no_two_nodes_share_a_name(nodes: list[str]) -> None:
+    assert len({slot.name for slot in slots(nodes)}) == len(nodes)
