@@ -1,4 +1,4 @@
-"""Writes what is generated from the settings: `docs/parameters.md` and `Pulumi.yaml`. `--check` only compares."""
+"""Writes what is generated: `Pulumi.yaml`, `docs/parameters.md`, `docs/troubleshooting.md`. `--check` only compares."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from decide.failures import FAILURES
 from decide.ownership import LATER_TARGETS
 from decide.user_values import OWNED
 from settings import SECRETS
@@ -60,6 +61,26 @@ refused in clear. No target of this release reads them.
 
 The targets {later}, and `monitoring`.
 """
+
+
+TROUBLES = f"""\
+# Troubleshooting
+
+Generated from `decide/failures.py`; do not edit: `{AGAIN}`
+
+A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something else.
+When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the error: noise
+of the engine, not a fault of the program.
+
+| id | layer | cause | fix |
+|---|---|---|---|
+"""
+
+
+def troubles() -> str:
+    """The text of docs/troubleshooting.md."""
+    known = sorted(FAILURES, key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
+    return TROUBLES + "".join(f"| {one.id} | {one.layer} | {one.cause} | {one.fix} |\n" for one in known)
 
 
 def project() -> str:
@@ -120,8 +141,13 @@ def _default(one: "dataclasses.Field[Any]") -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes both files, or says which of them is stale."""
-    texts = {ROOT / "Pulumi.yaml": project(), ROOT / "docs" / "parameters.md": parameters()}
+    """Writes the files, or says which of them are stale."""
+    docs = ROOT / "docs"
+    texts = {
+        ROOT / "Pulumi.yaml": project(),
+        docs / "parameters.md": parameters(),
+        docs / "troubleshooting.md": troubles(),
+    }
     stale = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in arguments:
         sys.stdout.writelines(f"{path.name} is stale: {AGAIN}\n" for path in stale)

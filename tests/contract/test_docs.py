@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from decide.failures import FAILURES
 from docs import generate
 from settings.kinds import camel
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
@@ -16,7 +17,7 @@ ALL = [(section, one) for section in SECTIONS for one in dataclasses.fields(sect
 IDS = [f"{section.__name__}.{one.name}" for section, one in ALL]
 
 
-def test_both_files_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_files_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert (generate.main(["--check"]), capsys.readouterr().out) == (0, "")
 
 
@@ -27,7 +28,7 @@ def test_a_stale_file_is_named_and_then_written(
     monkeypatch.setattr(generate, "ROOT", tmp_path)
 
     assert generate.main(["--check"]) == 1
-    assert capsys.readouterr().out.count("is stale") == 2
+    assert capsys.readouterr().out.count("is stale") == 3
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
 
@@ -70,3 +71,9 @@ def test_only_the_target_is_demanded_of_every_stack() -> None:
 
     assert [key for key, one in declared.items() if "default" not in one] == ["target"]
     assert all(one["default"] == {} for key, one in declared.items() if key != "target")
+
+
+def test_every_known_failure_can_be_looked_up_by_its_id() -> None:
+    rows = generate.troubles().splitlines()
+    for failure in FAILURES:
+        assert [row for row in rows if row.startswith(f"| {failure.id} |") and failure.fix in row], failure.id
