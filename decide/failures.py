@@ -24,7 +24,7 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
     ("PLM-12", "workstation", "the kubeconfig has no such context",
      "set cluster.context to one of `kubectl config get-contexts`; cluster.kubeconfig names the file"),
     ("PLM-13", "API server", "this user may not read what has to be judged",
-     "grant it get and list, here and on pods/log"),
+     "grant it get and list on what is named above, and on pods/log"),
     ("PLM-14", "API server", "the credentials of this context are not accepted",
      "log in again"),
     ("PLM-3", "API server", "the cluster does not answer",

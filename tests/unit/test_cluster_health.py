@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -93,7 +94,9 @@ def test_the_worst_check_speaks_first() -> None:
 
 
 @pytest.mark.parametrize(("wished", "id", "hopeless"), [(wish(), "RT-7", False), (external(), "CFG-7", True)])
-def test_a_missing_runtime_class_is_waited_for_where_somebody_will_make_it(wished: Any, id: str, hopeless: bool) -> None:
+def test_a_missing_runtime_class_is_waited_for_where_somebody_will_make_it(
+    wished: Any, id: str, hopeless: bool
+) -> None:
     found = judge(healthy(runtimeclasses=[]), wished)
     assert (found.id, found.hopeless) == (id, hopeless)
 
@@ -213,7 +216,9 @@ def test_times_that_are_not_there_count_as_zero() -> None:
 # nothing can upset it
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "True", "False", "1", "ready", "gpu-1"])
-ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(SCALARS, inner, max_size=2))
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(SCALARS, inner, max_size=2)
+)
 WHOLE = healthy(
     clusterpolicies=[policy("notReady", "x")],
     namespaces=[{"metadata": {"name": "gpu-operator", "labels": {}}}],
@@ -233,7 +238,7 @@ def places(thing: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = places(WHOLE)[1:]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING), min_size=1, max_size=6),
     st.sampled_from(["", "ready"]),
@@ -259,5 +264,5 @@ def put(thing: Any, path: tuple[Any, ...], value: Any) -> None:
             thing = thing[key]
         except (KeyError, IndexError, TypeError):
             return
-    if isinstance(thing, dict) or (isinstance(thing, list) and path[-1] < len(thing)):
+    with contextlib.suppress(IndexError, TypeError):
         thing[path[-1]] = value

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from components.steps import kubectl
 from components.steps.kubectl import Unreadable, objects, refuse
 from decide.reading import broken, stuck
 from tests.unit.small_snapshot import wish
@@ -24,7 +23,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, out: str = "", err: str = "", code:
         asked.append(command)
         return subprocess.CompletedProcess(command, code, out.encode(), err.encode())
 
-    monkeypatch.setattr(kubectl.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return asked
 
 
@@ -32,7 +31,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def run(*_: Any, **__: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(kubectl.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
 
 
 def unreadable() -> Any:
@@ -98,7 +97,11 @@ def test_a_missing_kubectl_is_a_refusal_with_the_fix(monkeypatch: pytest.MonkeyP
 def test_a_call_that_gives_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, subprocess.TimeoutExpired("kubectl", 30))
     found = unreadable()
-    assert (found.id, found.state, found.evidence) == ("PLM-3", "waiting", ("kubectl get nodes -o json gave no answer",))
+    assert (found.id, found.state, found.evidence) == (
+        "PLM-3",
+        "waiting",
+        ("kubectl get nodes -o json gave no answer",),
+    )
 
 
 def test_an_answer_that_is_not_json_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +122,7 @@ def test_an_answer_without_a_list_has_no_objects(monkeypatch: pytest.MonkeyPatch
 
 def test_bytes_that_are_no_text_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     done = subprocess.CompletedProcess([], 0, b'{"items": ["\xff"]}', b"")
-    monkeypatch.setattr(kubectl.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     assert objects(wish(), "nodes") == ["\ufffd"]
 
 
@@ -137,4 +140,6 @@ def test_a_refusal_ends_with_id_problem_and_fix_and_prints_one_line_of_json(caps
     (line,) = said.out.splitlines()
     about = json.loads(line)
     assert (about["ready"], about["id"], about["evidence"]) == (False, "RT-7", ["a line of evidence"])
-    assert about["also"] == [{"id": "CFG-1", "problem": "no node", "fix": "correct cluster.nodes, or let the node join"}]
+    assert about["also"] == [
+        {"id": "CFG-1", "problem": "no node", "fix": "correct cluster.nodes, or let the node join"}
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -118,8 +119,16 @@ def test_a_taint_that_is_tolerated_and_a_node_that_is_not_ours_are_fine() -> Non
     [
         ("clusterpolicies", named("cluster-policy"), "ClusterPolicy cluster-policy"),
         ("deployments", named("gpu-operator", "nvidia"), "Deployment nvidia/gpu-operator"),
-        ("daemonsets", daemon_set("nvidia-device-plugin-daemonset", "kube-system"), "DaemonSet kube-system/nvidia-device"),
-        ("daemonsets", daemon_set("nvidia-gpu-device-plugin-small-cos", "kube-system"), "DaemonSet kube-system/nvidia-gpu"),
+        (
+            "daemonsets",
+            daemon_set("nvidia-device-plugin-daemonset", "kube-system"),
+            "DaemonSet kube-system/nvidia-device",
+        ),
+        (
+            "daemonsets",
+            daemon_set("nvidia-gpu-device-plugin-small-cos", "kube-system"),
+            "DaemonSet kube-system/nvidia-gpu",
+        ),
         ("nodes", node(gpus=2), "node gpu-1 hands out 2 nvidia.com/gpu"),
     ],
 )
@@ -172,7 +181,9 @@ def test_a_runtime_class_of_somebody_else_is_refused_with_the_setting_that_fits(
     found = only(cluster(runtimeclasses=[named("nvidia"), named("kata")]))
     assert (found.id, "gpu.operator and gpu.runtimeClass: external" in found.fix) == ("CFG-6", True)
     beside = {**external(), "runtime_class": {"name": "nvidia", "owner": "us"}}
-    found = only(ours(runtimeclasses=[named("nvidia")]), {**beside, "operator": {**beside["operator"], "namespace": "x"}})
+    found = only(
+        ours(runtimeclasses=[named("nvidia")]), {**beside, "operator": {**beside["operator"], "namespace": "x"}}
+    )
     assert found.fix.startswith("set gpu.runtimeClass: external")
 
 
@@ -207,8 +218,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(look.time, "sleep", self.sleep)
-        monkeypatch.setattr(look.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -273,4 +284,4 @@ def test_what_waiting_does_not_mend_is_refused_at_once(
     clock = reads(monkeypatch, ask)
     assert look.main(wish()) == 3
     assert clock.now == 0
-    assert capsys.readouterr().err.splitlines()[-1].startswith("fix: grant it get and list")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("fix: grant it get and list on")

@@ -97,7 +97,9 @@ def test_a_crash_of_an_unknown_kind_says_how_to_read_more() -> None:
 
 
 def test_the_plugin_is_the_cause_and_not_the_validator_that_asks_for_its_cards() -> None:
-    asks = pod(VALIDATOR, init=(waits("plugin-validation", "CrashLoopBackOff", last="GPU resources are not discovered"),))
+    asks = pod(
+        VALIDATOR, init=(waits("plugin-validation", "CrashLoopBackOff", last="GPU resources are not discovered"),)
+    )
     found = judged(asks, crashing(PLUGIN, last="Detected non-NVML platform: could not load NVML library"))
     assert (found.id, found.problem.split(" ")[0]) == ("DP-2", PLUGIN)
     alone = judged(asks)

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from decide import pod_health
-from tests.unit.small_snapshot import by_labels, container, ended, event, healthy, node, pod, runs, unplaced, waits, wish
+from tests.unit.small_snapshot import (
+    by_labels,
+    container,
+    ended,
+    event,
+    healthy,
+    node,
+    pod,
+    runs,
+    unplaced,
+    waits,
+    wish,
+)
 
 SHORT = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes are available."
 TAINT = "dedicated=ml:NoSchedule"
@@ -95,7 +107,10 @@ def test_too_many_cards_asked_for_is_hopeless_and_says_how_many_there_are() -> N
 
 def test_busy_cards_are_waited_for_and_their_holders_named() -> None:
     limits = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
-    holder = {"metadata": {"name": "training", "namespace": "ml"}, "spec": {"nodeName": "gpu-1", "containers": [limits]}}
+    holder = {
+        "metadata": {"name": "training", "namespace": "ml"},
+        "spec": {"nodeName": "gpu-1", "containers": [limits]},
+    }
     over = {**holder, "status": {"phase": "Succeeded"}, "metadata": {"name": "old", "namespace": "ml"}}
     other = {**holder, "spec": {"nodeName": "gpu-2", "containers": [limits]}}
     found = place(SHORT, all_pods=[holder, over, other, {"spec": {}}])
@@ -131,7 +146,9 @@ def test_the_log_says_what_the_termination_message_does_not() -> None:
 
 
 def test_an_unknown_failure_says_where_and_repeats_the_words() -> None:
-    found = pod_health.failed_container({}, pod("check"), pod_health.Trouble("x", "error", "Segmentation fault"), "broken")
+    found = pod_health.failed_container(
+        {}, pod("check"), pod_health.Trouble("x", "error", "Segmentation fault"), "broken"
+    )
     assert (found.id, found.problem) == ("CUDA-13", "x failed on gpu-1")
     assert found.evidence == ("x on gpu-1: Segmentation fault",)
 

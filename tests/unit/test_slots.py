@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decide.slots import LONGEST, Slot, short_name, slots
+from decide.slots import LONGEST, Slot, short_name, slots, workload_selector
 
 NODE = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", fullmatch=True)
 
@@ -28,6 +28,13 @@ def test_dots_and_length_are_replaced_by_a_digest() -> None:
     assert short_name("gpu.1") != short_name("gpu-1")
 
 
+def test_a_workload_finds_nodes_by_the_declared_labels_else_by_those_of_our_operator() -> None:
+    assert workload_selector({"pool": "gpu"}, installs=True) == {"pool": "gpu"}
+    assert workload_selector({}, installs=True) == {"nvidia.com/gpu.present": "true"}
+    assert workload_selector({}, installs=False) == {}
+
+
+@settings(max_examples=30)
 @given(NODE)
 def test_every_name_of_a_node_becomes_a_name_of_an_object(node: str) -> None:
     short = short_name(node)
@@ -35,6 +42,7 @@ def test_every_name_of_a_node_becomes_a_name_of_an_object(node: str) -> None:
     assert len(short) <= LONGEST
 
 
+@settings(max_examples=20)
 @given(st.lists(NODE, min_size=2, max_size=6, unique=True))
 def test_no_two_nodes_share_a_name(nodes: list[str]) -> None:
     assert len({slot.name for slot in slots(nodes)}) == len(nodes)

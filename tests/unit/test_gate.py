@@ -1,0 +1,255 @@
+"""The gate's patience: what it waits for, what it gives up on and when, and what it says meanwhile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.steps import gate
+from components.steps.kubectl import Unreadable
+from decide.reading import Verdict, broken, stuck, waits
+from tests.unit.small_snapshot import OURS, PASSED, Object, event, healthy, node, wish
+
+DOWN = "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?"
+
+
+class Played:
+    """A gate whose time passes only by waiting."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.now, self.patch, self.capsys = 0.0, monkeypatch, capsys
+        self.out, self.lines = "", [""]
+        monkeypatch.setattr(time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+    def judged(self, verdict_at: Callable[[float], Verdict], **more: Any) -> int:
+        """Runs the gate on verdicts that depend on the time alone."""
+        self.patch.setattr(gate, "read_and_judge", lambda _params: (verdict_at(self.now), healthy()))
+        return self.run(**more)
+
+    def answered(self, ask: Callable[[list[str]], str | None], **more: Any) -> int:
+        """Runs the gate on what kubectl prints; None: the server is away."""
+
+        def call(command: list[str], **_: Any) -> Any:
+            said = ask(command[command.index("20s") + 1 :])
+            return subprocess.CompletedProcess(command, said is None, (said or "").encode(), DOWN.encode())
+
+        self.patch.setattr(subprocess, "run", call)
+        return self.run(**more)
+
+    def run(self, **more: Any) -> int:
+        code = gate.main(wish(**more))
+        said = self.capsys.readouterr()
+        self.out, self.lines = said.out, said.err.splitlines()
+        return code
+
+    @property
+    def told(self) -> Any:
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Played:
+    return Played(monkeypatch, capsys)
+
+
+READY = Verdict("ready")
+
+
+def test_what_is_ready_is_reported_at_once(played: Played) -> None:
+    assert played.judged(lambda _now: READY) == 0
+    assert (played.now, played.lines) == (0, [])
+    assert played.told["nodes"][0]["card"] == "NVIDIA A10G"
+
+
+def test_what_is_broken_is_refused_at_once(played: Played) -> None:
+    assert played.judged(lambda _now: broken("DRV-1")) == 3
+    assert (played.now, played.told["id"], played.told["ready"]) == (0, "DRV-1", False)
+    assert played.lines[0].startswith("DRV-1 driver: ")
+    assert played.lines[1].startswith("fix: drain and reboot")
+
+
+def test_what_comes_late_is_waited_for(played: Played) -> None:
+    assert played.judged(lambda now: READY if now >= 100 else waits("OP-4", "the operator starts")) == 0
+    assert played.now == 100
+
+
+def test_the_last_wait_ends_at_the_deadline_and_names_what_was_missing(played: Played) -> None:
+    assert played.judged(lambda _now: waits("SCH-1", "no free card"), timeout_seconds=12) == 3
+    assert played.now == 12
+    assert played.lines[-2] == "SCH-1 scheduler: not ready after 12 s, still waiting for: no free card"
+    assert played.told["problem"] == "no free card"
+
+
+def test_what_does_not_come_by_itself_is_given_up_after_the_grace(played: Played) -> None:
+    assert played.judged(lambda _now: stuck("RT-7", "no class")) == 3
+    assert played.now == 60
+    assert played.lines[0] == "waiting for runtime: no class (gives up in 60 s unless it changes)"
+    assert played.lines[-2] == "RT-7 runtime: no class"
+
+
+def test_what_is_mended_within_the_grace_goes_on(played: Played) -> None:
+    assert played.judged(lambda now: stuck("RT-7") if now < 55 else READY) == 0
+
+
+def test_another_hopeless_thing_gets_a_grace_of_its_own(played: Played) -> None:
+    assert played.judged(lambda now: stuck("CFG-3") if now < 50 else stuck("RT-7")) == 3
+    assert (played.now, played.told["id"]) == (110, "RT-7")
+
+
+def test_the_short_runs_of_a_crash_loop_do_not_begin_the_grace_anew(played: Played) -> None:
+    assert played.judged(lambda now: waits("OP-4") if now % 20 == 15 else stuck("OP-18")) == 3
+    assert (played.now, played.told["id"]) == (60, "OP-18")
+
+
+def test_what_was_well_for_a_while_begins_the_grace_anew(played: Played) -> None:
+    assert played.judged(lambda now: waits("OP-4") if 30 <= now < 60 else stuck("OP-18")) == 3
+    assert played.now == 120
+
+
+def test_the_time_limit_is_shorter_than_the_grace(played: Played) -> None:
+    assert played.judged(lambda _now: stuck("RT-7"), timeout_seconds=20) == 3
+    assert (played.now, "not ready after 20 s" in played.lines[-2]) == (20, True)
+
+
+def test_changes_are_said_at_once_and_the_same_thing_every_fifteen_seconds(played: Played) -> None:
+    steps = [(50, "a"), (55, "b"), (60, "c")]
+
+    def verdict_at(now: float) -> Verdict:
+        return next((waits("OP-4", what) for until, what in steps if now < until), READY)
+
+    assert played.judged(verdict_at) == 0
+    assert played.lines == [
+        f"waiting for operator: {what} (at most {left} s more)"
+        for what, left in (("a", 900), ("a", 885), ("a", 870), ("a", 855), ("b", 850), ("c", 845))
+    ]
+
+
+def test_a_poll_of_zero_does_not_spin(played: Played) -> None:
+    assert played.judged(lambda now: READY if now > 1 else waits("OP-4"), poll_seconds=0) == 0
+
+
+# reading
+
+
+def listing(snapshot: Object) -> Callable[[list[str]], str]:
+    """What kubectl prints about a snapshot."""
+
+    def ask(words: list[str]) -> str:
+        if words[0] == "logs":
+            return str(snapshot["logs"]["/".join([words[2], words[3], words[5]])])
+        kind = "all_pods" if words[1:3] == ["pods", "-A"] else words[1].split(".")[0]
+        space = words[words.index("-n") + 1] if "-n" in words else ""
+        items = [one for one in snapshot[kind] if not space or one["metadata"].get("namespace", OURS) == space]
+        return json.dumps({"items": items})
+
+    return ask
+
+
+def with_names(snapshot: Object) -> Object:
+    snapshot["events"] = [{"metadata": {"namespace": OURS}, **one} for one in snapshot["events"]]
+    return snapshot
+
+
+def test_a_healthy_cluster_is_read_in_few_calls(played: Played) -> None:
+    asked: list[list[str]] = []
+    answer = listing(healthy())
+
+    def ask(words: list[str]) -> str:
+        asked.append(words)
+        return answer(words)
+
+    assert played.answered(ask) == 0
+    assert played.told["ready"] is True
+    assert len(asked) == 10
+    assert asked[-1] == ["logs", "-n", OURS, "check-gpu-1-abcde", "-c", "vectoradd", "--tail=40"]
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(played: Played) -> None:
+    ask = listing(healthy())
+    assert played.answered(lambda words: None if 0 <= played.now < 70 else ask(words)) == 0
+    assert played.lines[0].startswith("waiting for API server: the cluster does not answer (context demo) (at most")
+    assert 70 <= played.now < 80
+
+
+def test_a_server_that_stays_away_is_named_at_the_deadline(played: Played) -> None:
+    assert played.answered(lambda _words: None, timeout_seconds=30) == 3
+    assert (played.told["id"], played.told["evidence"]) == ("PLM-3", [DOWN])
+
+
+def test_a_server_that_goes_away_before_the_log_is_no_proof(played: Played) -> None:
+    ask = listing(healthy())
+    assert played.answered(lambda words: None if words[0] == "logs" and played.now < 20 else ask(words)) == 0
+    assert played.now == 20
+    assert played.told["warnings"] == []
+
+
+def test_a_log_that_the_server_does_not_give_is_a_warning(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = listing(healthy())
+
+    def call(command: list[str], **_: Any) -> Any:
+        words = command[command.index("20s") + 1 :]
+        if words[0] == "logs":
+            return subprocess.CompletedProcess(command, 1, b"", b'Error from server (Forbidden): pods "x" is forbidden')
+        return subprocess.CompletedProcess(command, 0, ask(words).encode(), b"")
+
+    monkeypatch.setattr(subprocess, "run", call)
+    assert gate.main(wish()) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert warning.startswith("gpu-1: the log of the kernel launch is not readable")
+
+
+def test_all_pods_are_read_only_when_somebody_waits_for_a_card(played: Played) -> None:
+    waiting = {
+        "metadata": {
+            "name": "check-gpu-1-x",
+            "namespace": OURS,
+            "labels": {"batch.kubernetes.io/job-name": "check-gpu-1"},
+        },
+        "status": {
+            "conditions": [{"type": "PodScheduled", "status": "False", "message": "1 Insufficient nvidia.com/gpu."}]
+        },
+    }
+    holder = {
+        "metadata": {"name": "training", "namespace": "ml"},
+        "spec": {"nodeName": "gpu-1", "containers": [{"resources": {"limits": {"nvidia.com/gpu": "1"}}}]},
+    }
+    busy = healthy(pods=[waiting], jobs=[{"metadata": {"name": "check-gpu-1"}}], all_pods=[holder])
+    assert played.answered(listing(busy), timeout_seconds=5) == 3
+    assert played.told["problem"] == "no free card on gpu-1, taken by ml/training (1 on gpu-1)"
+
+
+def test_events_of_both_namespaces_are_read(played: Played) -> None:
+    said = 'Error creating: pods "x" is forbidden: pod rejected: RuntimeClass "nvidia" not found'
+    refused = healthy(pods=[], jobs=[{"metadata": {"name": "check-gpu-1"}}])
+    refused["events"] = [event("check-gpu-1", "FailedCreate", said)]
+    assert played.answered(listing(with_names(refused))) == 3
+    assert played.told["id"] == "RT-7"
+
+
+def test_a_kubectl_that_is_not_there_is_refused_at_once(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    def objects(*_: Any) -> Any:
+        raise Unreadable(broken("PLM-11"))
+
+    monkeypatch.setattr(gate, "objects", objects)
+    assert played.run() == 3
+    assert (played.now, played.told["id"]) == (0, "PLM-11")
+
+
+def test_the_report_is_the_same_when_nothing_changed(played: Played) -> None:
+    snapshot = healthy(nodes=[node("gpu-1"), node("gpu-2")])
+    snapshot["logs"] = {f"{OURS}/check-gpu-1-abcde/vectoradd": PASSED}
+    first = played.answered(listing(snapshot)), played.out
+    assert (played.answered(listing(snapshot)), played.out) == first
