@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import Any, Dict, List, Optional, Tuple
 
 from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job
-from decide.operator_health import first_bad_operand, judge_operator, operand_logs, policy_message
+from decide.operator_health import (
+    first_bad_operand,
+    judge_operator,
+    kept_from,
+    operand_logs,
+    policy_message,
+    without_cards,
+)
 from decide.pod_health import pod_troubles, shown_labels, statuses_of
 from decide.reading import (
     Obj,
@@ -26,14 +33,10 @@ from decide.reading import (
     space_of,
     stuck,
     text_at,
-    untaint,
-    untolerated,
     waits,
 )
 
 FOUND_BY_DISCOVERY = "feature.node.kubernetes.io/pci-10de.present"
-# Without the first no card is found, without the second none is handed out, and neither says a word about a taint.
-MUST_REACH_NODES = ("node-feature-discovery-worker", "device-plugin")
 
 
 def judge(snapshot: Obj, wish: Obj) -> Verdict:
@@ -97,11 +100,10 @@ def judge_runtime_class(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 
 def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """Each declared node hands out cards, or one of those that the selector finds."""
-    nodes = chosen_nodes(snapshot, wish)
-    without = [node for node in nodes if not allocatable(node, wish)]
-    if not without or (len(without) < len(nodes) and not wish.get("nodes")):
+    without = without_cards(snapshot, wish)
+    if not without:
         return None
-    kept_away = [found for found in (taint_in_the_way(snapshot, wish, node) for node in without) if found]
+    kept_away = [found for found in (kept_from(snapshot, wish, node) for node in without) if found]
     operand = first_bad_operand(snapshot, wish)
     if kept_away:
         return worst(list(kept_away))
@@ -112,25 +114,14 @@ def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 
 def not_advertised(snapshot: Obj, wish: Obj, node: Obj) -> Verdict:
     """A node without a single card to hand out: nobody knows of its card, or the plugin does not say so."""
-    name, said = name_of(node), policy_message(snapshot)
+    name, said, resource = name_of(node), policy_message(snapshot), str(wish.get("resource"))
+    has = number_at(node, "status", "capacity", resource)
+    if has:
+        return stuck("DP-4", f"{name} hands out 0 of {has} cards: the plugin holds them for unhealthy")
     if list_at(snapshot, "clusterpolicies") and FOUND_BY_DISCOVERY not in labels_of(node):
         problem = f"node feature discovery finds no NVIDIA card on {name} (no label {FOUND_BY_DISCOVERY})"
         return stuck("OP-5", problem, said and "ClusterPolicy: " + said)
-    return stuck("DP-6", f"{name} advertises no {wish.get('resource')}")
-
-
-def taint_in_the_way(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:
-    """A taint that keeps a DaemonSet of the GPU stack away from the node."""
-    for one in list_at(snapshot, "daemonsets"):
-        stack = any(part in name_of(one) for part in MUST_REACH_NODES)
-        taints = untolerated(node, at(one, "spec", "template", "spec", "tolerations")) if stack else []
-        if taints:
-            problem = f"{name_of(node)} has taint {', '.join(taints)}, which {name_of(one)} does not tolerate"
-            ours = at(wish, "operator", "mode") == "install"
-            let = "add it to cluster.tolerations" if ours else "let the DaemonSets of the operator tolerate it"
-            fix = f"{let}, or remove it: {untaint(node, taints)}"
-            return stuck("DP-3", problem, fix=fix)
-    return None
+    return stuck("DP-13", f"{name} advertises no {resource}")
 
 
 def judge_jobs(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
@@ -205,7 +196,8 @@ def operator_report(snapshot: Obj, wish: Obj) -> Dict[str, str]:
 
 def warnings(snapshot: Obj, wish: Obj, nodes: List[Obj]) -> List[str]:
     """What is not broken and yet worth knowing."""
-    said = []
+    elsewhere = first_bad_operand(snapshot, wish, elsewhere=True)
+    said = [f"{elsewhere.id}: {elsewhere.problem}; no declared node depends on it"] if elsewhere else []
     for node in chosen_nodes(snapshot, wish):
         has, free = number_at(node, "status", "capacity", str(wish.get("resource"))), allocatable(node, wish)
         if free < has:

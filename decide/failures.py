@@ -1,7 +1,7 @@
 """The catalogue of known failures: id, layer, cause, fix, and the signs by which a text gives one away.
 
 An id is never given to something else, because people search for it. Only a gate meets CFG (the declaration does not
-fit the cluster), PLM-11 and on (kubectl, our Jobs), SCH-6 and on, CUDA-10 and on, OP-18 and TK-14.
+fit the cluster), PLM-11 and on (kubectl, our Jobs), SCH-6 and on, CUDA-10 and on, DP-13, OP-18, TK-14.
 """
 
 import re
@@ -127,9 +127,9 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      "read the lines above; kubectl logs shows the whole"),
     ("OP-1", "toolkit", "the toolkit layer is not ready", "read the toolkit pod of that node",
      (r"waiting for nvidia container stack to be setup",)),
-    ("DP-3", "plugin", "no GPU is advertised: a taint of the node keeps pods of the GPU stack away",
+    ("DP-3", "plugin", "no GPU is advertised: a taint or label of the node keeps pods of the GPU stack away",
      "add the taint to cluster.tolerations"),
-    ("DP-6", "plugin", "no GPU is advertised on the node",
+    ("DP-13", "plugin", "no GPU is advertised on the node",
      "read the log of the device plugin's pod on that node"),
     ("DP-4", "plugin", "the device plugin holds some cards for unhealthy",
      "find the Xid in the node's kernel log, then restart the plugin's pod"),

@@ -12,14 +12,17 @@ from decide.reading import (
     chosen_nodes,
     condition_of,
     holds,
+    labels_of,
     last_lines,
     list_at,
     located,
+    map_at,
     name_of,
     node_of,
     space_of,
     stuck,
     text_at,
+    untaint,
     untolerated,
     waits,
 )
@@ -32,6 +35,8 @@ CHAIN = (
 # The validator's last step asks for what the plugin gives, so whatever it says is a consequence.
 ASKS_FOR_CARDS = "plugin-validation"
 LOGS_AT_ONCE = 4
+# Without the first no card is found, without the second none is handed out, and neither says a word about why.
+MUST_REACH_NODES = ("node-feature-discovery-worker", "device-plugin")
 BRINGERS = {"driver": "nvidia-driver", "toolkit": "nvidia-container-toolkit", "runtime": "nvidia-container-toolkit"}
 
 
@@ -42,8 +47,17 @@ def judge_operator(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
         return None if handed_out_otherwise(snapshot, wish) else stuck("CFG-5")
     if policies and text_at(policies[0], "status", "state") == "ready":
         return None
-    said = policy_message(snapshot)
-    return first_bad_operand(snapshot, wish) or waits("OP-4", said or "the operator starts", said)
+    bad, said = first_bad_operand(snapshot, wish), policy_message(snapshot)
+    if not bad and not without_cards(snapshot, wish) and first_bad_operand(snapshot, wish, elsewhere=True):
+        return None  # what the operator waits for is on nodes that nobody declared: a warning of the report
+    return bad or waits("OP-4", said or "the operator starts", said)
+
+
+def without_cards(snapshot: Obj, wish: Obj) -> List[Obj]:
+    """The nodes that hand out no card though they should: each declared one, or all that the selector finds."""
+    nodes = chosen_nodes(snapshot, wish)
+    poor = [node for node in nodes if not allocatable(node, wish)]
+    return poor if wish.get("nodes") or len(poor) == len(nodes) else []
 
 
 def policy_message(snapshot: Obj) -> str:
@@ -58,10 +72,25 @@ def handed_out_otherwise(snapshot: Obj, wish: Obj) -> bool:
     return bool(plugins) or any(allocatable(node, wish) for node in chosen_nodes(snapshot, wish))
 
 
-def operator_pods(snapshot: Obj, wish: Obj) -> List[Obj]:
+def operator_spaces(snapshot: Obj, wish: Obj) -> List[str]:
+    """Namespaces of what makes nodes hand out cards: the wish, the policy and the plugins each name one."""
+    policy = next(iter(list_at(snapshot, "clusterpolicies")), {})
+    plugins = [space_of(one) for one in list_at(snapshot, "daemonsets") if "nvidia-device-plugin" in name_of(one)]
+    found = {text_at(wish, "operator", "namespace"), text_at(policy, "status", "namespace"), *plugins}
+    return sorted(found - {""})
+
+
+def is_elsewhere(pod: Obj, names: List[str]) -> bool:
+    """Whether a pod serves only a node that the wish is not about."""
+    makers = [one.get("kind") for one in list_at(pod, "metadata", "ownerReferences")]
+    return "DaemonSet" in makers and bool(node_of(pod)) and node_of(pod) not in names
+
+
+def operator_pods(snapshot: Obj, wish: Obj, elsewhere: bool = False) -> List[Obj]:
     """Pods of the operator that are to stay, in the order in which they depend on each other."""
-    namespace = text_at(wish, "operator", "namespace")
-    pods = [pod for pod in list_at(snapshot, "pods") if space_of(pod) == namespace]
+    spaces, names = operator_spaces(snapshot, wish), [name_of(node) for node in chosen_nodes(snapshot, wish)]
+    pods = [pod for pod in list_at(snapshot, "pods") if space_of(pod) in spaces]
+    pods = [pod for pod in pods if is_elsewhere(pod, names) == elsewhere]
     stay = [pod for pod in pods if text_at(pod, "status", "phase") not in ("Succeeded", "Failed")]
     return sorted(stay, key=lambda pod: (place_of(name_of(pod)), name_of(pod)))
 
@@ -72,13 +101,14 @@ def place_of(name: str) -> int:
     return max(places) if places else len(CHAIN)
 
 
-def first_bad_operand(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
+def first_bad_operand(snapshot: Obj, wish: Obj, elsewhere: bool = False) -> Optional[Verdict]:
     """What hangs for good before what may still come; of each, what others depend on first."""
-    found = [operand_finding(snapshot, pod) for pod in operator_pods(snapshot, wish) if not holds(pod, "Ready")]
+    pods = [pod for pod in operator_pods(snapshot, wish, elsewhere) if not holds(pod, "Ready")]
+    found = [operand_finding(snapshot, wish, pod) for pod in pods]
     return min(found, key=lambda one: (not one[1].hopeless, one[0]))[1] if found else None
 
 
-def operand_finding(snapshot: Obj, pod: Obj) -> Tuple[float, Verdict]:
+def operand_finding(snapshot: Obj, wish: Obj, pod: Obj) -> Tuple[float, Verdict]:
     """What a pod of the operator that is not ready means, and how early in the chain that is."""
     place, said, sandbox = place_of(name_of(pod)), unplaced(pod), sandbox_failure(snapshot, pod)
     if said:
@@ -87,8 +117,43 @@ def operand_finding(snapshot: Obj, pod: Obj) -> Tuple[float, Verdict]:
     if not trouble:
         return place, waits("OP-4", located(pod) + " starts", policy_message(snapshot))
     if trouble.container == ASKS_FOR_CARDS:
-        return place_of("nvidia-device-plugin") + 0.5, waits("OP-4", f"{located(pod)} waits for the node's cards")
+        waiting = waits("OP-4", f"{located(pod)} waits for the node's cards")
+        nodes = [node for node in chosen_nodes(snapshot, wish) if name_of(node) == node_of(pod)]
+        kept_away = [found for found in (kept_from(snapshot, wish, node) for node in nodes) if found]
+        return place_of("nvidia-device-plugin") + 0.5, (kept_away or [waiting])[0]
     return place, operand_verdict(snapshot, pod, trouble)
+
+
+def kept_from(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:
+    """What keeps a DaemonSet that hands out cards away from the node: a taint, or a label that says no."""
+    for one in list_at(snapshot, "daemonsets"):
+        if not any(part in name_of(one) for part in MUST_REACH_NODES):
+            continue
+        found = kept_by_taint(wish, node, one) or kept_by_label(node, one)
+        if found:
+            return found
+    return None
+
+
+def kept_by_taint(wish: Obj, node: Obj, daemon_set: Obj) -> Optional[Verdict]:
+    """A taint that the DaemonSet does not tolerate."""
+    taints = untolerated(node, at(daemon_set, "spec", "template", "spec", "tolerations"))
+    if not taints:
+        return None
+    ours = at(wish, "operator", "mode") == "install"
+    let = "add it to cluster.tolerations" if ours else "let the DaemonSets of the operator tolerate it"
+    problem = f"{name_of(node)} has taint {', '.join(taints)}, which {name_of(daemon_set)} does not tolerate"
+    return stuck("DP-3", problem, fix=f"{let}, or remove it: {untaint(node, taints)}")
+
+
+def kept_by_label(node: Obj, daemon_set: Obj) -> Optional[Verdict]:
+    """A label with another value than the DaemonSet asks for; one that is not there yet may still come."""
+    asked, has = map_at(daemon_set, "spec", "template", "spec", "nodeSelector"), labels_of(node)
+    for key in sorted(asked):
+        if key in has and has[key] != asked[key]:
+            problem = f"{name_of(node)} has {key}={has[key]}, so {name_of(daemon_set)} stays away from it"
+            return stuck("DP-3", problem, fix=f"kubectl label node {name_of(node)} --overwrite {key}={asked[key]}")
+    return None
 
 
 def without_node(snapshot: Obj, pod: Obj, said: str) -> Verdict:

@@ -136,7 +136,7 @@ def short_of_cards(snapshot: Obj, wish: Obj, nodes: List[Obj], gpus: int, said: 
         fix = f"set validation.gpus to at most {largest}" if largest else ""
         return stuck("SCH-1", problem, said, fix=fix)
     if "Insufficient " + resource not in said:
-        return waits("SCH-8", "", said)
+        return stuck("SCH-8", "the scheduler finds no place: " + said)
     names = [name_of(one) for one in nodes]
     holders = [
         f"{space_of(holder)}/{name_of(holder)} ({cards} on {node})"

@@ -4,8 +4,9 @@ import json
 import time
 from typing import Any, Dict, Optional, Tuple
 
-from components.steps.kubectl import NO_ANSWER, Unreadable, kubectl, objects, refuse, say
+from components.steps.kubectl import MAY_BE_UNKNOWN, NO_ANSWER, Unreadable, by_kind, kubectl, objects, refuse, say
 from decide.cluster_health import judge, report, wanted_logs
+from decide.operator_health import operator_spaces
 from decide.reading import (
     Obj,
     Verdict,
@@ -79,16 +80,11 @@ def read_and_judge(params: Obj) -> Tuple[Verdict, Obj]:
 
 def take_snapshot(params: Obj) -> Dict[str, Any]:
     """Everything that a verdict needs, in few calls."""
-    operator, ours = params["operator"]["namespace"], params["validation_namespace"]
-    snapshot: Dict[str, Any] = {
-        "nodes": objects(params, "nodes"),
-        "clusterpolicies": objects(params, "clusterpolicies.nvidia.com"),
-        "runtimeclasses": objects(params, "runtimeclasses.node.k8s.io"),
-        "daemonsets": objects(params, "daemonsets.apps", "-A"),
-        "jobs": objects(params, "jobs.batch", "-n", ours),
-    }
-    for kind in ("pods", "events"):
-        snapshot[kind] = objects(params, kind, "-n", operator) + objects(params, kind, "-n", ours)
+    ours, kinds = params["validation_namespace"], "nodes,runtimeclasses.node.k8s.io,daemonsets.apps," + MAY_BE_UNKNOWN
+    found = objects(params, kinds, "-A") + objects(params, "jobs.batch,pods,events", "-n", ours)
+    for space in operator_spaces(by_kind(found), params):
+        found += objects(params, "pods,events", "-n", space)
+    snapshot = by_kind(found)
     snapshot["all_pods"] = objects(params, "pods", "-A") if somebody_waits_for_a_card(snapshot) else []
     snapshot["logs"] = {"/".join(one): log_of(params, *one) for one in wanted_logs(snapshot, params)}
     return snapshot

@@ -1,11 +1,12 @@
 """Reading a cluster with kubectl, and what it means when that fails. Nothing here ever writes to a cluster."""
 
+import difflib
 import json
 import os
 import re
 import subprocess
 import sys
-from typing import Any, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 from decide.reading import (
     Obj,
@@ -21,9 +22,12 @@ READ_FAILURES = (
     (r"[Ff]orbidden", "PLM-13", "", False),
     (r"exec: executable (\S+) not found", "PLM-14", "the kubeconfig's login program is not installed", False),
     (r"Unauthorized|must be logged in|getting credentials|Please enter Username|error: EOF", "PLM-14", "", False),
+    (r"x509: ", "PLM-14", "the API server's certificate is not the one that the kubeconfig expects", False),
     (r"no such file or directory|error loading config file", "PLM-12", "the kubeconfig cannot be read", False),
     (r"", "PLM-3", "", True),
 )
+MAY_BE_UNKNOWN = "clusterpolicies.nvidia.com"
+PLURALS = {"clusterpolicy": "clusterpolicies", "runtimeclass": "runtimeclasses"}
 NO_SUCH_KIND = "the server doesn't have a resource type"
 NO_ANSWER = "to the server"  # `Unable to connect to the server`, `The connection to the server ... was refused`
 SECONDS_PER_CALL = 20
@@ -53,30 +57,53 @@ def kubectl(params: Obj, *words: str) -> str:
         raise Unreadable(waits("PLM-3", "", said)) from None
     if done.returncode == 0:
         return done.stdout.decode("utf-8", "replace")
-    raise read_failure(done.stderr.decode("utf-8", "replace").strip(), params["context"])
+    raise read_failure(done.stderr.decode("utf-8", "replace").strip(), params)
 
 
-def read_failure(said: str, context: str) -> Unreadable:
+def read_failure(said: str, params: Obj) -> Unreadable:
     """What kubectl's words mean."""
     rules = ((id, problem, wait) for sign, id, problem, wait in READ_FAILURES if re.search(sign, said))
     id, problem, transient = next(rules)
     found = verdict("waiting" if transient else "broken", id, problem, *said.splitlines()[-3:])
-    return Unreadable(found._replace(problem=f"{found.problem} (context {context})"))
+    meant = similar_context(params) if (id, problem) == ("PLM-12", "") else ""
+    return Unreadable(found._replace(problem=f"{found.problem} (context {params['context']}{meant})"))
 
 
-def objects(params: Obj, kind: str, *where: str) -> List[Any]:
-    """All objects of a kind; none where the server does not know the kind."""
+def similar_context(params: Obj) -> str:
+    """The context that was probably meant."""
+    kubeconfig = os.path.expanduser(params["kubeconfig"])  # noqa: PTH111 - as above
+    command = ["kubectl", "--kubeconfig", kubeconfig, "config", "get-contexts", "-o", "name"]
     try:
-        answer = json.loads(kubectl(params, "get", kind, *where, "-o", "json"))
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    close = difflib.get_close_matches(params["context"], done.stdout.decode("utf-8", "replace").split(), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def objects(params: Obj, kinds: str, *where: str) -> List[Any]:
+    """All objects of these kinds in one call; the operator's own kind may be one that the server does not know."""
+    try:
+        answer = json.loads(kubectl(params, "get", kinds, *where, "-o", "json"))
     except Unreadable as failure:
-        if NO_SUCH_KIND in " ".join(failure.found.evidence):
-            return []
+        known = [kind for kind in kinds.split(",") if kind != MAY_BE_UNKNOWN]
+        if NO_SUCH_KIND in " ".join(failure.found.evidence) and len(known) < len(kinds.split(",")):
+            return objects(params, ",".join(known), *where) if known else []
         raise
     except ValueError:
-        problem = f"kubectl get {kind} answered with something that is not JSON"
+        problem = f"kubectl get {kinds} answered with something that is not JSON"
         raise Unreadable(waits("PLM-3", problem)) from None
     found = answer.get("items") if isinstance(answer, dict) else None
     return found if isinstance(found, list) else []
+
+
+def by_kind(found: List[Any]) -> Dict[str, Any]:
+    """The objects in lists, each under the plural of its kind."""
+    lists: Dict[str, Any] = {}
+    for one in found:
+        kind = str(one.get("kind") if isinstance(one, dict) else "").lower()
+        lists.setdefault(PLURALS.get(kind, kind + "s"), []).append(one)
+    return lists
 
 
 def say(line: str) -> None:

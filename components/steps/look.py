@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any, Dict, List
 
-from components.steps.kubectl import Unreadable, objects, refuse, say
+from components.steps.kubectl import MAY_BE_UNKNOWN, Unreadable, by_kind, objects, refuse, say
 from decide.reading import (
     Obj,
     Verdict,
@@ -60,14 +60,8 @@ def look_until_answered(params: Obj) -> Dict[str, Any]:
 
 def look_once(params: Obj) -> Dict[str, Any]:
     """Nodes, and whatever would hand out GPUs already."""
-    return {
-        "nodes": objects(params, "nodes"),
-        "namespaces": objects(params, "namespaces"),
-        "clusterpolicies": objects(params, "clusterpolicies.nvidia.com"),
-        "runtimeclasses": objects(params, "runtimeclasses.node.k8s.io"),
-        "deployments": objects(params, "deployments.apps", "-A"),
-        "daemonsets": objects(params, "daemonsets.apps", "-A"),
-    }
+    kinds = "nodes,namespaces,runtimeclasses.node.k8s.io,deployments.apps,daemonsets.apps," + MAY_BE_UNKNOWN
+    return by_kind(objects(params, kinds, "-A"))
 
 
 def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:

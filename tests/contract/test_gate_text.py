@@ -15,19 +15,20 @@ import pytest
 
 from components.local_step import compose
 from components.steps import SOURCES
-from tests.unit.small_snapshot import PASSED, healthy, node, wish
+from tests.unit.small_snapshot import OURS, PASSED, healthy, listed, node, wish
 
 SYSTEM = Path("/usr/bin/python3")
 INTERPRETERS = [sys.executable, *([str(SYSTEM)] if SYSTEM.exists() else [])]
 KUBECTL = """\
 #!/bin/sh
-# Every answer is a file that is named after the question's words.
+# Every answer is a file that is named after the question.
 shift 6
-case "$1" in logs) exec cat "{answers}/logs" ;; esac
-name=$(echo "$2" | cut -d. -f1)
-case "$*" in *" -n gpu-operator "*) name=none ;; esac
-if [ -f "{answers}/$name" ]; then exec cat "{answers}/$name"; fi
-echo '{{"items": []}}'
+case "$*" in
+logs*) exec cat "{answers}/logs" ;;
+*" -n gpu-ready "*) exec cat "{answers}/ours" ;;
+*" -A "*) exec cat "{answers}/all" ;;
+*) echo '{{"items": []}}' ;;
+esac
 """
 
 
@@ -37,8 +38,12 @@ def path(tmp_path: Path) -> Path:
     answers, tools = tmp_path / "answers", tmp_path / "tools"
     for folder in (answers, tools):
         folder.mkdir()
-    for kind, items in healthy().items():
-        (answers / kind).write_text(json.dumps({"items": items}))
+    there = healthy()
+    about_us = listed("pods,events,jobs", there.__getitem__, OURS)
+    (answers / "ours").write_text(json.dumps({"items": about_us}))
+    (answers / "all").write_text(
+        json.dumps({"items": listed("nodes,clusterpolicies,runtimeclasses", there.__getitem__)})
+    )
     (answers / "logs").write_text(PASSED)
     kubectl = tools / "kubectl"
     kubectl.write_text(KUBECTL.format(answers=answers))
@@ -74,9 +79,7 @@ def test_the_gate_proves_a_healthy_cluster_in_one_line(interpreter: str, path: P
 
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
 def test_the_look_finds_the_nodes_in_one_line(interpreter: str, path: Path, tmp_path: Path) -> None:
-    for kind in ("clusterpolicies", "runtimeclasses"):
-        (tmp_path / "answers" / kind).unlink()
-    (tmp_path / "answers" / "nodes").write_text(json.dumps({"items": [node(gpus=0)]}))
+    (tmp_path / "answers" / "all").write_text(json.dumps({"items": [{"kind": "Node", **node(gpus=0)}]}))
     done = played(interpreter, "look", tmp_path, f"{path}{os.pathsep}/usr/bin{os.pathsep}/bin")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {"context": "demo", "kubelets": ["v1.35.4"], "nodes": ["gpu-1"]}

@@ -181,3 +181,23 @@ def operator_at_work(*pods: Object, said: str = "states not ready: [state-driver
     logs = changed.pop("logs", {})
     base = healthy(clusterpolicies=[policy("notReady", said)], jobs=[job(over="")], pods=list(pods), **changed)
     return {**base, "logs": logs}
+
+
+KINDS = {
+    "nodes": "Node",
+    "pods": "Pod",
+    "jobs": "Job",
+    "events": "Event",
+    "daemonsets": "DaemonSet",
+    "deployments": "Deployment",
+    "namespaces": "Namespace",
+    "clusterpolicies": "ClusterPolicy",
+    "runtimeclasses": "RuntimeClass",
+}
+
+
+def listed(kinds: str, ask: Any, space: str = "") -> list[Object]:
+    """What `kubectl get a,b [-n SPACE]` lists: the objects of each kind, with their kind."""
+    plain = [kind.split(".")[0] for kind in kinds.split(",")]
+    found = [{"kind": KINDS[kind], **one} for kind in plain for one in ask(kind)]
+    return [one for one in found if not space or one["metadata"].get("namespace", OURS) == space]

@@ -115,7 +115,7 @@ def test_a_taint_that_keeps_the_stack_away_is_named_with_node_and_command(wished
 
 def test_a_taint_that_the_stack_tolerates_is_not_to_blame() -> None:
     sets = [daemon_set("nvidia-device-plugin-daemonset", "gpu-operator", {"operator": "Exists"})]
-    assert judge(healthy(nodes=[node(gpus=0, taints=[TAINT])], daemonsets=sets), wish()).id == "DP-6"
+    assert judge(healthy(nodes=[node(gpus=0, taints=[TAINT])], daemonsets=sets), wish()).id == "DP-13"
 
 
 def test_a_card_that_discovery_does_not_see_is_said_with_the_operators_words() -> None:
@@ -136,14 +136,14 @@ def test_discovery_that_does_not_run_is_the_cause_of_the_missing_label() -> None
 
 def test_a_labelled_node_without_cards_points_at_the_plugin() -> None:
     found = judge(healthy(nodes=[node(gpus=0)]), wish())
-    assert (found.id, found.problem, found.hopeless) == ("DP-6", "gpu-1 advertises no nvidia.com/gpu", True)
+    assert (found.id, found.problem, found.hopeless) == ("DP-13", "gpu-1 advertises no nvidia.com/gpu", True)
 
 
 def test_each_declared_node_has_to_hand_out_cards() -> None:
     nodes = [node("gpu-1"), node("gpu-2", gpus=0), node("gpu-3", gpus=0)]
     found = judge(healthy("gpu-1", "gpu-2", nodes=nodes), wish("gpu-1", "gpu-2", "gpu-3"))
     assert found.problem == "gpu-2 advertises no nvidia.com/gpu"
-    assert found.evidence == ("also DP-6: gpu-3 advertises no nvidia.com/gpu",)
+    assert found.evidence == ("also DP-13: gpu-3 advertises no nvidia.com/gpu",)
 
 
 def test_the_log_of_a_failed_container_is_asked_for_and_else_that_of_the_kernel_launch() -> None:

@@ -227,3 +227,38 @@ def test_the_look_takes_a_release_in_an_unmarked_namespace_for_foreign(
     found = tell(after(with_operator(world(tmp_path, GPU_1)), 200), look, wish(), monkeypatch)
     assert (found.code, found.about["id"]) == (3, "CFG-4")
     assert "ClusterPolicy cluster-policy" in found.about["problem"]
+
+
+def test_what_is_broken_on_a_node_that_nobody_declared_is_a_warning_and_no_failure(play: Play) -> None:
+    found = play(GPU_1, {**GPU_1, "name": "gpu-2", "toolkit": False})
+    assert found.code == 0, found.lines[-3:]
+    assert [line for line in found.about["warnings"] if "gpu-2" in line], found.about["warnings"]
+
+
+def test_a_node_that_opted_out_of_the_plugin_is_named_with_the_label(play: Play) -> None:
+    label = "nvidia.com/gpu.deploy.device-plugin"
+    found = play({**GPU_1, "labels": {label: "false"}})
+    assert (found.code, found.about["id"]) == (3, "DP-3")
+    assert f"gpu-1 has {label}=false" in found.about["problem"]
+    assert f"kubectl label node gpu-1 --overwrite {label}=true" in found.about["fix"]
+    assert found.seconds < 300
+
+
+def test_a_node_whose_cards_are_all_unhealthy_is_named_for_that(play: Play) -> None:
+    found = play({**GPU_1, "unhealthy": 1})
+    assert (found.code, found.about["id"]) == (3, "DP-4")
+    assert "hands out 0 of 1 cards" in found.about["problem"]
+
+
+def test_the_operator_is_found_where_its_policy_says_that_it_lives(play: Play) -> None:
+    wished = external()
+    wished["operator"] = {**wished["operator"], "namespace": "somewhere-else"}
+    found = play(GPU_1, wished=wished, operator={"fault": "crash"})
+    assert (found.code, found.about["id"]) == (3, "DP-1")
+    assert found.seconds < 400
+
+
+def test_a_wrong_context_is_answered_with_the_one_that_was_probably_meant(play: Play) -> None:
+    found = play(GPU_1, wished={**wish(), "context": "dem"})
+    assert (found.code, found.about["id"]) == (3, "PLM-12")
+    assert "did you mean demo?" in found.about["problem"]

@@ -19,6 +19,7 @@ from tests.unit.small_snapshot import (
     by_labels,
     daemon_set,
     external,
+    listed,
     made_by_policy,
     node,
     policy,
@@ -226,7 +227,7 @@ class Clock:
 
 
 def reads(monkeypatch: pytest.MonkeyPatch, ask: Callable[[str], list[Object]]) -> Clock:
-    monkeypatch.setattr(look, "objects", lambda _params, kind, *_where: ask(kind.split(".")[0]))
+    monkeypatch.setattr(look, "objects", lambda _params, kinds, *_where: listed(kinds, ask))
     return Clock(monkeypatch)
 
 

@@ -178,7 +178,7 @@ def test_a_stand_alone_plugin_is_enough_wherever_it_runs() -> None:
     assert judge(healthy(clusterpolicies=[], nodes=[node(labels={})]), external()).state == "ready"
     plugin = [daemon_set("nvidia-device-plugin-daemonset", "kube-system")]
     found = judge(healthy(clusterpolicies=[], nodes=[node(gpus=0)], daemonsets=plugin), external())
-    assert (found.id, found.problem) == ("DP-6", "gpu-1 advertises no nvidia.com/gpu")
+    assert (found.id, found.problem) == ("DP-13", "gpu-1 advertises no nvidia.com/gpu")
 
 
 def test_an_external_operator_that_is_not_ready_is_judged_like_ours() -> None:

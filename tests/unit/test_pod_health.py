@@ -121,8 +121,8 @@ def test_busy_cards_are_waited_for_and_their_holders_named() -> None:
 
 def test_a_reason_of_the_schedulers_own_is_repeated() -> None:
     found = place("0/1 nodes are available: 1 Insufficient cpu.")
-    assert (found.id, found.hopeless) == ("SCH-8", False)
-    assert found.evidence == ("0/1 nodes are available: 1 Insufficient cpu.",)
+    assert (found.id, found.hopeless) == ("SCH-8", True)
+    assert found.problem == "the scheduler finds no place: 0/1 nodes are available: 1 Insufficient cpu."
 
 
 def test_one_open_node_of_several_is_enough_to_look_further() -> None:
