@@ -68,9 +68,9 @@ TROUBLES = f"""\
 
 Generated from `decide/failures.py`; do not edit: `{AGAIN}`
 
-A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something else.
-When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the error: noise
-of the engine, not a fault of the program.
+A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something
+else. When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the
+error: noise of the engine, not a fault of the program.
 
 | id | layer | cause | fix |
 |---|---|---|---|

@@ -57,7 +57,7 @@ def things(bench: Bench) -> dict[str, Any]:
     return {e["urn"].rpartition("::")[2]: e for e in resources if e["type"] == "toy:index:Thing"}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(wishes(), min_size=1, max_size=3), st.sets(st.tuples(
     st.sampled_from(["create", "update", "delete"]), st.sampled_from(NAMES)), max_size=3), st.booleans())  # fmt: skip
 def test_the_state_ends_as_the_program_wants_and_the_world_with_it(

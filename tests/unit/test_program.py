@@ -8,6 +8,7 @@ import pytest
 from tests.unit.house import CONFIG, DEMO, House, with_gpu
 
 GATE, LOOK = "gpu-validation-gate", "nodes-look"
+EXPORTS = {"report", "node_selector", "runtime_class", "resource_name", "ownership", "destroy_hint", "first_workload"}
 
 
 @pytest.fixture
@@ -30,6 +31,10 @@ def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_b
         ("gpu-1", "NVIDIA A10G"),
         ("gpu-2", "Tesla T4"),
     ]
+
+    assert set(green.outputs) >= EXPORTS
+    assert green.outputs["ownership"]["driver"]["owner"] == "host"
+    assert "pulumi destroy -s demo" in green.outputs["destroy_hint"]
 
     again = house.run("up", expect_no_changes=True)
     assert (again.exit, set(again.changes)) == (0, {"same"})
@@ -82,15 +87,6 @@ def test_objects_go_to_the_declared_context_and_never_to_the_current_one(house: 
     assert provider.plain["kubeconfig"] == "~/.kube/config"
     objects = [one for one in made.values() if one.type.startswith("kubernetes:")]
     assert {one.new.provider.split("::")[-2] for one in objects} == {"cluster"}
-
-
-def test_exports_are_those_that_others_rely_on(house: House) -> None:
-    result = house.run("up")
-    assert {"report", "node_selector", "runtime_class", "resource_name", "ownership", "destroy_hint"} <= set(
-        result.outputs
-    )
-    assert result.outputs["ownership"]["driver"]["owner"] == "host"
-    assert "pulumi destroy -s demo" in result.outputs["destroy_hint"]
 
 
 def test_with_an_external_operator_nothing_is_installed_and_the_cards_are_proven_all_the_same(tmp_path: Path) -> None:
