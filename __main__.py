@@ -14,9 +14,10 @@ PREFIX = "gpu-ready:"
 
 
 def configured() -> dict[str, str]:
-    """All keys of our namespace, so that a misspelt one is seen."""
+    """All keys of our namespace, so that a misspelt one is seen; of a secret only that it is there."""
     known = {**config.get_config_env(), **config.CONFIG.get()}
-    return {key.removeprefix(PREFIX): value for key, value in known.items() if key.startswith(PREFIX)}
+    ours = {key: "" if config.is_config_secret(key) else known[key] for key in known if key.startswith(PREFIX)}
+    return {key.removeprefix(PREFIX): value for key, value in ours.items()}
 
 
 raw = configured()
@@ -45,6 +46,8 @@ if wish.validation.enabled:
     after_all = ResourceOptions(provider=cluster, depends_on=[nodes, stack])
     proof = GpuValidation("gpu-validation", wish.validation_args(nodes), after_all)
     pulumi.export("report", proof.report)
+else:
+    pulumi.export("report", {"ready": None, "why": "validation.enabled is false"})
 
 pulumi.export("node_selector", nodes.node_selector)
 pulumi.export("runtime_class", stack.runtime_class)

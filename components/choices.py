@@ -9,6 +9,9 @@ from typing_extensions import NotRequired
 
 from decide import defaults, ownership
 
+OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
+"""By this mark the look tells what we made from what somebody else did."""
+
 
 class OperatorMode(str, Enum):
     """Who brings the GPU operator."""
@@ -111,6 +114,7 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "tolerations": tolerations(gpu),
         "resource": defaults.RESOURCE_NAME,
         "operator": {"mode": mode, "release": defaults.RELEASE_NAME, "namespace": operator_namespace(gpu)},
+        "makes": [*([operator_namespace(gpu)] if mode == "install" else []), defaults.VALIDATION_NAMESPACE],
         "runtime_class": {"name": defaults.RUNTIME_CLASS, "owner": owners["runtime_class"].owner.value},
         "driver": {"owner": owners["driver"].owner.value},
         "toolkit": {"owner": owners["toolkit"].owner.value},

@@ -54,7 +54,7 @@ class ExistingGpuNodes(pulumi.ComponentResource):
             "node_selector": dict(selector),
             "seconds": defaults.LOOK_SECONDS,
         }
-        limit = defaults.LOOK_SECONDS + 30  # the step speaks first, with a reason
+        limit = defaults.LOOK_SECONDS + 90  # the step speaks first, with a reason
         self.found = local_step(f"{name}-look", "look", params, limit, pulumi.ResourceOptions(parent=self))
         self.register_outputs(
             {

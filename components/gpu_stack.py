@@ -7,12 +7,10 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, count, operator_namespace, owned, tolerations
+from components.choices import OURS, GpuChoices, count, operator_namespace, owned, tolerations
 from decide import defaults, operator_values, user_values
 from decide.ownership import Owner, Ownership
 
-OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
-"""By this mark the look tells what we made from what somebody else did."""
 PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged", **OURS}
 """Driver and toolkit containers change their host; where Pod Security is enforced, the namespace has to admit that."""
 
@@ -84,7 +82,8 @@ class GpuStack(pulumi.ComponentResource):
             # Helm would wait for the operator's Deployment and say nothing; the gate waits for GPUs and says why.
             skip_await=True,
             timeout=helm_timeout(args),
-            opts=ResourceOptions(parent=self),
+            # A stack that names no version keeps the one it has: a new release of ours moves no running operator.
+            opts=ResourceOptions(parent=self, ignore_changes=[] if args.get("operator_version") else ["version"]),
         )
 
     def _runtime_class(self, name: str) -> None:

@@ -20,6 +20,13 @@ OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|
 # The text stands twice in every state: what a function is for can be read in the file that it comes from.
 ONE_LINE_DOCSTRING = re.compile(r'^ +"""[^\n]*"""\n', re.MULTILINE)
 COMMAND = "python3 -"
+HEAD = """\
+import json
+import sys
+
+if sys.version_info < (3, 8):
+    sys.exit("python3 on PATH is too old for this step\\nfix: put Python 3.8 or newer first on PATH")
+"""
 
 
 def compose(step: str, params: Mapping[str, Any]) -> str:
@@ -27,7 +34,7 @@ def compose(step: str, params: Mapping[str, Any]) -> str:
     values = json.dumps(params, indent=1, sort_keys=True, ensure_ascii=True).replace("'", "\\u0027")
     sources = [(ROOT / source).read_text(encoding="utf-8") for source in SOURCES[step]]
     code = "\n".join(ONE_LINE_DOCSTRING.sub("", OUR_IMPORT.sub("", source)) for source in sources)
-    return f"import json\nimport sys\n\nPARAMS = json.loads(r'''{values}''')\n\n{code}\n\nsys.exit(main(PARAMS))\n"
+    return f"{HEAD}\nPARAMS = json.loads(r'''{values}''')\n\n{code}\n\nsys.exit(main(PARAMS))\n"
 
 
 def local_step(

@@ -7,13 +7,16 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, count, owned, reading, tolerations
+from components.choices import OURS, GpuChoices, count, owned, reading, tolerations
 from components.local_step import local_step
 from decide import defaults
 from decide.ownership import Owner
-from decide.slots import Slot, slots
+from decide.slots import Slot, room_beside, slots
 
 LABEL = "gpu-ready/check"
+PROVES = "gpu-ready/proves"
+SHORTEST_ROOM = 12
+ENGINE_GRACE = 300  # a last look at a slow API server may take minutes; the gate has the better words
 NOT_AWAITED = {"pulumi.com/skipAwait": "true", "pulumi.com/replaceUnready": "true"}
 """The provider's own waiting gives no reason, the gate does. A Job without success is made afresh by the next up."""
 SMI = """\
@@ -35,6 +38,8 @@ class GpuValidationArgs(TypedDict):
     """Labels of the GPU nodes where their names are not known; one Job tests one of them."""
     gpu: NotRequired[GpuChoices]
     """Who brings what; the gate names the right place to look."""
+    proves: NotRequired[str]
+    """Whatever the proof is about, as a short text: when it changes, the Jobs run again."""
     gpus: NotRequired[int]
     """Cards that each Job asks for. Default: 1"""
     timeout_seconds: NotRequired[int]
@@ -60,18 +65,18 @@ class GpuValidation(pulumi.ComponentResource):
             f"{name}-namespace",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
                 name=defaults.VALIDATION_NAMESPACE,
-                labels={"pod-security.kubernetes.io/enforce": "restricted"},
+                labels={"pod-security.kubernetes.io/enforce": "restricted", **OURS},
             ),
             opts=here,
         )
-        chosen = slots(args.get("nodes") or [])
+        chosen = slots(args.get("nodes") or [], room_for_nodes(name))
         jobs = [self._job(name, slot, args, namespace) for slot in chosen]
         params = gate_params(args, list(zip(chosen, [job.metadata.name for job in jobs], strict=True)))
         self.report = local_step(
             f"{name}-gate",
             "gate",
             params,
-            params["timeout_seconds"] + 60,
+            params["timeout_seconds"] + ENGINE_GRACE,
             ResourceOptions(parent=self, depends_on=jobs),
         )
         self.register_outputs({"report": self.report})
@@ -89,11 +94,22 @@ class GpuValidation(pulumi.ComponentResource):
                 backoff_limit=0,
                 active_deadline_seconds=time_limit(args) + 120,  # the gate speaks first, while the pod is still there
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
-                    metadata=kubernetes.meta.v1.ObjectMetaArgs(labels=labels), spec=pod_spec(slot, args)
+                    metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                        labels=labels, annotations={PROVES: args.get("proves") or ""}
+                    ),
+                    spec=pod_spec(slot, args),
                 ),
             ),
             opts=ResourceOptions(parent=self, delete_before_replace=True),
         )
+
+
+def room_for_nodes(name: str) -> int:
+    """How long the node's part of a Job's name may be; a component's name may not leave too little."""
+    room = room_beside(name)
+    if room < SHORTEST_ROOM:
+        raise ValueError(f"the name {name!r} is {SHORTEST_ROOM - room} characters too long: Job names end at 63")
+    return room
 
 
 def pod_spec(slot: Slot, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpecArgs:

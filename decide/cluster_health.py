@@ -107,7 +107,7 @@ def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     operand = first_bad_operand(snapshot, wish)
     if kept_away:
         return worst(list(kept_away))
-    if operand and operand.hopeless:
+    if operand:
         return operand
     return worst([not_advertised(snapshot, wish, node) for node in without])
 

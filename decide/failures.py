@@ -41,6 +41,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      "declare it: gpu.runtimeClass: external; or delete it"),
     ("CFG-7", "ownership", "gpu.runtimeClass is external, but there is none of that name",
      "set gpu.runtimeClass: ours, or create it"),
+    ("CFG-8", "ownership", "a namespace that this stack would make is here already and is not ours",
+     "remove it: kubectl delete namespace NAME; or choose another: gpu.operator.namespace"),
     ("DRV-1", "driver", "driver packages were updated while the old kernel module is still loaded",
      "drain and reboot the node, then hold the nvidia packages", (r"Driver/library version mismatch",)),
     ("DRV-5", "driver", "Secure Boot refuses the kernel module",

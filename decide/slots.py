@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from decide import defaults
 
-LONGEST = 40  # a Job's name becomes a label value of at most 63 characters, with our prefix and a random suffix
+LONGEST = 63  # a Job's name becomes a label value
+SUFFIX = 9  # a dash and eight random characters, from the engine's automatic naming
+ROOM = 39  # what is left beside the usual name of the component
 
 
 class Slot(NamedTuple):
@@ -17,18 +19,23 @@ class Slot(NamedTuple):
     node: str | None
 
 
-def slots(nodes: Sequence[str]) -> list[Slot]:
+def room_beside(component: str) -> int:
+    """How long the short name of a node may be in the name of a Job of this component."""
+    return LONGEST - SUFFIX - len(component) - 1
+
+
+def slots(nodes: Sequence[str], room: int = ROOM) -> list[Slot]:
     """A Job per declared node; without declared nodes one Job for whichever node the selector finds."""
-    return [Slot(short_name(node), node) for node in nodes] or [Slot("any", None)]
+    return [Slot(short_name(node, room), node) for node in nodes] or [Slot("any", None)]
 
 
-def short_name(node: str) -> str:
+def short_name(node: str, room: int = ROOM) -> str:
     """The node's name as part of an object name: unchanged if it fits, else shortened and still distinct."""
     plain = re.sub(r"[^a-z0-9-]", "-", node.lower())
-    if plain == node and len(node) <= LONGEST:
+    if plain == node and len(node) <= room:
         return node
     digest = hashlib.sha256(node.encode()).hexdigest()[:6]
-    return f"{plain[: LONGEST - 7].strip('-')}-{digest}"
+    return f"{plain[: room - 7].strip('-')}-{digest}"
 
 
 def workload_selector(declared: Mapping[str, str], installs: bool) -> dict[str, str]:

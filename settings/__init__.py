@@ -1,6 +1,7 @@
 """What the user wants: `parse` turns the config into Settings, or lists every fault at once."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Settings(Config):
         operator = self.gpu.operator
         return {
             "gpu": self._choices(),
-            "operator_version": operator.version,
+            **({"operator_version": operator.version} if operator.version else {}),
             "operator_timeout_seconds": operator.timeout_seconds,
             "remove_crds": operator.remove_crds,
             "values": dict(operator.values),
@@ -58,6 +59,7 @@ class Settings(Config):
             "context": nodes.context,
             **self._which_nodes(),
             "gpu": self._choices(),
+            "proves": self._proves(),
             "gpus": wish.gpus,
             "timeout_seconds": wish.timeout_seconds,
             "poll_seconds": wish.poll_seconds,
@@ -66,13 +68,22 @@ class Settings(Config):
         }
 
     @property
+    def _version(self) -> str:
+        return self.gpu.operator.version or defaults.OPERATOR_VERSION
+
+    def _proves(self) -> str:
+        """A digest of what the stack makes: when it changes, the proof has to be made anew."""
+        about = json.dumps(self.stack_args(), sort_keys=True)
+        return hashlib.sha256(about.encode()).hexdigest()[:12]
+
+    @property
     def installs(self) -> bool:
         """Whether the operator is ours."""
         return self.ownership.plugin.owner is Owner.OPERATOR
 
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
-        return remainder(self.installs, self.gpu.operator.remove_crds, self.gpu.operator.version)
+        return remainder(self.installs, self.gpu.operator.remove_crds, self._version)
 
     def first_workload(self) -> str:
         """A Pod to copy."""

@@ -85,11 +85,12 @@ class Operator:
         "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it.",
         "install",
     )
-    version: str = setting(
+    version: str | None = setting(
         Choice(defaults.OPERATOR_VERSIONS),
         f"version: {defaults.OPERATOR_VERSION}",
-        f"Version of the chart: {', '.join(defaults.OPERATOR_VERSIONS)}.",
-        defaults.OPERATOR_VERSION,
+        f"Version of the chart: {', '.join(defaults.OPERATOR_VERSIONS)}. Without it a running operator is never moved.",
+        None,
+        f"{defaults.OPERATOR_VERSION} at the first install",
     )
     namespace: str = setting(
         Text("the name of a namespace", NAMESPACE, 63),

@@ -87,7 +87,7 @@ def helm_values(config: Config, _: Given) -> Iterator[Fault]:
         return
     decided = decision(config)
     owners = decided if isinstance(decided, Ownership) else None
-    for fault in user_values.faults(operator.values, operator.version, owners):
+    for fault in user_values.faults(operator.values, operator.version or defaults.OPERATOR_VERSION, owners):
         yield Fault(f"gpu.operator.values.{fault.path}", fault.problem, fault.fix, FIX)
 
 

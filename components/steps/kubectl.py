@@ -108,7 +108,8 @@ def by_kind(found: List[Any]) -> Dict[str, Any]:
 
 def say(line: str) -> None:
     """A line of progress for whoever watches."""
-    sys.stderr.write(line + "\n")
+    # Whatever the terminal speaks: other bytes would end the program of the real engine.
+    sys.stderr.write(line.encode("ascii", "backslashreplace").decode() + "\n")
     sys.stderr.flush()
 
 

@@ -18,6 +18,7 @@ from decide.reading import (
     labels_of,
     list_at,
     map_at,
+    matches,
     name_of,
     space_of,
     text_at,
@@ -67,7 +68,17 @@ def look_once(params: Obj) -> Dict[str, Any]:
 def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Every fault, so that all of them are known at once."""
     operator = operator_faults(snapshot, params)
-    return node_faults(snapshot, params) + operator + class_faults(snapshot, params, bool(operator))
+    spaces = [] if operator else space_faults(snapshot, params)
+    return node_faults(snapshot, params) + operator + class_faults(snapshot, params, bool(operator)) + spaces
+
+
+def space_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
+    """Namespaces that will be made, and that somebody else has made already."""
+    there = {name_of(one): labels_of(one) for one in list_at(snapshot, "namespaces")}
+    taken = [name for name in params["makes"] if name in there and not matches(there[name], OURS)]
+    fix = "remove it: kubectl delete namespace {}; or choose another: gpu.operator.namespace"
+    problem = "namespace {} is here already and is not ours"
+    return [broken("CFG-8", problem.format(name), fix=fix.format(name)) for name in taken]
 
 
 def node_faults(snapshot: Obj, params: Obj) -> List[Verdict]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.cluster.store import ApiError, Cluster, Object
 
+LONGEST_LABEL = 63
 _LABEL = "pod-security.kubernetes.io/enforce"
 _BASELINE_CAPABILITIES = {
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
@@ -19,10 +20,20 @@ def admit(cluster: Cluster, obj: Object) -> None:
     if obj["kind"] == "Namespace":
         obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
         obj["status"] = {"phase": "Active"}
+    if obj["kind"] == "Job":
+        _check_job_name(obj)
     if obj["kind"] == "Pod":
         obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
         _check_runtime_class(cluster, obj)
         _check_security(cluster, obj)
+
+
+def _check_job_name(job: Object) -> None:
+    """A Job's name becomes a label of its pods."""
+    name = str(job["metadata"].get("name", ""))
+    if len(name) > LONGEST_LABEL:
+        why = f'spec.template.labels: Invalid value: "{name}": must be no more than {LONGEST_LABEL} characters'
+        raise ApiError("Invalid", f'Job.batch "{name}" is invalid: {why}')
 
 
 def _forbidden(pod: Object, why: str) -> ApiError:

@@ -26,6 +26,7 @@ def wish(*nodes: str, gpus: int = 1, **more: Any) -> Object:
         "tolerations": [{"key": RESOURCE, "operator": "Exists"}],
         "resource": RESOURCE,
         "operator": {"mode": "install", "release": "gpu-operator", "namespace": OPERATOR},
+        "makes": [OPERATOR, OURS],
         "runtime_class": {"name": "nvidia", "owner": "operator"},
         "driver": {"owner": "host"},
         "toolkit": {"owner": "host"},
@@ -42,7 +43,8 @@ def wish(*nodes: str, gpus: int = 1, **more: Any) -> Object:
 def external(**more: Any) -> Object:
     """The wish of somebody who has an operator or a plugin already."""
     operator = {"mode": "external", "release": "gpu-operator", "namespace": OPERATOR}
-    return wish(operator=operator, runtime_class={"name": "nvidia", "owner": "external"}, **more)
+    changed: Object = {"makes": [OURS], "runtime_class": {"name": "nvidia", "owner": "external"}}
+    return wish(operator=operator, **changed, **more)
 
 
 def by_labels(**labels: str) -> Object:

@@ -286,3 +286,16 @@ def test_what_waiting_does_not_mend_is_refused_at_once(
     assert look.main(wish()) == 3
     assert clock.now == 0
     assert capsys.readouterr().err.splitlines()[-1].startswith("fix: grant it get and list on")
+
+
+def test_a_namespace_that_somebody_else_has_made_is_refused_before_ours_collides_with_it() -> None:
+    fault = only(cluster(namespaces=[named("gpu-ready")]))
+    assert (fault.id, fault.problem) == ("CFG-8", "namespace gpu-ready is here already and is not ours")
+    assert "kubectl delete namespace gpu-ready" in fault.fix
+
+
+def test_a_namespace_with_our_mark_is_ours() -> None:
+    assert (
+        ids(cluster(namespaces=[named("gpu-ready", labels=dict(MARKED)), named("gpu-operator", labels=dict(MARKED))]))
+        == []
+    )

@@ -156,3 +156,27 @@ def test_a_lost_node_is_named_by_the_gate_and_the_job_is_made_afresh_when_it_is_
 
     assert green.exit == 0
     assert jobs.isdisjoint({one["id"] for one in green.resources if one["type"].endswith(":Job")})
+
+
+def test_a_changed_operator_is_proven_anew(house: House) -> None:
+    def proves(**operator: Any) -> set[str]:
+        config = {**CONFIG, "gpu": {**CONFIG["gpu"], "operator": {"mode": "install", **operator}}}
+        jobs = house.run("preview", config).all("Job")
+        return {one.plain["spec"]["template"]["metadata"]["annotations"]["gpu-ready/proves"] for one in jobs}
+
+    same, again, newer = proves(version="v26.3.3"), proves(version="v26.3.3"), proves(version="v26.7.0")
+    assert (len(same), same == again, same == newer) == (1, True, False)
+
+
+def test_a_stack_without_a_version_never_moves_the_operator_that_it_has(house: House) -> None:
+    def ignores(**operator: Any) -> list[str]:
+        config = {**CONFIG, "gpu": {**CONFIG["gpu"], "operator": {"mode": "install", **operator}}}
+        return list(house.run("preview", config).one("Release").new.ignore_changes)
+
+    assert ignores() == ["version"]
+    assert ignores(version="v26.3.3") == []
+
+
+def test_without_validation_the_report_says_so(house: House) -> None:
+    shown = house.run("preview", {**CONFIG, "validation": {"enabled": False}})
+    assert shown.outputs["report"] == {"ready": None, "why": "validation.enabled is false"}

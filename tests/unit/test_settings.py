@@ -58,7 +58,7 @@ def test_the_smallest_config_gets_all_defaults() -> None:
     wish = settings.parse({"target": "cluster", "cluster": {"context": "home", "nodes": ["gpu-1"]}})
 
     assert wish.cluster.kubeconfig == "~/.kube/config"
-    assert (wish.gpu.operator.mode, wish.gpu.operator.version) == ("install", defaults.OPERATOR_VERSION)
+    assert (wish.gpu.operator.mode, wish.gpu.operator.version) == ("install", None)
     assert wish.gpu.operator.remove_crds is False
     assert wish.validation.timeout_seconds == defaults.VALIDATION_TIMEOUT_SECONDS
     assert wish.ownership.plugin.owner is Owner.OPERATOR

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decide.slots import LONGEST, Slot, short_name, slots, workload_selector
+from decide.slots import ROOM, Slot, room_beside, short_name, slots, workload_selector
 
 NODE = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", fullmatch=True)
 
@@ -19,7 +20,7 @@ def test_each_declared_node_has_a_job_and_a_selector_has_one() -> None:
 
 def test_a_short_plain_name_stays_as_it_is() -> None:
     assert short_name("gpu-1") == "gpu-1"
-    assert short_name("a" * LONGEST) == "a" * LONGEST
+    assert short_name("a" * ROOM) == "a" * ROOM
 
 
 def test_dots_and_length_are_replaced_by_a_digest() -> None:
@@ -39,10 +40,19 @@ def test_a_workload_finds_nodes_by_the_declared_labels_else_by_those_of_our_oper
 def test_every_name_of_a_node_becomes_a_name_of_an_object(node: str) -> None:
     short = short_name(node)
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", short)
-    assert len(short) <= LONGEST
+    assert len(short) <= ROOM
 
 
 @settings(max_examples=20)
 @given(st.lists(NODE, min_size=2, max_size=6, unique=True))
 def test_no_two_nodes_share_a_name(nodes: list[str]) -> None:
     assert len({slot.name for slot in slots(nodes)}) == len(nodes)
+
+
+@pytest.mark.parametrize(
+    "node", ["ip-10-0-1-23.eu-central-1.compute.internal", "n" * 253, "gke-pool-1-abcdef-xyz.c.a-project.internal"]
+)
+@pytest.mark.parametrize("component", ["gpu-validation", "v", "a-rather-long-name-of-a-component"])
+def test_the_whole_name_of_a_job_fits_into_a_label(component: str, node: str) -> None:
+    (slot,) = slots([node], room_beside(component))
+    assert len(f"{component}-{slot.name}-12345678") <= 63
