@@ -93,7 +93,7 @@ CHILD = """
     from lab.state import FileStore
 
     def program():
-        slow = Command("slow", create="echo begun > begun; while [ ! -e go ]; do sleep 0.01; done; echo done",
+        slow = Command("slow", create="echo begun > begun; while [ ! -e go ] && [ ! -e end ]; do sleep 0.01; done; echo done",
                        opts=Opt(depends_on=[Command("first", create="echo first")]))
         Command("after", create="echo after", opts=Opt(depends_on=[slow]))
 
@@ -106,7 +106,9 @@ CHILD = """
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", textwrap.dedent(CHILD)]
+    # A shell's background job hands on an ignored SIGINT; a person's terminal does not.
+    listens = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", listens + textwrap.dedent(CHILD)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, start_new_session=True)
 
@@ -122,7 +124,8 @@ def wait_for(path: Path) -> None:
 def test_ctrl_c_in_a_real_process_leaves_a_state_to_go_on_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: int
 ) -> None:
-    with start(tmp_path) as child:
+    child = start(tmp_path)
+    try:
         wait_for(tmp_path / "begun")
         for _ in range(signals):
             os.killpg(child.pid, signal.SIGINT)
@@ -130,6 +133,10 @@ def test_ctrl_c_in_a_real_process_leaves_a_state_to_go_on_from(
         if signals == 1:
             (tmp_path / "go").touch()
         said, _ = child.communicate(timeout=20)
+    finally:
+        (tmp_path / "end").touch()  # so that no script of a failed test goes on for ever
+        child.kill()
+        child.wait()
     assert said.strip() == f"1 ['first', 'slow'] {signals - 1}"
     names = {entry["urn"].rpartition("::")[2] for entry in FileStore(tmp_path / "state.json").load()["resources"]}
     assert ("first" in names, "slow" in names) == (True, signals == 1)
