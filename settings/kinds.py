@@ -98,6 +98,8 @@ class FilePath(Text):
         """A path as it was written."""
         if isinstance(given, str) and ("\n" in given or given.lstrip().startswith(("apiVersion", "{"))):
             return place.wrong("a path belongs here, not the content of the file")
+        if isinstance(given, str) and "$" in given:
+            return place.wrong("variables are not expanded here, nor is KUBECONFIG read; write the path, ~ is fine")
         return super().read(given, place)
 
 

@@ -170,6 +170,8 @@ class Cluster:
         for kind in [name for name in self.data["objects"] if _kind(name).namespaced]:
             for obj in self.list(kind, namespace):
                 self.remove(obj)
+        for release in [key for key in self.data["releases"] if key.startswith(f"{namespace}/")]:
+            del self.data["releases"][release]  # Helm's record is a Secret in there
 
     def _drop_kind(self, crd: str) -> None:
         for kind in [kind for kind in KINDS.values() if kind.crd == crd]:

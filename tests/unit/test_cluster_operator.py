@@ -380,3 +380,11 @@ def test_an_operator_that_is_there_from_the_start_is_ready_and_older_than_the_re
     assert policy(made)["metadata"]["creationTimestamp"] == "2026-01-01T09:00:00Z"
     assert find(made, "RuntimeClass", "nvidia")
     assert gpus(made) == "1"
+
+
+def test_a_release_is_forgotten_with_its_namespace(tmp_path: Path) -> None:
+    made = ready_world(tmp_path)
+    with made.open() as cluster:
+        assert cluster.release("gpu-operator", "gpu-operator") is not None
+        cluster.delete("Namespace", "gpu-operator")
+        assert cluster.release("gpu-operator", "gpu-operator") is None

@@ -93,7 +93,8 @@ CHILD = """
     from lab.state import FileStore
 
     def program():
-        slow = Command("slow", create="echo begun > begun; while [ ! -e go ] && [ ! -e end ]; do sleep 0.01; done; echo done",
+        wait = "while [ ! -e go ] && [ ! -e end ]; do sleep 0.01; done"
+        slow = Command("slow", create=f"echo begun > begun; {wait}; echo done",
                        opts=Opt(depends_on=[Command("first", create="echo first")]))
         Command("after", create="echo after", opts=Opt(depends_on=[slow]))
 

@@ -488,3 +488,9 @@ def test_what_destroy_leaves_follows_from_who_installed_the_operator() -> None:
         False,
     ]
     assert theirs.remainder() == []
+
+
+@pytest.mark.parametrize("path", ["$HOME/.kube/config", "${KUBECONFIG}"])
+def test_a_kubeconfig_with_a_variable_in_it_is_refused_because_nobody_expands_it(path: str) -> None:
+    with pytest.raises(settings.SettingsError, match="variables are not expanded here"):
+        settings.parse(config(cluster__kubeconfig=path))
