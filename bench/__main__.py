@@ -9,7 +9,7 @@ from bench import engine, start
 def main() -> int:
     """Both figures, the quick one last."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="of each kind; the median counts (default 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="of each kind (default 5)")
     rounds = parser.parse_args().rounds
     fine = start.report(start.measure(rounds))
     print()
