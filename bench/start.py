@@ -72,7 +72,7 @@ def measure(rounds: int) -> Costs:
 
 
 def ratio(costs: Costs, kind: str, what: str) -> tuple[float, float, float]:
-    """Best imports, best preview, and their ratio: neighbors on the machine only ever add, so the least is the truest."""
+    """Best imports, best preview, their ratio: neighbors on the machine only ever add, so the least is the truest."""
     imports, preview = (min(getattr(cost, what) for cost in costs[kind, name]) for name in COMMANDS)
     return imports, preview, preview / imports
 

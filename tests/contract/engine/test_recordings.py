@@ -17,6 +17,7 @@ import pytest
 from lab.engine import Engine, Result
 from lab.providers.command import CommandProvider
 from lab.state import MemoryStore
+from tests.contract.engine.thing import ThingProvider
 
 HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("ENGINE_RECORDINGS", HERE)).absolute()
@@ -63,7 +64,7 @@ class Run:
         return self.recorded(result)
 
     def engine(self) -> Engine:
-        return Engine(self.name, "dev", self.store, [CommandProvider()], one_thread=True)
+        return Engine(self.name, "dev", self.store, [CommandProvider(), ThingProvider()], one_thread=True)
 
     def program(self) -> None:
         runpy.run_path(str(FOLDER / "scenarios" / f"{self.name}.py"), run_name="__main__")
