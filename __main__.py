@@ -1,5 +1,7 @@
 """The whole story: settings -> who owns what -> GPU nodes -> the stack on them -> the proof -> exports."""
 
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
@@ -29,26 +31,27 @@ except settings.SettingsError as faults:
 for line in wish.ownership.lines():
     pulumi.log.info(line)
 
+nodes: Any  # whichever kind: a GpuNodes
 match wish.target:
     case "cluster":
         from components.existing import ExistingGpuNodes
 
         nodes = ExistingGpuNodes("nodes", wish.nodes_args())
+    case "bareMetal":
+        from components.bare_metal import BareMetalGpuNodes
 
-cluster = kubernetes.Provider(
-    "cluster", kubeconfig=nodes.kubeconfig, context=nodes.context, cluster_identifier=nodes.context
-)
+        nodes = BareMetalGpuNodes("nodes", wish.nodes_args(pulumi.Config().get_secret))
+
+cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
 on_cluster = ResourceOptions(provider=cluster, depends_on=[nodes])
-stack = GpuStack("gpu-stack", wish.stack_args(), on_cluster)
-
+stack = GpuStack("gpu-stack", wish.stack_args(nodes), on_cluster)
+report: Any = {"ready": None, "why": "validation.enabled is false"}
 if wish.validation.enabled:
     # Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
     after_all = ResourceOptions(provider=cluster, depends_on=[nodes, stack])
-    proof = GpuValidation("gpu-validation", wish.validation_args(nodes), after_all)
-    pulumi.export("report", proof.report)
-else:
-    pulumi.export("report", {"ready": None, "why": "validation.enabled is false"})
+    report = GpuValidation("gpu-validation", wish.validation_args(nodes), after_all).report
 
+pulumi.export("report", report)
 pulumi.export("node_selector", nodes.node_selector)
 pulumi.export("runtime_class", stack.runtime_class)
 pulumi.export("resource_name", stack.resource_name)

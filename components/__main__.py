@@ -7,11 +7,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pulumi.provider.experimental import component_provider_host
 
+from components.bare_metal import BareMetalGpuNodes
 from components.existing import ExistingGpuNodes
 from components.gpu_stack import GpuStack
 from components.validation import GpuValidation
 
-COMPONENTS = [ExistingGpuNodes, GpuStack, GpuValidation]
+COMPONENTS = [BareMetalGpuNodes, ExistingGpuNodes, GpuStack, GpuValidation]
 
 if __name__ == "__main__":
     component_provider_host(components=COMPONENTS, name="gpu-ready")

@@ -46,6 +46,7 @@ class ExistingGpuNodes(pulumi.ComponentResource):
             raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector`, not both and not neither")
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
         self.context = pulumi.Output.from_input(args["context"])
+        self.node_of_host: dict[str, pulumi.Output[str]] = {}
         installs = owned(gpu).plugin.owner is Owner.OPERATOR
         self.node_selector = pulumi.Output.from_input(workload_selector(selector, installs))
         params = {

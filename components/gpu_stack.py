@@ -14,6 +14,8 @@ from decide.ownership import Owner, Ownership
 PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged", **OURS}
 """Driver and toolkit containers change their host; where Pod Security is enforced, the namespace has to admit that."""
 
+HOST_LABEL = "gpu-ready/host"
+
 
 class GpuStackArgs(TypedDict):
     """Who brings what, and with which operator."""
@@ -26,6 +28,8 @@ class GpuStackArgs(TypedDict):
     """How long Helm may take for its hooks; readiness is judged by the gate."""
     remove_crds: NotRequired[bool]
     """Whether destroy takes the operator's custom resource definitions away too. Default: no"""
+    hosts: NotRequired[dict[str, pulumi.Input[str]]]
+    """Node of each host that this program knows by a name of its own; the node gets it as label `gpu-ready/host`."""
     values: NotRequired[dict[str, Any]]
     """Helm values beside those that follow from who brings what; merged last, checked against the chart's keys."""
 
@@ -52,6 +56,8 @@ class GpuStack(pulumi.ComponentResource):
             self._operator(name, gpu, args, who, known_version(version))
         if who.runtime_class.owner is Owner.US:
             self._runtime_class(name)
+        for host, node in (args.get("hosts") or {}).items():
+            self._label(name, host, node)
         self.ownership = pulumi.Output.from_input(who.as_export())
         self.runtime_class = pulumi.Output.from_input(defaults.RUNTIME_CLASS)
         self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
@@ -93,6 +99,14 @@ class GpuStack(pulumi.ComponentResource):
             handler=defaults.RUNTIME_CLASS,
             # A handler cannot be changed in place, and the name is the interface.
             opts=ResourceOptions(parent=self, replace_on_changes=["handler"], delete_before_replace=True),
+        )
+
+    def _label(self, name: str, host: str, node: pulumi.Input[str]) -> None:
+        """A patch of one label: taken back, it leaves the node as it was, also where the node is gone."""
+        kubernetes.core.v1.NodePatch(
+            f"{name}-{host}",
+            metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(name=node, labels={HOST_LABEL: host}),
+            opts=ResourceOptions(parent=self),
         )
 
 

@@ -41,8 +41,15 @@ def local_step(
     name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[Any]:
     """Runs a step when its values or its text change; returns what it printed, parsed."""
+    return local_command(name, step, params, seconds, opts).stdout.apply(lambda text: json.loads(text) if text else {})
+
+
+def local_command(
+    name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
+) -> local.Command:
+    """The same as a resource, for whatever has to come after it."""
     limit = f"{seconds}s"
-    command = local.Command(
+    return local.Command(
         name,
         create=COMMAND,
         stdin=pulumi.Output.from_input(dict(params)).apply(lambda known: compose(step, known)),
@@ -52,4 +59,3 @@ def local_step(
             opts, pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit))
         ),
     )
-    return command.stdout.apply(lambda text: json.loads(text) if text else {})

@@ -1,5 +1,6 @@
 """What all kinds of GPU nodes have in common, as the cluster layer sees it."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import pulumi
@@ -11,3 +12,5 @@ class GpuNodes(Protocol):
     kubeconfig: pulumi.Output[str]
     context: pulumi.Output[str]
     node_selector: pulumi.Output[dict[str, str]]
+    node_of_host: Mapping[str, pulumi.Output[str]]
+    """Where hosts have names of their own: what exists is known by them, before their nodes are."""

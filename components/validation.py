@@ -34,6 +34,8 @@ class GpuValidationArgs(TypedDict):
     """Context of the kubeconfig."""
     nodes: NotRequired[list[str]]
     """Names of the GPU nodes; each gets a Job."""
+    hosts: NotRequired[dict[str, pulumi.Input[str]]]
+    """Node of each host, where hosts are known by names of their own; each gets a Job."""
     node_selector: NotRequired[dict[str, str]]
     """Labels of the GPU nodes where their names are not known; one Job tests one of them."""
     gpu: NotRequired[GpuChoices]
@@ -69,7 +71,7 @@ class GpuValidation(pulumi.ComponentResource):
             ),
             opts=here,
         )
-        chosen = slots(args.get("nodes") or [], room_for_nodes(name))
+        chosen = job_slots(args, room_for_nodes(name))
         jobs = [self._job(name, slot, args, namespace) for slot in chosen]
         params = gate_params(args, list(zip(chosen, [job.metadata.name for job in jobs], strict=True)))
         self.report = local_step(
@@ -102,6 +104,13 @@ class GpuValidation(pulumi.ComponentResource):
             ),
             opts=ResourceOptions(parent=self, delete_before_replace=True),
         )
+
+
+def job_slots(args: GpuValidationArgs, room: int) -> list[Slot]:
+    """A Job per host, by the host's own name, which is known before its node is; one per node; else one for all."""
+    hosts = args.get("hosts") or {}
+    found = slots([*hosts, *(args.get("nodes") or [])], room)
+    return [slot._replace(node=hosts.get(slot.node, slot.node)) for slot in found]
 
 
 def room_for_nodes(name: str) -> int:
@@ -145,7 +154,7 @@ def pod_spec(slot: Slot, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpecA
     )
 
 
-def on_node(node: str) -> kubernetes.core.v1.AffinityArgs:
+def on_node(node: pulumi.Input[str]) -> kubernetes.core.v1.AffinityArgs:
     """This node and no other, by its name: the hostname label may say something else."""
     core = kubernetes.core.v1
     field = core.NodeSelectorRequirementArgs(key="metadata.name", operator="In", values=[node])
@@ -168,7 +177,7 @@ def gate_params(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[st
     gpus = count("gpus", args.get("gpus", 1))
     return {
         **reading(args.get("gpu") or {}, args["kubeconfig"], args["context"]),
-        "nodes": list(args.get("nodes") or []),
+        "nodes": [*(args.get("nodes") or []), *(args.get("hosts") or {}).values()],
         "node_selector": dict(args.get("node_selector") or {}),
         "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],
         "validation_namespace": defaults.VALIDATION_NAMESPACE,

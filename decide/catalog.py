@@ -1,5 +1,6 @@
 """What is known of cards: generation, memory, driver branches, kernel module flavour, MIG; each with its source."""
 
+import bisect
 from typing import NamedTuple
 
 OPEN, PROPRIETARY = "open", "proprietary"
@@ -35,6 +36,8 @@ class Card(NamedTuple):
 GENERATIONS: dict[str, Generation] = {
     one.name: one
     for one in (
+        Generation("Kepler", None, 470, (PROPRIETARY,)),
+        Generation("Maxwell", None, 580, (PROPRIETARY,)),
         Generation("Pascal", None, 580, (PROPRIETARY,)),
         Generation("Volta", None, 580, (PROPRIETARY,)),
         Generation("Turing", None, None, (OPEN, PROPRIETARY)),
@@ -43,6 +46,79 @@ GENERATIONS: dict[str, Generation] = {
         Generation("Hopper", None, None, (OPEN, PROPRIETARY)),
         Generation("Blackwell", 570, None, (OPEN,)),
     )
+}
+
+
+class Branch(NamedTuple):
+    """A driver branch that is installed, or why it is not."""
+
+    number: int
+    ended: str = ""
+    """When NVIDIA's fixes for it ended."""
+
+
+# Source: NVIDIA's data-center driver pages, November 2026. A branch that ended gets no fixes, not even for holes.
+BRANCHES: dict[int, Branch] = {
+    one.number: one
+    for one in (
+        Branch(470, "years ago"),
+        Branch(535, "in June 2026"),
+        Branch(550, "before 2026"),
+        Branch(570, "in February 2026"),
+        Branch(580),  # long-term support, until mid-2028
+        Branch(590, "when 595 came"),
+        Branch(595),  # production, until March 2027
+        Branch(610, "in August 2026"),
+        Branch(615),
+    )
+}
+SUPPORTED = tuple(number for number, one in BRANCHES.items() if not one.ended)
+
+# First and last PCI device id of vendor 10de, in order. Source: the PCI ID database of 22 August 2026, by the chip in
+# each name (GM: Maxwell, GP: Pascal, GV: Volta, TU: Turing, GA: Ampere, GH: Hopper, AD: Ada, GB: Blackwell); what lies
+# between two ranges is something else (audio, bridges, Tegra) or not known yet.
+RANGES: tuple[tuple[int, int, str], ...] = (
+    (0x0FC0, 0x103F, "Kepler"),
+    (0x1180, 0x11FF, "Kepler"),
+    (0x1280, 0x130B, "Kepler"),
+    (0x1340, 0x1436, "Maxwell"),
+    (0x15C2, 0x15FF, "Pascal"),
+    (0x1613, 0x1676, "Maxwell"),
+    (0x1725, 0x172F, "Pascal"),
+    (0x174D, 0x17FD, "Maxwell"),
+    (0x1B00, 0x1D56, "Pascal"),
+    (0x1D81, 0x1DF6, "Volta"),
+    (0x1E02, 0x1FF9, "Turing"),
+    (0x2080, 0x20FF, "Ampere"),
+    (0x2182, 0x21D1, "Turing"),
+    (0x2200, 0x223F, "Ampere"),
+    (0x2302, 0x23F0, "Hopper"),
+    (0x2414, 0x25FB, "Ampere"),
+    (0x2681, 0x28F8, "Ada"),
+    (0x2900, 0x2F58, "Blackwell"),
+    (0x3180, 0x3340, "Blackwell"),
+)
+
+# PCI device id -> product, for the cards below; the same database.
+PCI_IDS: dict[str, str] = {
+    "15f8": "Tesla-P100-PCIE-16GB",
+    "1db1": "Tesla-V100-SXM2-16GB",
+    "1db5": "Tesla-V100-SXM2-32GB",
+    "1eb8": "Tesla-T4",
+    "20b0": "NVIDIA-A100-SXM4-40GB",
+    "20b2": "NVIDIA-A100-SXM4-80GB",
+    "2237": "NVIDIA-A10G",
+    "2487": "NVIDIA-GeForce-RTX-3060",
+    "2503": "NVIDIA-GeForce-RTX-3060",
+    "2504": "NVIDIA-GeForce-RTX-3060",
+    "2204": "NVIDIA-GeForce-RTX-3090",
+    "27b8": "NVIDIA-L4",
+    "26b9": "NVIDIA-L40S",
+    "2786": "NVIDIA-GeForce-RTX-4070",
+    "2684": "NVIDIA-GeForce-RTX-4090",
+    "2330": "NVIDIA-H100-80GB-HBM3",
+    "2335": "NVIDIA-H200",
+    "2b85": "NVIDIA-GeForce-RTX-5090",
 }
 
 # Names and memory: as nvidia-smi and the labels of GPU feature discovery print them on such cards with a 5xx driver
@@ -78,5 +154,28 @@ def find(name: str) -> Card | None:
 
 def supports(card: Card, branch: int) -> bool:
     """Whether a driver branch (580, 595 ...) drives this card."""
-    generation = GENERATIONS[card.generation]
+    return drives(GENERATIONS[card.generation], branch)
+
+
+def generation_of(pci_id: str) -> Generation | None:
+    """The generation of a card on the bus (`10de:2786`), known or not by name."""
+    vendor, _, device = pci_id.lower().partition(":")
+    if vendor != "10de" or not device:
+        return None
+    number = int(device, 16)
+    first, last, name = RANGES[max(0, bisect.bisect_right(RANGES, (number, 0xFFFF, "")) - 1)]
+    return GENERATIONS[name] if first <= number <= last else None
+
+
+def name_of(pci_id: str) -> str:
+    """How a card on the bus is called: its name, or at least its generation and id."""
+    generation = generation_of(pci_id)
+    product = PCI_IDS.get(pci_id.lower().partition(":")[2], "") if generation else ""
+    if product:
+        return CARDS[product].name
+    return f"a card of the {generation.name} generation ({pci_id})" if generation else f"an unknown card ({pci_id})"
+
+
+def drives(generation: Generation, branch: int) -> bool:
+    """Whether a driver branch (580, 595 ...) drives the cards of a generation."""
     return (generation.first_branch or 0) <= branch <= (generation.last_branch or branch)

@@ -10,6 +10,14 @@ OPERATOR_VERSION = "v26.7.0"
 # Newest first. Each has its key list in `charts/`; older ones serve clusters that cannot move yet.
 OPERATOR_VERSIONS = ("v26.7.0", "v26.3.3", "v25.10.1", "v25.3.4")
 
+# Long-term support until mid-2028, and the last branch that drives Maxwell, Pascal and Volta.
+DRIVER_BRANCH = 580
+# First with a drop-in that containerd 2.x takes as it is; both checksums below were seen with its repository.
+TOOLKIT_VERSION = "1.20.0"
+TOOLKIT_FLOOR = "1.17.8"  # older ones let a container out (CVE-2025-23266, CVE-2025-23267)
+TOOLKIT_FOR_CONTAINERD_2 = "1.20.0"  # older ones leave out runtime_type in configurations of version 3
+CONTAINERD_OLDEST = "1.6"  # what Debian 12 has; nothing older was tried
+
 # Both ends of what the operator is tested on; every object that we send is checked against the schemas of both.
 KUBERNETES_OLDEST = "1.32"
 KUBERNETES_NEWEST = "1.36"
@@ -51,6 +59,28 @@ DISCOVERY_TOLERATIONS: tuple[dict[str, Any], ...] = (
     {"key": RESOURCE_NAME, "operator": "Exists", "effect": "NoSchedule"},
 )
 
+# Package repositories -------------------------------------------------------------------------------------------------
+
+# Independent of the distribution; old versions stay in it, so that an exact pin stays good. The checksum is that of the
+# key's file as it was served in November 2026.
+TOOLKIT_REPOSITORY = "https://nvidia.github.io/libnvidia-container/stable/deb/amd64 /"
+TOOLKIT_KEY_URL = "https://nvidia.github.io/libnvidia-container/gpgkey"
+TOOLKIT_KEY_SHA256 = "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"
+TOOLKIT_KEY_FINGERPRINT = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"  # of the key in that file
+
+# Debian's own archive has only branches that ended. The key lies in that package; Google's driver installer pins
+# the same checksum for Debian 12.
+CUDA_REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/ /"
+CUDA_KEY_URL = "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/cuda-keyring_1.1-1_all.deb"
+CUDA_KEY_SHA256 = "e7f219eab6fe4819cdb5c15b98233dc3420302d9c00883219cd3d896857cf48d"
+CUDA_KEY_FINGERPRINT = "EB693B3035CD5710E231E123A4B469963BF863CC"  # of the key in that package
+
+# Room on a host -------------------------------------------------------------------------------------------------------
+
+# Driver, toolkit, headers and their archives come to 2 GB at most; an own estimate with a margin.
+FREE_ROOT_MB = 3000
+FREE_BOOT_MB = 200  # a second kernel with its initramfs
+
 # Time ----------------------------------------------------------------------------------------------------------------
 
 # Helm waits only for hooks here (readiness is the gate's business); Pulumi's 300 s is short when a node pulls slowly.
@@ -68,3 +98,18 @@ LONGEST_POLL_SECONDS = 300
 
 VALIDATION_GPUS = 1  # one card proves the chain; more would wait for cards that other people use
 MOST_GPUS = 16  # the largest machine that a cloud rents (a2-megagpu-16g)
+
+# Hosts ---------------------------------------------------------------------------------------------------------------
+
+STEP_COMMAND = "sh -s"  # the script comes by stdin: in a command line it would stand in `ps`, and is limited to 128 KiB
+SSH_PORT = 22  # what sshd listens on unless told otherwise
+# Bare metal needs 20 to 30 minutes at worst (DGX class, memory training); a virtual machine is back in one.
+REBOOT_TIMEOUT_SECONDS = 1800
+# Six dials of 10 s: a sleeping router is forgiven, and a wrong key is not tried so often that fail2ban shuts the door.
+DIALS = {"dial_error_limit": 5, "per_dial_timeout": 10}
+# While a host is away each try shall end soon, because the error hook does the waiting.
+DIALS_WHILE_AWAY = {"dial_error_limit": 2, "per_dial_timeout": 2}
+LOCK_SECONDS = 1800  # unattended-upgrades may hold the locks of apt for half an hour
+MOST_TRIES = 95  # the engine asks an error hook at most 100 times
+SHORTEST_PAUSE_SECONDS = 5  # more often tells nothing new
+MATCH_SECONDS = 180  # after a reboot a kubelet needs a minute or two to report its new boot id

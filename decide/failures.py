@@ -1,7 +1,7 @@
 """The catalogue of known failures: id, layer, cause, fix, and the signs by which a text gives one away.
 
 An id is never given to something else, because people search for it. Only a gate meets CFG (the declaration does not
-fit the cluster), PLM-11 and on (kubectl, our Jobs), SCH-6 and on, CUDA-10 and on, DP-13, OP-18, TK-14.
+fit the cluster), HST-56, PLM-11 and on (kubectl, our Jobs), SCH-6 and on, CUDA-10 and on, DP-13, OP-18, TK-14.
 """
 
 import re
@@ -33,6 +33,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
     ("CFG-2", "nodes", "no node carries the declared labels",
      "correct cluster.nodeSelector, or label the nodes"),
     ("CFG-3", "nodes", "the node is not Ready", "mend the node first: kubectl describe node NODE"),
+    ("HST-56", "nodes", "no node of the cluster is this host, or more than one",
+     "name it: bareMetal.hosts: [{nodeName: ...}]; kubectl get nodes -o wide shows all"),
     ("CFG-4", "ownership", "there is a GPU operator or device plugin already; a second one would be installed",
      "set gpu.operator: external, or remove the one that is there"),
     ("CFG-5", "ownership", "gpu.operator is external, but nothing in the cluster hands out GPUs",

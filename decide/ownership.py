@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from decide.wording import shown
 
-TARGETS = ("cluster",)
-LATER_TARGETS = ("bareMetal", "gke", "aws")
+TARGETS = ("cluster", "bareMetal")
+LATER_TARGETS = ("gke", "aws")
+THESE = " and ".join(TARGETS)
 
 
 class Owner(str, Enum):
@@ -106,8 +107,37 @@ _BY_OPERATOR = {
     "runtime_class": "the operator makes RuntimeClass nvidia and overwrites any other of that name, so only it does",
 }
 
+
+def _on_hosts(setting: str, thing: str) -> Refusal:
+    return Refusal(
+        setting,
+        f"has no effect on hosts of target bareMetal: the {thing} is put on each host, or kept where one works",
+        f"leave {setting} out, and say it of the host: bareMetal.hosts: [{{{thing}: ...}}]; or target: cluster",
+    )
+
+
+_BY_US = {
+    "driver": Part(
+        Owner.HOST, "we install it on each host, or keep the one that works there; the operator builds none"
+    ),
+    "toolkit": Part(Owner.HOST, "we install it on each host and register it with containerd, or keep what is there"),
+}
+_OF_HOSTS: Mapping[str, Mapping[Any, Answer]] = {
+    "driver": {
+        None: _BY_US["driver"],
+        "operator": _on_hosts("gpu.driver", "driver"),
+        "preinstalled": _on_hosts("gpu.driver", "driver"),
+    },
+    "toolkit": {
+        None: _BY_US["toolkit"],
+        "operator": _on_hosts("gpu.toolkit", "toolkit"),
+        "preinstalled": _on_hosts("gpu.toolkit", "toolkit"),
+    },
+}
+_BY_THEIR_PLUGIN = Part(Owner.EXTERNAL, "the operator or plugin that is there already; the validation proves it")
+
 # (target, operator) -> thing -> what the user asked for (None: nothing) -> owner, or why not.
-RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
+_ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
     ("cluster", "install"): {
         "driver": {
             None: Part(Owner.OPERATOR, _BY_OPERATOR["driver"]),
@@ -151,8 +181,17 @@ RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
         },
     },
 }
+RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
+    **_ON_CLUSTERS,
+    ("bareMetal", "install"): {**_ON_CLUSTERS["cluster", "install"], **_OF_HOSTS},
+    ("bareMetal", "external"): {
+        **_ON_CLUSTERS["cluster", "external"],
+        **_OF_HOSTS,
+        "plugin": {None: _BY_THEIR_PLUGIN},
+    },
+}
 
-# Said when all of it is true.
+# Said when all of it is true, where others prepared the hosts.
 NOTES: tuple[tuple[Mapping[str, Owner], str], ...] = (
     (
         {"toolkit": Owner.HOST},
@@ -174,8 +213,9 @@ def decide(target: str, wish: Mapping[str, Any]) -> Decision:
         return refusals or (_not_a_choice("gpu.operator", operator, [mode for t, mode in RULES if t == target]),)
     answers = {thing: _answer(thing, choices, wish.get(thing)) for thing, choices in rules.items()}
     refused = tuple(answer for answer in answers.values() if isinstance(answer, Refusal))
+    notes = _notes(answers) if target == "cluster" else ()
     return refused or Ownership(
-        **{thing: answer for thing, answer in answers.items() if isinstance(answer, Part)}, notes=_notes(answers)
+        **{thing: answer for thing, answer in answers.items() if isinstance(answer, Part)}, notes=notes
     )
 
 
@@ -183,9 +223,7 @@ def _target_refusals(target: str) -> tuple[Refusal, ...]:
     if target in TARGETS:
         return ()
     if target in LATER_TARGETS:
-        return (
-            Refusal("target", f"{target} comes with a later release; this one has only cluster", "target: cluster"),
-        )
+        return (Refusal("target", f"{target} comes with a later release; this one has {THESE}", "target: cluster"),)
     return (_not_a_choice("target", target, list(TARGETS)),)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from decide import defaults
 
@@ -16,7 +16,7 @@ class Slot(NamedTuple):
     """One validation Job: its short name, and the node that it is meant for (none: any that the selector finds)."""
 
     name: str
-    node: str | None
+    node: Any  # a name, or where it is found out later an output of Pulumi
 
 
 def room_beside(component: str) -> int:

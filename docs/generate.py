@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from decide.failures import FAILURES
+from decide.host_failures import ALL
 from decide.ownership import LATER_TARGETS
 from decide.user_values import OWNED
 from settings import SECRETS
@@ -55,7 +55,8 @@ TAIL = """
 ## Secrets
 
 {secrets}: only ever encrypted (`pulumi config set --secret gpu-ready:{first}`),
-refused in clear. No target of this release reads them.
+refused in clear. Target `bareMetal` reads `sshPrivateKey` for ssh, which asks the ssh-agent without it, and
+`sshPassword` for ssh and for a sudo that wants one; nothing in this release reads the others.
 
 ## Not in this release
 
@@ -66,7 +67,7 @@ The targets {later}, and `monitoring`.
 TROUBLES = f"""\
 # Troubleshooting
 
-Generated from `decide/failures.py`; do not edit: `{AGAIN}`
+Generated from `decide/failures.py` and `decide/host_failures.py`; do not edit: `{AGAIN}`
 
 A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something
 else. When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the
@@ -79,7 +80,7 @@ error: noise of the engine, not a fault of the program.
 
 def troubles() -> str:
     """The text of docs/troubleshooting.md."""
-    known = sorted(FAILURES, key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
+    known = sorted(ALL, key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
     return TROUBLES + "".join(f"| {one.id} | {one.layer} | {one.cause} | {one.fix} |\n" for one in known)
 
 

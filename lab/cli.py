@@ -21,11 +21,14 @@ from lab.view import View, wrapped
 from lab.view_json import JsonView
 from lab.view_plain import PlainView
 
-DESCRIPTION = "Rehearses gpu-ready: the real program, a built-in engine, a simulated cluster. Nothing real is touched."
+DESCRIPTION = (
+    "Rehearses gpu-ready: the real program, a built-in engine, simulated hosts and cluster. Nothing real is touched."
+)
 EPILOG = """\
 STACK is a name in stacks/ or a path to a stack file.
 --set PATH=VALUE changes the config for this run: --set gpu.operator=external
---set world.PATH=VALUE turns a switch of the simulated world and stays: --set world.operator.fault=stuck
+--set world.PATH=VALUE turns a switch of the simulated world and stays: --set world.operator.fault=stuck,
+  --set world.hosts.tesla.ssh=silent, --set world.hosts.rtx.fault=containerd-refuses
 exit status: 0 fine, 1 failed, 2 wrong use
 """
 SPEED, WATCHED_SPEED = "GPU_READY_SPEED", 25.0

@@ -1,4 +1,4 @@
-"""`python -m lab.demo`: the whole product in six acts against a simulated cluster; each act checks itself."""
+"""`python -m lab.demo`: the whole product in seven acts against simulated hosts and a cluster; each checks itself."""
 
 from __future__ import annotations
 
@@ -54,24 +54,47 @@ def names(failure: str) -> Callable[[Outcome], bool]:
     return named
 
 
+def asked_nobody(outcome: Outcome) -> bool:
+    """It found everything as it should be, and did not even connect to a host."""
+    return changed_nothing(outcome) and outcome.document.get("contacts") == {}
+
+
+def gave_back(outcome: Outcome) -> bool:
+    """All was taken back: cluster and hosts, compared file by file with their start, but for what was announced."""
+    return made_something(outcome) and outcome.document.get("stays", {}).get("unexpected") in ([], ())
+
+
+UNASKED, UNASKED_NAMED = "bareMetal.hosts.1.reboot=never", "HST-64"
 BROKEN, NAMED = "validation.gpus=8", "SCH-1"
 ACTS = (
     Act(
         "preview",
-        "what would be made, and who owns driver, toolkit, device plugin and RuntimeClass",
+        "what would be made on each host and in the cluster, and who owns driver, toolkit, plugin and RuntimeClass",
         ("preview",),
         made_something,
         "the preview shows resources to create",
     ),
     Act(
+        "a host that must reboot, and may not",
+        f"with {UNASKED} the host tesla is refused before anything on it is changed: id, layer and fix",
+        ("up", "--yes", "--set", UNASKED),
+        names(UNASKED_NAMED),
+        f"up fails with {UNASKED_NAMED} and its fix",
+    ),
+    Act(
         "up",
-        "the gate waits for the operator, then proves on each node that CUDA runs; a workload to copy",
+        "drivers, toolkits and runtimes; tesla reboots and comes back with a new boot id; each host is found as its "
+        "node; then CUDA runs on both; a workload to copy",
         ("up", "--yes"),
         made_something,
         "up succeeds",
     ),
     Act(
-        "up again", "0 changes: nothing is run twice", ("up", "--yes"), changed_nothing, "the second up changes nothing"
+        "up again",
+        "0 changes: no script is run, no host is connected to",
+        ("up", "--yes"),
+        asked_nobody,
+        "the second up changes nothing and connects to no host",
     ),
     Act(
         "a broken one",
@@ -82,12 +105,18 @@ ACTS = (
     ),
     Act(
         "fixed",
-        "the setting is right again, and the same up is green",
+        "the setting is right again, and the same up is green; the hosts are not even asked",
         ("up", "--yes"),
         made_something,
         "up succeeds again",
     ),
-    Act("destroy", "all is taken back; what stays is named", ("destroy", "--yes"), made_something, "destroy succeeds"),
+    Act(
+        "destroy",
+        "all is taken back, on the hosts file by file; what stays is named",
+        ("destroy", "--yes"),
+        gave_back,
+        "destroy gives hosts and cluster back as they were",
+    ),
 )
 
 

@@ -65,11 +65,11 @@ class Operation:
 
     def _announced(self) -> Outcome:
         switched = self.session.turn_switches()
-        nodes = self.session.node_count()
-        self._say(view_report.header(nodes, self.session.secret_count))
+        nodes, hosts = self.session.node_count(), len(self.session.hosts())
+        self._say(view_report.header(nodes, self.session.secret_count, hosts))
         self._say(Line(line, "yellow") for line in switched)
         outcome = self._asked() if self.op in ASKS and not self.sure else self._carried_out()
-        simulated = f"{view_report.simulated(nodes)}; nothing real is touched"
+        simulated = f"{view_report.simulated(nodes, hosts)}; nothing real is touched"
         return Outcome(
             outcome.exit, {"simulated": simulated, **outcome.document}, outcome.error, outcome.changed, outcome.failures
         )
@@ -101,17 +101,17 @@ class Operation:
     def _carried_out(self) -> Outcome:
         result = self._operate(self.op)
         if result.exit == 0 and self.op == "up":
-            self._say_proof(result.outputs)
+            self._say_proof(result.outputs, view_report.hosts_of(result.resources))
         if result.exit == 0 and self.op == "destroy":
             left = self.session.remainder()
-            self._say(view_report.stays(left.expected, left.unexpected, left.switched))
+            self._say(view_report.stays(left.expected, left.unexpected, left.switched, left.hosts))
         if self.interrupts:
             self._say([Line(STOPPED, "yellow")])
         self._say([self._last_line(result)])
         return self._outcome(result)
 
-    def _say_proof(self, outputs: dict[str, Any]) -> None:
-        self._say(view_report.closing(outputs.get("report") or {}))
+    def _say_proof(self, outputs: dict[str, Any], hosts: dict[str, Any]) -> None:
+        self._say(view_report.closing(outputs.get("report") or {}, hosts))
         if not changed_count(self.summary):
             return
         self._say(view_report.workload(str(outputs.get("first_workload") or "")))
@@ -119,7 +119,8 @@ class Operation:
 
     def _outcome(self, result: Result) -> Outcome:
         stays = {"stays": asdict(self.session.remainder())} if self.op == "destroy" and result.exit == 0 else {}
-        document = {"stack": self.session.name, "outputs": result.outputs, **stays}
+        contacts = {"contacts": self.session.contacts} if self.session.hosts() else {}
+        document = {"stack": self.session.name, "outputs": result.outputs, **contacts, **stays}
         return Outcome(result.exit, document, "", changed_count(self.summary), tuple(result.errors))
 
     def _operate(self, op: Any) -> Result:
@@ -139,6 +140,7 @@ class Operation:
         counts = summary_text(summary, preview=summary.op == "preview") + (
             f", {self.failed} failed" if self.failed else ""
         )
+        counts += view_report.contacts(self.session.hosts(), self.session.contacts, summary.op)
         inside = self.session.simulated_seconds()
         return view_report.last(summary.op, self.session.name, ended, summary.seconds, counts, inside)
 
@@ -173,7 +175,8 @@ class Operation:
 
     def _state(self) -> Outcome:
         resources = self.session.resources()
-        self._say(view_report.header(self.session.node_count()) if resources else [])
+        hosts = len(self.session.hosts()) if resources else 0
+        self._say(view_report.header(self.session.node_count(), hosts=hosts) if resources else [])
         self._say(view_report.state_lines(resources))
         made = [item for item in resources if not is_default_provider(item["type"], named(item["urn"])[1])]
         count = f"{len(made)} resources" if resources else "nothing is there; `up` makes it"

@@ -9,7 +9,7 @@ import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,10 @@ from lab.events import Event, StepEvent, SummaryEvent
 from lab.stack_file import NAMESPACE, Loader, StackFile, WrongUse, read, split
 
 if TYPE_CHECKING:
-    from lab.cluster.world import World
+    from lab.cluster.clock import Clock
     from lab.engine import Engine, Operation, Result
     from lab.provider import Provider
+    from lab.world import WholeWorld
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "GPU_READY_LAB_DIR"
@@ -40,17 +41,17 @@ class Parts:
         except settings.SettingsError as faults:
             raise WrongUse(str(faults)) from None
 
-    def world(self, path: Path, speed: float) -> World:
+    def world(self, path: Path, speed: float) -> WholeWorld:
         """The simulated world that is kept there."""
-        from lab.cluster.world import World
+        from lab.world import WholeWorld
 
-        return World(path, speed)
+        return WholeWorld(path, speed)
 
-    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> World:
+    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> WholeWorld:
         """A world as described, kept there from now on."""
-        from lab.cluster.world import World
+        from lab.world import WholeWorld
 
-        return World.create(path, spec, speed)
+        return WholeWorld.create(path, spec, speed)
 
     def derived_world(self, wish: Any) -> dict[str, Any]:
         """A world that fits the settings, for a stack without one of its own."""
@@ -58,12 +59,13 @@ class Parts:
 
         return derive.world(wish)
 
-    def providers(self, world: World, root: Path) -> Sequence[Provider]:
+    def providers(self, world: WholeWorld, root: Path) -> Sequence[Provider]:
         """What stands behind the resource types."""
         from lab.providers.command import CommandProvider
         from lab.providers.kubernetes import KubernetesProvider
 
-        return [CommandProvider(env=world.env(), cwd=str(root)), KubernetesProvider(world)]
+        commands = CommandProvider(env=world.env(), cwd=str(root), remote=world.remote_commands())
+        return [commands, KubernetesProvider(world)]
 
 
 class UnreadableWorldError(Exception):
@@ -76,6 +78,8 @@ class Remainder:
 
     expected: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+    hosts: Mapping[str, int] = field(default_factory=dict)
+    """Hosts that are as they were, and how many things were compared."""
     switched: bool = False
     """Whether the user turned switches of the world meanwhile: those differences are not ours."""
 
@@ -97,16 +101,18 @@ class Session:
         self.name = self.stack.name
         self.folder = Path(os.environ.get(FOLDER) or root / ".lab") / self.name
         self.engine: Engine | None = None
-        self._began = self._clock()
+        self.contacts: dict[str, Any] = {}
+        """How often each host was dialed and given a script by the last operation; empty when none was."""
+        self._began = self._clock().now()
 
-    def _clock(self) -> float:
+    def _clock(self) -> Clock:
         from lab.cluster.clock import Clock
 
-        return Clock(self.folder / "clock").now()
+        return Clock(self.folder / "clock", self.speed)
 
     def simulated_seconds(self) -> float:
         """How much time passed in the simulated world since the command began."""
-        return self._clock() - self._began
+        return self._clock().now() - self._began
 
     def wish(self) -> Any:
         """The settings, or WrongUse with all faults: asked before anything is made."""
@@ -129,7 +135,7 @@ class Session:
 
         return [to_json(shown(from_json(item))) for item in self.store().load()["resources"]]
 
-    def world(self) -> World:
+    def world(self) -> WholeWorld:
         """The simulated world; made when there is none yet."""
         path = self.folder / "world.json"
         if path.exists():
@@ -169,28 +175,37 @@ class Session:
                 f"The simulated world in {where} cannot be read ({error}). Move the folder away to begin anew."
             ) from error
 
+    def hosts(self) -> dict[str, str]:
+        """Addresses of the simulated hosts and their names."""
+        described: list[dict[str, Any]] = getattr(self.world(), "hosts", list)()
+        return {str(host["address"]): str(host["name"]) for host in described}
+
     def run(self, op: Operation, on_event: Callable[[Event], None]) -> Result:
         """Carries out one operation."""
         from lab.engine import Engine
+        from lab.program_time import simulated
 
         world = self.world()
         if op == "up":
             self._remember_start(world)
-        self.engine = Engine(
-            NAMESPACE,
-            self.name,
-            self.store(),
-            self.parts.providers(world, self.root),
-            on_event,
-            root_directory=str(self.root),
-        )
-        with _importable(self.root):
-            return self.engine.run(
-                op,
-                self._program,
-                config=self.stack.wire(),
-                secret_keys=sorted(self.stack.secret_keys),
-            )
+        providers, root = self.parts.providers(world, self.root), str(self.root)
+        self.engine = Engine(NAMESPACE, self.name, self.store(), providers, on_event, root_directory=root)
+        config, secret_keys = self.stack.wire(), sorted(self.stack.secret_keys)
+        with _importable(self.root), simulated(self._clock()):
+            result = self.engine.run(op, self._program, config=config, secret_keys=secret_keys)
+        self.contacts = self._contacts(providers)
+        return result
+
+    def _contacts(self, providers: Sequence[Provider]) -> dict[str, Any]:
+        """By name of the host; an address that no host has stands for itself."""
+        names = self.hosts()
+        found: list[Any] = [getattr(one, "remote", None) for one in providers]
+        return {
+            names.get(address, address): asdict(contacts)
+            for remote in found
+            if remote is not None
+            for address, contacts in remote.contacts.items()
+        }
 
     def _program(self) -> None:
         runpy.run_path(str(self.root / "__main__.py"), run_name="__main__")
@@ -215,7 +230,7 @@ class Session:
     def _start(self) -> Path:
         return self.folder / "start.json"
 
-    def _remember_start(self, world: World) -> None:
+    def _remember_start(self, world: WholeWorld) -> None:
         """How the world was before the first `up`, to say after `destroy` what stays."""
         if not self._start.exists():
             self._start.write_text(json.dumps(world.snapshot()), encoding="utf-8")
@@ -233,7 +248,8 @@ class Session:
         after = world.snapshot()
         unexpected = world.unexpected(before, after)
         expected = [line for line in world.remainder(before, after) if line not in unexpected]
-        return Remainder(tuple(expected), tuple(unexpected), self._switched.exists())
+        hosts: Mapping[str, int] = getattr(world, "unchanged", lambda *_: {})(before, after)
+        return Remainder(tuple(expected), tuple(unexpected), hosts, self._switched.exists())
 
 
 @contextmanager

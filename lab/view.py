@@ -153,7 +153,20 @@ class Reason(NamedTuple):
 
 VERDICT = re.compile(r"^(?:\w+: )?[A-Z]{2,5}-\d+ \S.*")
 """A failure of the catalog, as our steps print it: `RT-1 container runtime: ...`, then `fix: ...`."""
-NOISE = re.compile(r"^(exit status \d+|running \".*\"|error|.*: exit status \d+.*)?:?$")
+NOISE = re.compile(
+    r"^(exit status \d+|running \".*\"|error|.*: exit status \d+.*|Process exited with \w+ \w+: running .*)?:?$"
+)
+
+
+RETRY = re.compile(r"^retrying \w+ due to on-error hook request \(\d+/\d+\)$")
+"""Said by the engine at each try; what is waited for, and since when, is said by the step itself."""
+DIAL = re.compile(r"^Dial \d+/\S+ failed: retrying")
+WAITED = re.compile(r"^trying again after (\d+) simulated seconds$")
+
+
+def is_retry(text: str) -> bool:
+    """Whether the engine only says that it tries again."""
+    return bool(RETRY.match(text))
 
 
 def is_verdict(line: str) -> bool:

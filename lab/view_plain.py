@@ -6,7 +6,20 @@ import threading
 from typing import TextIO
 
 from lab.events import Event, LogEvent, StepEvent, SummaryEvent
-from lab.view import FAILED, QUIET, Reason, change_lines, is_default_provider, is_verdict, mark_of, reason, seconds_text
+from lab.view import (
+    DIAL,
+    FAILED,
+    QUIET,
+    WAITED,
+    Reason,
+    change_lines,
+    is_default_provider,
+    is_retry,
+    is_verdict,
+    mark_of,
+    reason,
+    seconds_text,
+)
 from lab.view_model import about, named
 
 PARTS = frozenset({"create-replacement", "delete-replaced"})
@@ -20,7 +33,8 @@ class PlainView:
         self.out = out
         self.preview = False
         self.said: set[str] = set()
-        self.notes: dict[str, str] = {}
+        self.notes: set[tuple[str, str]] = set()
+        self.waited: dict[str, int] = {}
         self.lock = threading.RLock()
 
     def say(self, text: str, style: str = "", copied: bool = False, end: str = "\n") -> None:
@@ -32,6 +46,7 @@ class PlainView:
         """An operation starts."""
         self.preview = op == "preview"
         self.notes.clear()
+        self.waited.clear()
 
     def event(self, event: Event) -> None:
         """Writes what is worth a line."""
@@ -65,7 +80,7 @@ class PlainView:
         return [f"{mark_of(event.op).sign} {what}{took}", *changes]
 
     def _log_lines(self, event: LogEvent) -> list[str]:
-        if event.severity == "debug":
+        if event.severity == "debug" or is_retry(event.text):
             return []
         if event.urn and event.severity == "info":
             return self._progress(event)
@@ -76,10 +91,21 @@ class PlainView:
 
     def _progress(self, event: LogEvent) -> list[str]:
         text = event.text.strip()
-        if not text or self.notes.get(event.urn) == text or is_verdict(text):
+        if not text or (event.urn, text) in self.notes or is_verdict(text) or self._is_one_of_many(event.urn, text):
             return []
-        self.notes[event.urn] = text
+        self.notes.add((event.urn, text))
         return [f"  {named(event.urn)[1]}: {line}" for line in text.splitlines()]
+
+    def _is_one_of_many(self, urn: str, text: str) -> bool:
+        """Of a long wait a log shows that it lasts, each time twice as long, and not each try."""
+        waited = WAITED.match(text)
+        if waited is None:
+            return bool(DIAL.match(text))
+        seconds = int(waited[1])
+        if seconds < 2 * self.waited.get(urn, 0):
+            return True
+        self.waited[urn] = seconds
+        return False
 
 
 def failure_lines(head: str, why: Reason) -> list[str]:

@@ -18,24 +18,47 @@ class Line(NamedTuple):
     copied: bool = False
 
 
-def header(nodes: int, secrets: int = 0) -> list[Line]:
+def header(nodes: int, secrets: int = 0, hosts: int = 0) -> list[Line]:
     """The first line of every command: what is real here, which is nothing."""
-    lines = [Line(f"rehearsal: {simulated(nodes)}; nothing real is touched", "dim")]
+    lines = [Line(f"rehearsal: {simulated(nodes, hosts)}; nothing real is touched", "dim")]
     if secrets:
         what = "secret is replaced by a placeholder" if secrets == 1 else "secrets are replaced by placeholders"
         lines.append(Line(f"{secrets} {what}: a rehearsal takes no real one", "dim"))
     return lines
 
 
-def simulated(nodes: int) -> str:
+def simulated(nodes: int, hosts: int = 0) -> str:
     """Engine and world in half a sentence."""
-    return f"built-in engine, simulated cluster ({nodes} node{'' if nodes == 1 else 's'})"
+    cluster = f"built-in engine, simulated cluster ({_some(nodes, 'node')})"
+    return f"{cluster}, {_some(hosts, 'simulated host')}" if hosts else cluster
 
 
-def closing(report: Mapping[str, Any]) -> Iterator[Line]:
-    """What `up` proved, node by node."""
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def contacts(hosts: Mapping[str, str], found: Mapping[str, Mapping[str, int]], op: str) -> str:
+    """How much the hosts were bothered, as a part of the last line; a preview never does that."""
+    if not hosts or op == "preview":
+        return ""
+    dials, scripts = (sum(one.get(key, 0) for one in found.values()) for key in ("dials", "scripts"))
+    return f", {_some(dials, 'connection')} to hosts" + (f" ({_some(scripts, 'script')} run)" if scripts else "")
+
+
+def hosts_of(resources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What each host shows of itself, by name: an output of the component that holds the hosts."""
+    found: dict[str, Any] = {}
+    for item in resources:
+        hosts = (item.get("outputs") or {}).get("hosts") if str(item.get("type")).startswith("gpu-ready:") else None
+        found |= hosts if isinstance(hosts, dict) else {}
+    return found
+
+
+def closing(report: Mapping[str, Any], hosts: Mapping[str, Any] | None = None) -> Iterator[Line]:
+    """What `up` proved, node by node, and what the host below each node shows of itself."""
+    host_of = {str(one["node"]): (name, one) for name, one in (hosts or {}).items() if isinstance(one, Mapping)}
     for node in report.get("nodes") or []:
-        yield from (Line(""), *_node(node))
+        yield from (Line(""), *_node(node), *_host(*host_of.get(str(node.get("name")), ("", {}))))
     for name in report.get("not_tested") or []:
         yield Line(f"  not tested: {_text(name)}", "yellow")
     for warning in report.get("warnings") or []:
@@ -73,6 +96,14 @@ def _node(node: Mapping[str, Any]) -> Iterator[Line]:
         )
 
 
+def _host(name: str, host: Mapping[str, Any]) -> Iterator[Line]:
+    facts = [f"{word} {host[key]}" for key, word in (("driver", "driver"), ("toolkit", "toolkit")) if host.get(key)]
+    facts += [str(host["runtime"])] if host.get("runtime") else []
+    facts += [", ".join(str(card) for card in host["cards"])] if host.get("cards") else []
+    if facts:
+        yield Line(f"  host {name}: {', '.join(facts)}", "dim")
+
+
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ": ".join(str(value[key]) for key in ("name", "reason", "text") if value.get(key)) or str(dict(value))
@@ -88,8 +119,16 @@ def workload(text: str) -> Iterator[Line]:
         yield Line("")
 
 
-def stays(expected: Sequence[str], unexpected: Sequence[str] = (), switched: bool = False) -> Iterator[Line]:
+def stays(
+    expected: Sequence[str],
+    unexpected: Sequence[str] = (),
+    switched: bool = False,
+    hosts: Mapping[str, int] | None = None,
+) -> Iterator[Line]:
     """What `destroy` left in the world, sorted into what it says it leaves and what it should not have left."""
+    for name, count in (hosts or {}).items():
+        what = f"{count} files, packages, holds and services"
+        yield Line(f"host {name} is as it was before the first up: {what} compared", "green")
     if not expected and not unexpected:
         yield Line("nothing stays: the cluster is as it was before the first up", "green")
     if expected:

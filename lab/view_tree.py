@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lab.events import Event, LogEvent, StepEvent, SummaryEvent
-from lab.view import FAILED, change_lines, fitted, mark_of, reason, seconds_text, short_type, wrapped
+from lab.view import FAILED, change_lines, fitted, is_retry, mark_of, reason, seconds_text, short_type, wrapped
 from lab.view_model import Node, Row, Tree, about
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -81,7 +81,7 @@ class TreeView:
         return None
 
     def _log(self, event: LogEvent) -> tuple[str, str] | None:
-        if event.severity == "debug" or (event.severity == "info" and self.tree.note(event)):
+        if event.severity == "debug" or is_retry(event.text) or (event.severity == "info" and self.tree.note(event)):
             return None
         if event.text in self.said:
             return None

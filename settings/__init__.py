@@ -3,13 +3,13 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from decide import defaults
 from decide.first_workload import manifest
-from decide.ownership import LATER_TARGETS, TARGETS, Owner, Ownership
+from decide.ownership import LATER_TARGETS, TARGETS, THESE, Owner, Ownership
 from decide.remainder import Left, remainder
 from decide.slots import workload_selector
 from settings.faults import Fault, SettingsError
@@ -20,7 +20,9 @@ from settings.rules import broken, decision
 __all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
 
 SECRETS = ("sshPrivateKey", "sshPassword", "k3sToken", "registryPassword")
-"""Keys that only ever stand encrypted. Here their presence is seen, never their content; later targets read them."""
+"""Keys that only ever stand encrypted. Here their presence is seen, never their content."""
+TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal")}
+"""Which keys of targets a target reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +33,28 @@ class Settings(Config):
 
     # The arguments' types stand in `components`, which needs Pulumi: hence Any. A contract test holds both together.
 
-    def nodes_args(self) -> Any:
-        """Arguments of ExistingGpuNodes."""
-        return {
-            "context": self.cluster.context,
-            "kubeconfig": self.cluster.kubeconfig,
-            **self._which_nodes(),
-            "gpu": self._choices(),
-        }
+    def nodes_args(self, secret: Callable[[str], Any] = lambda _: None) -> Any:
+        """Arguments of the target's nodes: ExistingGpuNodes, or BareMetalGpuNodes, which gets its secrets by name."""
+        where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._choices()}
+        if self.target == "cluster":
+            return {**where, **self._which_nodes()}
+        validates = {"validation_namespace": defaults.VALIDATION_NAMESPACE} if self.validation.enabled else {}
+        return {**where, "hosts": [_host(one) for one in self.hosts_args()], **validates, **_login(secret)}
 
-    def stack_args(self) -> Any:
-        """Arguments of GpuStack."""
+    def hosts_args(self) -> list[dict[str, Any]]:
+        """Each host of target bareMetal in plain values, with its wish as `decide.host_plan` reads it."""
+        return self.bare_metal.hosts_args() if self.bare_metal else []
+
+    def provider_args(self, nodes: Any) -> Any:
+        """Arguments of the Kubernetes provider: path and context, which are the same for every colleague."""
+        where = {"kubeconfig": nodes.kubeconfig, "context": nodes.context}
+        return {**where, "cluster_identifier": nodes.context}
+
+    def stack_args(self, nodes: Any = None) -> Any:
+        """Arguments of GpuStack on these GPU nodes."""
         operator = self.gpu.operator
         return {
+            **({"hosts": nodes.node_of_host} if nodes else {}),
             "gpu": self._choices(),
             **({"operator_version": operator.version} if operator.version else {}),
             "operator_timeout_seconds": operator.timeout_seconds,
@@ -58,6 +69,7 @@ class Settings(Config):
             "kubeconfig": nodes.kubeconfig,
             "context": nodes.context,
             **self._which_nodes(),
+            "hosts": nodes.node_of_host,
             "gpu": self._choices(),
             "proves": self._proves(),
             "gpus": wish.gpus,
@@ -100,12 +112,27 @@ class Settings(Config):
     def _choices(self) -> dict[str, Any]:
         gpu = self.gpu
         asked = {"driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
+        if self.target == "bareMetal" and self.installs:
+            asked.update(driver="preinstalled", toolkit="preinstalled")  # by us, before the operator comes
         return {
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             "operator_namespace": gpu.operator.namespace,
             "tolerations": [one.plain() for one in self.cluster.tolerations],
         }
+
+
+def _host(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A host as the components declare it: the wish in their words, nothing that was not said."""
+    said = {key: value for key, value in plain.items() if key != "wish" and value is not None}
+    wish = plain["wish"]
+    driver = {key: str(value) for key, value in wish["driver"].items()}
+    version = wish["toolkit"]["version"]
+    return {**said, "driver": driver, **({"toolkit_version": version} if version else {})}
+
+
+def _login(secret: Callable[[str], Any]) -> dict[str, Any]:
+    return {"private_key": secret("sshPrivateKey"), "password": secret("sshPassword")}
 
 
 def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings:
@@ -134,6 +161,7 @@ def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Pl
         if key in raw and key not in secret_keys:
             fix = f"pulumi config set --secret gpu-ready:{key}"
             top.below(key, "").wrong("stands in clear; take it for known to others, and encrypt the next one", fix)
+    top.reading.given.update(key for key in SECRETS if key in raw)
     for one in dataclasses.fields(Config):
         key = camel(one.name)
         if key in raw and key in secret_keys:
@@ -145,7 +173,7 @@ def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
     examples = {camel(one.name): one.metadata["example"] for one in dataclasses.fields(Config)}
     target = raw.get("target")
     for key in raw:
-        if key in LATER_TARGETS or (key in TARGETS and target in LATER_TARGETS and _is_given(raw[key])):
+        if key in LATER_TARGETS or _is_of_another(key, raw):
             _check_other_target(key, target, top)
         elif key == "monitoring":
             top.below(key, "").wrong("comes with a later release", f"leave {key} out")
@@ -153,10 +181,18 @@ def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
             unknown(key, examples, top)
 
 
+def _is_of_another(key: Any, raw: Mapping[str, Any]) -> bool:
+    """Whether a key says something of a target that was not chosen."""
+    target = raw.get("target")
+    if not isinstance(target, str) or target not in (*TARGETS, *LATER_TARGETS):
+        return False
+    return key in TARGETS and key not in TAKES.get(target, ()) and _is_given(_parsed(raw.get(key), "object"))
+
+
 def _check_other_target(key: str, target: Any, top: Place) -> None:
     known = target if isinstance(target, str) and target != key else ""
     mixed = f"belongs to target {key}, but target is {known}" if known in (*TARGETS, *LATER_TARGETS) else ""
-    later = "" if key in TARGETS else f"target {key} comes with a later release; this one has only {', '.join(TARGETS)}"
+    later = "" if key in TARGETS else f"target {key} comes with a later release; this one has {THESE}"
     top.below(key, "").wrong("; ".join(part for part in (mixed, later) if part), f"leave {key} out")
 
 
@@ -165,16 +201,25 @@ def _member(one: "dataclasses.Field[Any]", raw: Mapping[str, Any], secret_keys: 
     key = camel(one.name)
     place = top.below(key, one.metadata["example"])
     given = _parsed(raw.get(key), one.metadata["kind"].type)
-    if key in secret_keys:
+    if (key in secret_keys and key in raw) or _is_of_another(key, raw):
         return BROKEN
     if key == "target" and given in LATER_TARGETS:
-        return place.wrong(f"{given} comes with a later release; this one has only {', '.join(TARGETS)}")
+        return place.wrong(f"{given} comes with a later release; this one has {THESE}")
     if _is_given(given):
         place.reading.given.add(key)
         return one.metadata["kind"].read(given, place)
-    if one.default is not dataclasses.MISSING:
-        return one.default
-    return BROKEN if key in TARGETS and raw.get("target") not in (None, key) else place.wrong("is missing")
+    return _left_out(one, raw.get("target"), place)
+
+
+def _left_out(one: "dataclasses.Field[Any]", target: Any, place: Place) -> Any:
+    """The default of a setting; a target's own key has none once it is chosen, and is nobody's business before."""
+    key = camel(one.name)
+    if key in TARGETS:
+        chosen = TAKES.get(target, ()) if isinstance(target, str) else ("cluster",)
+        if key in chosen:
+            return place.wrong("is missing")
+        return BROKEN if one.default is dataclasses.MISSING else one.default
+    return one.default if one.default is not dataclasses.MISSING else place.wrong("is missing")
 
 
 def _parsed(given: Any, kind: str) -> Any:

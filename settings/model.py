@@ -7,9 +7,9 @@ from typing import Any
 
 from decide import defaults
 from decide.ownership import TARGETS
+from settings.hosts import KEY, NODE_NAME, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
 
-NODE_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})"
@@ -42,7 +42,7 @@ class Toleration:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster whose GPU nodes are there already."""
+    """The cluster that the GPU nodes belong to. With target `bareMetal` the hosts are the nodes."""
 
     context: str = setting(
         Text("the name of a context"),
@@ -58,13 +58,13 @@ class Cluster:
     nodes: tuple[str, ...] = setting(
         ListOf(Text("the name of a node", NODE_NAME)),
         "nodes: [gpu-1, gpu-2]",
-        "Names of the GPU nodes; each is validated. Either this or `nodeSelector`.",
+        "Target `cluster`: names of the GPU nodes; each is validated. Either this or `nodeSelector`.",
         (),
     )
     node_selector: Mapping[str, str] = setting(
         Labels(),
         'nodeSelector: {pool: "gpu"}',
-        "Labels of the GPU nodes, where nodes come and go; one of them is validated. Either this or `nodes`.",
+        "Target `cluster`: labels of the GPU nodes, where nodes come and go; one is validated. Either this or `nodes`.",
         {},
     )
     tolerations: tuple[Toleration, ...] = setting(
@@ -128,14 +128,14 @@ class Gpu:
     driver: str | None = setting(
         Choice(("operator", "preinstalled")),
         "driver: preinstalled",
-        "`operator`: its driver container. `preinstalled`: on the hosts already. Only with `operator: install`.",
+        "`operator`: its driver container. `preinstalled`: on the hosts. Only target `cluster`, `operator: install`.",
         None,
         "operator",
     )
     toolkit: str | None = setting(
         Choice(("operator", "preinstalled")),
         "toolkit: preinstalled",
-        "Likewise for the container toolkit. Only with `operator: install`.",
+        "Likewise for the container toolkit.",
         None,
         "operator",
     )
@@ -187,10 +187,19 @@ class Config:
     """The keys of the config namespace `gpu-ready`."""
 
     target: str = setting(
-        Choice(TARGETS), "target: cluster", "What is there to begin with. `cluster`: a cluster with GPU nodes."
+        Choice(TARGETS),
+        "target: cluster",
+        "What is there to begin with. `cluster`: a cluster with GPU nodes. `bareMetal`: hosts with cards, and ssh.",
     )
     cluster: Cluster = setting(
-        Section(Cluster), "cluster: {context: home, nodes: [gpu-1]}", "Target `cluster`: which nodes of which cluster."
+        Section(Cluster), "cluster: {context: home, nodes: [gpu-1]}", "Which cluster, and which of its nodes."
+    )
+    bare_metal: BareMetal | None = setting(
+        Section(BareMetal),
+        f"bareMetal: {{hosts: [{{name: rtx, address: rtx.home.arpa, hostKey: {KEY}}}]}}",
+        "Target `bareMetal`: the hosts.",
+        None,
+        "required with target: bareMetal",
     )
     gpu: Gpu = setting(Section(Gpu), "gpu: {operator: install}", "What makes the nodes GPU-ready.", Gpu(), "{}")
     validation: Validation = setting(

@@ -1,14 +1,18 @@
 """What no single setting can say of itself: rules between settings, each a function from a config to its faults."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from decide import defaults, user_values
 from decide.ownership import Decision, Ownership, Refusal, decide
+from settings import host_rules
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
 
 Given = set[str]
+ON_CLUSTERS = re.compile(r"\bgpu\.(driver|toolkit): operator")
+"""Advice that is none where the hosts have driver and toolkit."""
 
 
 def decision(config: Config) -> Decision:
@@ -16,7 +20,8 @@ def decision(config: Config) -> Decision:
     gpu = config.gpu
     wish = {"driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
     known = {thing: asked for thing, asked in wish.items() if asked is not BROKEN}
-    return decide("cluster", {"operator": gpu.operator.mode, **known})
+    target = "cluster" if config.target is BROKEN else config.target
+    return decide(target, {"operator": gpu.operator.mode, **known})
 
 
 def broken(config: Config, given: Given) -> list[Fault]:
@@ -27,7 +32,7 @@ def broken(config: Config, given: Given) -> list[Fault]:
 def which_nodes(config: Config, _: Given) -> Iterator[Fault]:
     """Names or labels, each node once."""
     cluster = config.cluster
-    if cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
+    if config.target == "bareMetal" or cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
         return
     if cluster.nodes and cluster.node_selector:
         yield Fault("cluster", "has both nodes and nodeSelector, and one has to go", "nodes: [gpu-1, gpu-2]")
@@ -88,7 +93,9 @@ def helm_values(config: Config, _: Given) -> Iterator[Fault]:
     decided = decision(config)
     owners = decided if isinstance(decided, Ownership) else None
     for fault in user_values.faults(operator.values, operator.version or defaults.OPERATOR_VERSION, owners):
-        yield Fault(f"gpu.operator.values.{fault.path}", fault.problem, fault.fix, FIX)
+        on_hosts = config.target == "bareMetal" and ON_CLUSTERS.search(fault.fix)
+        fix = "leave it out; the hosts have it: bareMetal.hosts" if on_hosts else fault.fix
+        yield Fault(f"gpu.operator.values.{fault.path}", fault.problem, fix, FIX)
 
 
 def namespace_is_free(config: Config, _: Given) -> Iterator[Fault]:
@@ -115,6 +122,7 @@ def something_to_do(config: Config, _: Given) -> Iterator[Fault]:
         gpu.operator.mode == "external"
         and gpu.runtime_class in (None, "external")
         and config.validation.enabled is False
+        and config.target == "cluster"
     ):
         problem = "there is nothing to do: operator and RuntimeClass are external, and the validation is off"
         yield Fault("validation.enabled", problem, "enabled: true")
@@ -129,4 +137,5 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     namespace_is_free,
     polls_within_its_time,
     something_to_do,
+    *host_rules.RULES,
 )

@@ -13,5 +13,6 @@ _JUDGING = (
 
 SOURCES = {
     "look": (*_READING, "components/steps/kubectl.py", "components/steps/look.py"),
+    "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),
     "gate": (*_READING, *_JUDGING, "components/steps/kubectl.py", "components/steps/gate.py"),
 }

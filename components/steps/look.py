@@ -86,7 +86,7 @@ def node_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     names = [name_of(node) for node in list_at(snapshot, "nodes")]
     faults = [no_such_node(str(wanted), names) for wanted in params["nodes"] if wanted not in names]
     nodes = chosen_nodes(snapshot, params)
-    if not nodes and not params["nodes"]:
+    if not nodes and params["node_selector"]:
         faults.append(broken("CFG-2", "no node has " + closest_labels(snapshot, params)))
     return faults + [fault for node in nodes for fault in faults_of_node(node, params)]
 

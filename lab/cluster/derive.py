@@ -1,4 +1,4 @@
-"""A simulated world for any stack file: its declared nodes with cards, and whatever it says is there already."""
+"""A simulated world for any stack file: its hosts or nodes with cards, and whatever it says is there already."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 _CARDS = ("NVIDIA A10G", "Tesla T4", "NVIDIA L4")
 _DRIVER = "580.126.20"
+_UBUNTU, _DEBIAN = "ubuntu-24.04", "debian-12"
 
 
 def world(wish: Any) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def world(wish: Any) -> dict[str, Any]:
     gpu = wish.gpu
     return {
         "context": wish.cluster.context,
-        "nodes": [{"name": "cpu-1"}, *_gpu_nodes(wish)],
+        **(_hosts_and_nodes(wish) if getattr(wish, "target", "") == "bareMetal" else _nodes(wish)),
         "runtime_classes": [{"name": "nvidia", "handler": "nvidia"}] if _has_class(gpu) else [],
         "operator": {
             "installed": gpu.operator.mode == "external",
@@ -29,6 +30,10 @@ def _has_class(gpu: Any) -> bool:
     return bool(gpu.operator.mode == "install" and gpu.runtime_class == "external")
 
 
+def _nodes(wish: Any) -> dict[str, Any]:
+    return {"nodes": [{"name": "cpu-1"}, *_gpu_nodes(wish)]}
+
+
 def _gpu_nodes(wish: Any) -> list[dict[str, Any]]:
     cluster = wish.cluster
     names = list(cluster.nodes) or ["gpu-1", "gpu-2"]
@@ -40,10 +45,39 @@ def _gpu_nodes(wish: Any) -> list[dict[str, Any]]:
             "driver": _DRIVER if wish.gpu.driver == "preinstalled" else None,
             "toolkit": wish.gpu.toolkit == "preinstalled",
             "labels": dict(cluster.node_selector),
-            "taints": [_taint(one) for one in cluster.tolerations if _field(one, "key")],
+            "taints": _taints(cluster),
         }
         for number, name in enumerate(names)
     ]
+
+
+def _hosts_and_nodes(wish: Any) -> dict[str, Any]:
+    """Hosts that answer as the stack file says they do, each of them a node."""
+    hosts = [_host(wish, number, host) for number, host in enumerate(wish.hosts_args())]
+    taints = _taints(wish.cluster)
+    nodes = [{"name": host["node"], "taints": taints} for host in hosts]
+    return {"hosts": hosts, "nodes": [{"name": "cpu-1"}, *nodes]}
+
+
+def _host(wish: Any, number: int, host: Mapping[str, Any]) -> dict[str, Any]:
+    source = ((host.get("wish") or {}).get("driver") or {}).get("source", "auto")
+    return {
+        "name": host["name"],
+        "address": host["address"],
+        "port": host.get("port") or 22,
+        "user": host.get("user") or "root",
+        "host_key": host["host_key"],
+        "sudo": host.get("sudo") or "passwordless",
+        "distro": _DEBIAN if source == "cudaRepo" else _UBUNTU,
+        "cards": [_CARDS[number % len(_CARDS)]] * max(wish.validation.gpus, 1),
+        "driver": _DRIVER if source == "keep" else None,
+        "ssh": "up" if (host.get("state") or "present") == "present" else "off",
+        "node": host.get("node_name") or f"gpu-{number + 1}",
+    }
+
+
+def _taints(cluster: Any) -> list[dict[str, str]]:
+    return [_taint(one) for one in cluster.tolerations if _field(one, "key")]
 
 
 def _taint(toleration: Any) -> dict[str, str]:

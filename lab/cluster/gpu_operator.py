@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lab.cluster import host
 from lab.cluster.clock import stamp
 from lab.cluster.jobs import owner
@@ -52,10 +54,11 @@ def _discover(cluster: Cluster, node: Object) -> None:
     facts = host.declared(cluster, name)
     if not host.runs(cluster, name, "node-feature-discovery-worker"):
         return
+    image = re.search(r"(\d+)(\.\d+)?", node["status"]["nodeInfo"]["osImage"])
     labels = {
         "feature.node.kubernetes.io/kernel-version.full": facts["kernel"],
-        "feature.node.kubernetes.io/system-os_release.ID": "ubuntu",
-        "feature.node.kubernetes.io/system-os_release.VERSION_ID": "24.04",
+        "feature.node.kubernetes.io/system-os_release.ID": node["status"]["nodeInfo"]["osImage"].split()[0].lower(),
+        "feature.node.kubernetes.io/system-os_release.VERSION_ID": image[0] if image else "",
     }
     if facts.get("card"):
         labels |= {PCI_LABEL: "true"}

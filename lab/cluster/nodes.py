@@ -42,12 +42,17 @@ def _update(cluster: Cluster, node: Object, declared: Object) -> None:
             labels.pop(key, None)
     labels.update(declared["labels"])
     notes["declared"] = list(declared["labels"])
-    taints = [*declared["taints"], *([] if declared["ready"] else _GONE)]
+    ready = declared["ready"] and declared["alive"]
+    taints = [*declared["taints"], *([] if ready else _GONE)]
     node["spec"].pop("taints", None)
     node["spec"].update({"taints": taints} if taints else {})
-    conditions = _conditions(cluster, declared["ready"])
+    conditions = _conditions(cluster, ready)
     if [one["status"] for one in conditions] != [one["status"] for one in node["status"].get("conditions", ())]:
         node["status"]["conditions"] = conditions
+    node["status"]["nodeInfo"].update(declared["node_info"])
+    node["status"].pop("runtimeHandlers", None)
+    if declared["runtime_handlers"]:
+        node["status"]["runtimeHandlers"] = declared["runtime_handlers"]
     cluster.touch(node)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from decide import catalog, defaults
+from lab.cluster.host_spec import host_faults, linked_nodes, meant_hosts, normal_host
 from lab.cluster.operand_programs import PARTS
 
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
@@ -17,6 +18,7 @@ _WORLD: dict[str, Any] = {
     "kubernetes": "1.35",
     "context": "demo",
     "contexts": [],
+    "hosts": [],
     "nodes": [],
     "namespaces": [],
     "runtime_classes": [],
@@ -50,6 +52,10 @@ _NODE: dict[str, Any] = {
     "cpus": 16,
     "memory": "64Gi",
     "kernel": "6.8.0-71-generic",
+    "host": "",
+    "alive": True,
+    "node_info": {},
+    "runtime_handlers": [],
 }
 _CHOICES = {
     "operator.fault": OPERATOR_FAULTS,
@@ -67,13 +73,15 @@ class WorldError(ValueError):
 
 def normal(wanted: dict[str, Any]) -> dict[str, Any]:
     """The description with all defaults filled in, or one `WorldError` with every fault."""
+    wanted = meant_hosts(wanted)
     faults = list(_faults(wanted))
     if faults:
         raise WorldError("\n".join(faults))
     spec = {**copy.deepcopy(_WORLD), **copy.deepcopy(wanted)}
     for part in ("operator", "jobs"):
         spec[part] = {**copy.deepcopy(_WORLD[part]), **(wanted.get(part) or {})}
-    spec["nodes"] = [_node(one) for one in spec["nodes"]]
+    spec["hosts"] = [normal_host(one) for one in spec["hosts"]]
+    spec["nodes"] = [_node(one) for one in linked_nodes(spec["hosts"], spec["nodes"])]
     return spec
 
 
@@ -109,6 +117,8 @@ def _faults(wanted: dict[str, Any]) -> Iterator[str]:
         if value is not None and value not in allowed:
             listed = ", ".join(repr(one) for one in allowed)
             yield f"{path}: {value!r} is not one of {listed}{meant(str(value), allowed)}"
+    hosts = wanted.get("hosts")
+    yield from host_faults(hosts if isinstance(hosts, list) else [], _unknown, meant)
     nodes = wanted.get("nodes")
     for number, node in enumerate(nodes if isinstance(nodes, list) else ()):
         yield from _node_faults(f"nodes[{number}]", node)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lab.cluster.host_spec import SWITCHES
 from lab.cluster.nodes import sync_nodes
 from lab.cluster.spec import WorldError, meant, normal
 from lab.cluster.store import Cluster
+
+_LISTS = ("nodes", "hosts")
+_OF_THE_HOST = ("card", "gpus", "driver", "toolkit", "kernel", "host", "alive", "node_info", "runtime_handlers")
 
 
 def switch(cluster: Cluster, path: str, value: Any) -> None:
@@ -19,6 +23,8 @@ def switch(cluster: Cluster, path: str, value: Any) -> None:
     fresh = {**spec, "nodes": [dict(node) for node in spec["nodes"]]}
     for part in ("operator", "jobs"):
         fresh[part] = dict(spec[part])
+    fresh["hosts"] = [dict(host) for host in spec["hosts"]]
+    _refuse_what_a_host_decides(fresh, keys)
     inside: Any = fresh
     for key in keys[:-1]:
         inside = inside[key]
@@ -31,9 +37,10 @@ def switch(cluster: Cluster, path: str, value: Any) -> None:
 def paths(spec: dict[str, Any]) -> Iterator[str]:
     """Every switch that this world has."""
     for key, value in spec.items():
-        if key == "nodes":
-            for node in value:
-                yield from (f"nodes.{node['name']}.{inner}" for inner in node if inner != "name")
+        if key in _LISTS:
+            for one in value:
+                inner = SWITCHES if key == "hosts" else [word for word in one if word != "name"]
+                yield from (f"{key}.{one['name']}.{word}" for word in inner)
         elif key in ("operator", "jobs"):
             yield from (f"{key}.{inner}" for inner in value)
         else:
@@ -43,8 +50,15 @@ def paths(spec: dict[str, Any]) -> Iterator[str]:
 def _find(spec: dict[str, Any], path: str) -> list[Any] | None:
     if path not in paths(spec):
         return None
-    if not path.startswith("nodes."):
+    listed, _, rest = path.partition(".")
+    if listed not in _LISTS:
         return list(path.split("."))
-    name, _, key = path[len("nodes.") :].rpartition(".")
-    numbers = [number for number, node in enumerate(spec["nodes"]) if node["name"] == name]
-    return ["nodes", numbers[0], key]
+    name, _, key = rest.rpartition(".")
+    numbers = [number for number, one in enumerate(spec[listed]) if one["name"] == name]
+    return [listed, numbers[0], key]
+
+
+def _refuse_what_a_host_decides(spec: dict[str, Any], keys: list[Any]) -> None:
+    node = spec["nodes"][keys[1]] if keys[0] == "nodes" and len(keys) > 1 else {}
+    if node.get("host") and keys[-1] in _OF_THE_HOST:
+        raise WorldError(f"the node is host {node['host']}: {keys[-1]} is what that machine has")

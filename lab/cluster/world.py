@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from decide.remainder import CRDS, LABEL_PREFIXES
-from lab.cluster import gpu_operator, jobs, kubelet, releases, scheduler, workloads
+from lab.cluster import gpu_operator, hosts, jobs, kubelet, releases, scheduler, workloads
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
 from lab.cluster.store import Cluster, Object
@@ -103,7 +103,8 @@ class World:
         world.path.parent.mkdir(parents=True, exist_ok=True)
         cluster = born(spec, world.clock.now() - _SETTLED_BEFORE)
         settle(cluster)
-        advance(cluster, world.clock.now())
+        world._catch_up(cluster)
+        settle(cluster)
         world._save(cluster)
         return world
 
@@ -113,11 +114,16 @@ class World:
         with Path(f"{self.path}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             cluster = self._load()
-            advance(cluster, max(cluster.now, self.clock.now()))
+            self._catch_up(cluster)
             yield cluster
             if cluster.changed:
                 settle(cluster)
                 self._save(cluster)
+
+    def _catch_up(self, cluster: Cluster) -> None:
+        """Plays what happened since somebody last looked, on the hosts too."""
+        advance(cluster, max(cluster.now, self.clock.now()))
+        hosts.follow(cluster, self.path)
 
     def _load(self) -> Simulated:
         data = json.loads(self.path.read_bytes())
@@ -175,6 +181,10 @@ def _plain(obj: Object) -> Object:
     plain = copy.deepcopy(obj)
     for key in ("resourceVersion", "generation"):
         plain["metadata"].pop(key, None)
+    if obj["kind"] == "Node":  # a reboot that was consented to cannot be taken back
+        plain["status"]["nodeInfo"].pop("bootID", None)
+        for condition in plain["status"]["conditions"]:
+            condition.pop("lastTransitionTime", None)
     return plain
 
 

@@ -1,12 +1,10 @@
-"""Stands behind the package `command`: local commands run for real, as the real provider (1.2.1) runs them.
+"""Stands behind the package `command`, as the real provider (1.2.1) does: local commands run for real.
 
-Where a script runs is a transport, so that remote commands can find theirs later.
+Where a script runs is a transport: here, or over a simulated SSH on a simulated machine (`remote_command`).
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import queue
 import signal
@@ -15,10 +13,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
+from lab.providers import command_inputs, remote_command
+from lab.providers.remote_command import RemoteCommands
+from lab.providers.transport import Finished, Script, Transport, quoted, readable
 from lab.values import UNKNOWN, diff_paths, show_path, unwrap
 
 COMMAND: Final = "command:local:Command"
@@ -26,82 +26,35 @@ RUN: Final = "command:local:run"
 _POLL_SECONDS: Final = 0.05
 
 
-@dataclass(frozen=True)
-class Script:
-    """One text to run somewhere."""
-
-    text: str
-    interpreter: tuple[str, ...] = ("/bin/sh", "-c")
-    stdin: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    directory: str | None = None
-    logging: frozenset[str] = frozenset({"stdout", "stderr"})
-    """The streams whose lines are shown while it runs."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How a script ended: "" for well, else `exit status 3` or `signal: killed`."""
-
-    ending: str
-    stdout: bytes
-    stderr: bytes
-    mixed: bytes
-    """Both streams in the order of arrival, for the error."""
-
-
-Transport = Callable[[Context, Script], Finished]
-"""Runs a script somewhere and shows its lines with `ctx.say`; gives up at `ctx.timeout` or `ctx.killing`."""
-
-
-@dataclass
-class _Kind:
-    """What a property has to be."""
-
-    words: str
-    fits: Callable[[Any], bool]
-
-
-_TEXT: Final = _Kind("a string", lambda value: isinstance(value, str))
-_FLAG: Final = _Kind("true or false", lambda value: isinstance(value, bool))
-_LIST: Final = _Kind("a list", lambda value: isinstance(value, list))
-_TEXTS: Final = _Kind("a list of strings", lambda v: isinstance(v, list) and all(_is_text(item) for item in v))
-_TABLE: Final = _Kind(
-    "a map of strings", lambda value: isinstance(value, dict) and all(_is_text(item) for item in value.values())
-)
-_STREAMS: Final = {"stdout": {"stdout"}, "stderr": {"stderr"}, "stdoutAndStderr": {"stdout", "stderr"}, "none": set()}
-_LOGGING: Final = _Kind("one of " + ", ".join(_STREAMS), lambda value: value in _STREAMS)
-_RUN_INPUTS: Final = {
-    "stdin": _TEXT, "logging": _LOGGING, "interpreter": _TEXTS, "dir": _TEXT,
-    "environment": _TABLE, "addPreviousOutputInEnv": _FLAG,
-}  # fmt: skip
-_INPUTS: Final = {**_RUN_INPUTS, "create": _TEXT, "update": _TEXT, "delete": _TEXT, "triggers": _LIST}
-_NOT_REHEARSED: Final = ("assetPaths", "archivePaths")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) or value is UNKNOWN
+__all__ = ["CommandProvider", "Finished", "Script", "run_here"]
 
 
 class CommandProvider:
-    """`command:local:Command` and `command:local:run`."""
+    """`command:local:Command`, `command:local:run` and `command:remote:Command`."""
 
     package = "command"
 
     def __init__(
-        self, env: Mapping[str, str] | None = None, cwd: str | None = None, transport: Transport | None = None
+        self,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        transport: Transport | None = None,
+        remote: RemoteCommands | None = None,
     ) -> None:
         self._env, self._cwd = dict(env or {}), cwd
         self._local = transport or run_here
+        self.remote = remote or RemoteCommands()
 
     def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
         """Refuses unknown types, misspelt keys and values of the wrong kind."""
-        if ctx.type.startswith("command:remote:"):
-            text = f"{ctx.type} is not rehearsed yet: there is no simulated host to run it on"
-            return news, [CheckFailure("", text)]
+        if ctx.type == remote_command.COMMAND:
+            return remote_command.check(news)
+        if ctx.type in remote_command.NOT_REHEARSED:
+            return news, [CheckFailure("", f"{ctx.type} is not rehearsed: send a script in stdin instead")]
         if ctx.type != COMMAND:
-            return news, [CheckFailure("", f"the package command has no type {ctx.type!r}; there is {COMMAND}")]
-        return news, _faults(news, _INPUTS)
+            there = f"{COMMAND}, {remote_command.COMMAND}"
+            return news, [CheckFailure("", f"the package command has no type {ctx.type!r}; there are {there}")]
+        return news, command_inputs.faults(news, command_inputs.LOCAL)
 
     def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
         """A changed trigger replaces; everything else is an update."""
@@ -136,7 +89,7 @@ class CommandProvider:
         """`local.run`: runs in every preview and every up."""
         if token != RUN:
             raise ProviderError(f"the package command has no function {token!r}; there is {RUN}")
-        faults = _faults(args, {**_RUN_INPUTS, "command": _TEXT})
+        faults = command_inputs.faults(args, {**command_inputs.RUN, "command": command_inputs.TEXT})
         if "command" not in args:
             faults.append(CheckFailure("command", "is missing"))
         if faults:
@@ -155,10 +108,13 @@ class CommandProvider:
         kept = {key: before.get(key, "") for key in ("stdout", "stderr")}
         if text is None:
             return {**inputs, **kept}
-        script = self._script(unwrap(inputs), unwrap(text), unwrap(kept))
-        ended = self._local(ctx, script)
+        plain, script, output = unwrap(inputs), unwrap(text), unwrap(kept)
+        if ctx.type == remote_command.COMMAND:
+            ended = self.remote.run(ctx, plain, script, output)
+        else:
+            ended = self._local(ctx, self._script(plain, script, output))
         if ended.ending:
-            raise ProviderError(f"{ended.ending}: running {_quoted(script.text)}:\n{_readable(ended.mixed)}")
+            raise ProviderError(f"{ended.ending}: running {quoted(script)}:\n{readable(ended.mixed)}")
         return {**inputs, "stdout": _text("stdout", ended.stdout), "stderr": _text("stderr", ended.stderr)}
 
     def _script(self, inputs: Props, text: str, before: Props) -> Script:
@@ -168,35 +124,13 @@ class CommandProvider:
         return Script(
             text=text, interpreter=tuple(inputs.get("interpreter") or Script.interpreter),
             stdin=inputs.get("stdin", ""), environment=environment, directory=inputs.get("dir", self._cwd),
-            logging=frozenset(_STREAMS[inputs.get("logging", "stdoutAndStderr")]),
+            logging=frozenset(command_inputs.STREAMS[inputs.get("logging", "stdoutAndStderr")]),
         )  # fmt: skip
-
-
-def _faults(inputs: Props, known: Mapping[str, _Kind]) -> list[CheckFailure]:
-    return [CheckFailure(key, why) for key, value in inputs.items() if (why := _fault(key, unwrap(value), known))]
-
-
-def _fault(key: str, value: Any, known: Mapping[str, _Kind]) -> str:
-    if key in _NOT_REHEARSED:
-        return "is not rehearsed"
-    if key not in known:
-        close = difflib.get_close_matches(key, known, 1)
-        return "is no property of a command" + (f"; did you mean {close[0]!r}?" if close else "")
-    kind = known[key]
-    return "" if value is UNKNOWN or kind.fits(value) else f"must be {kind.words}"
 
 
 def _must_have_run(outputs: Props) -> None:
     if "stdout" not in outputs:
         raise ProviderError("it was imported and never run: without its stdout it can neither be updated nor deleted")
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _readable(data: bytes) -> str:
-    return data.decode(errors="replace")
 
 
 def _text(stream: str, data: bytes) -> str:
@@ -269,7 +203,7 @@ def _collect(
         still_open -= not line
         collected.append((name, line))
         if line and name in script.logging:
-            ctx.say(_readable(line).rstrip("\n"))
+            ctx.say(readable(line).rstrip("\n"))
     return collected
 
 

@@ -55,7 +55,7 @@ class Releases:
             inputs.setdefault("timeout", int(_USUAL_SECONDS))
         return inputs, failures
 
-    def diff(self, old_inputs: Props, new_inputs: Props) -> Diff:
+    def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
         """Another name or namespace is another release; anything else is an upgrade."""
         changed = [show_path(path) for path in diff_paths(old_inputs, new_inputs)]
         return Diff(tuple(changed), tuple(one for one in changed if one in ("name", "namespace")))
@@ -73,9 +73,9 @@ class Releases:
                 raise ProviderError(str(error)) from None
         return _id(wish), self._settled(ctx, inputs)
 
-    def update(self, ctx: Context, id: str, inputs: Props) -> Props:
+    def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
         """`helm upgrade`."""
-        wish = unwrap(inputs)
+        inputs, wish = new_inputs, unwrap(new_inputs)
         if ctx.preview:
             return {**copy.deepcopy(inputs), "status": UNKNOWN}
         with self.provider.cluster(ctx) as cluster:
@@ -85,7 +85,7 @@ class Releases:
                 raise ProviderError(str(error)) from None
         return self._settled(ctx, inputs)
 
-    def delete(self, ctx: Context, id: str) -> None:
+    def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
         """`helm uninstall`; a release that is gone already is fine."""
         namespace, _, name = id.rpartition("/")
         with self.provider.cluster(ctx) as cluster:
@@ -94,7 +94,7 @@ class Releases:
             cluster.uninstall_release(name, namespace)
         self.provider.world.clock.sleep(_UNINSTALL_SECONDS)
 
-    def read(self, ctx: Context, id: str, inputs: Props) -> tuple[Props, Props] | None:
+    def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
         """The release as Helm knows it."""
         namespace, _, name = id.rpartition("/")
         with self.provider.cluster(ctx) as cluster:

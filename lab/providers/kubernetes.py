@@ -13,7 +13,7 @@ from lab.cluster.kinds import KINDS
 from lab.cluster.store import ApiError
 from lab.cluster.world import Simulated, World
 from lab.provider import CheckFailure, Context, Diff, PartialFailure, Props, Provider, ProviderError
-from lab.providers import helm_release, kubernetes_config
+from lab.providers import helm_release, kubernetes_config, kubernetes_patch
 from lab.providers.kubernetes_await import gone, ready
 from lab.providers.kubernetes_diff import difference, pruned
 from lab.values import UNKNOWN, has_unknown, secrets_like, unwrap
@@ -35,7 +35,10 @@ class KubernetesProvider(Provider):
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.releases = helm_release.Releases(self)
+        self._special: dict[str, helm_release.Releases | kubernetes_patch.NodePatches] = {
+            helm_release.TYPE: helm_release.Releases(self),
+            kubernetes_patch.TYPE: kubernetes_patch.NodePatches(self),
+        }
 
     @contextmanager
     def cluster(self, ctx: Context) -> Iterator[Simulated]:
@@ -58,8 +61,8 @@ class KubernetesProvider(Provider):
 
     def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
         """Fills in kind, name and namespace, and holds the object against the schemas."""
-        if ctx.type == helm_release.TYPE:
-            return self.releases.check(ctx, olds, news)
+        if special := self._special.get(ctx.type):
+            return special.check(ctx, olds, news)
         api_version, kind = _kind_of(ctx.type)
         known = _check_kind(api_version, kind)
         if known:
@@ -73,8 +76,8 @@ class KubernetesProvider(Provider):
 
     def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
         """What differs, and whether the object can be changed in place."""
-        if ctx.type == helm_release.TYPE:
-            return self.releases.diff(old_inputs, new_inputs)
+        if special := self._special.get(ctx.type):
+            return special.diff(ctx, id, old_inputs, old_outputs, new_inputs)
         found = difference(old_inputs, old_outputs, new_inputs)
         unready = self._unready(ctx, id, new_inputs) if new_inputs["kind"] == "Job" else ""
         if not unready:
@@ -103,8 +106,8 @@ class KubernetesProvider(Provider):
 
     def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
         """Makes the object and waits for it, unless its annotation says not to."""
-        if ctx.type == helm_release.TYPE:
-            return self.releases.create(ctx, inputs)
+        if special := self._special.get(ctx.type):
+            return special.create(ctx, inputs)
         if ctx.preview:
             return "", self._preview(ctx, inputs)
         with self.cluster(ctx) as cluster:
@@ -148,8 +151,8 @@ class KubernetesProvider(Provider):
 
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
         """Changes the object in place."""
-        if ctx.type == helm_release.TYPE:
-            return self.releases.update(ctx, id, new_inputs)
+        if special := self._special.get(ctx.type):
+            return special.update(ctx, id, old_inputs, old_outputs, new_inputs)
         if ctx.preview:
             return {**copy.deepcopy(old_outputs), **copy.deepcopy(new_inputs)}
         with self.cluster(ctx) as cluster:
@@ -162,8 +165,8 @@ class KubernetesProvider(Provider):
 
     def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
         """Deletes the object and waits until it is gone; one that is gone already is fine."""
-        if ctx.type == helm_release.TYPE:
-            self.releases.delete(ctx, id)
+        if special := self._special.get(ctx.type):
+            special.delete(ctx, id, inputs, outputs)
             return
         with self.cluster(ctx) as cluster:
             if _find(cluster, id, inputs) is None:
@@ -174,8 +177,8 @@ class KubernetesProvider(Provider):
 
     def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
         """The object as it is now."""
-        if ctx.type == helm_release.TYPE:
-            return self.releases.read(ctx, id, inputs)
+        if special := self._special.get(ctx.type):
+            return special.read(ctx, id, inputs, outputs)
         with self.cluster(ctx) as cluster:
             found = copy.deepcopy(_find(cluster, id, inputs))
         if found is None:

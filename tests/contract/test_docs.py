@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from decide.failures import FAILURES
+from decide.host_failures import ALL as FAILURES
 from docs import generate
+from settings.hosts import BareMetal, Host, HostDriver, HostToolkit
 from settings.kinds import camel
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
 
-SECTIONS = (Config, Cluster, Toleration, Gpu, Operator, Validation)
+SECTIONS = (Config, Cluster, Toleration, BareMetal, Host, HostDriver, HostToolkit, Gpu, Operator, Validation)
 ALL = [(section, one) for section in SECTIONS for one in dataclasses.fields(section)]
 IDS = [f"{section.__name__}.{one.name}" for section, one in ALL]
 

@@ -2,16 +2,21 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 import settings
+from components.bare_metal import BareMetalGpuNodesArgs
 from components.choices import GpuChoices
 from components.existing import ExistingGpuNodesArgs
+from components.gpu_host import GpuHostArgs, HostDriver
 from components.gpu_stack import GpuStackArgs
 from components.validation import GpuValidationArgs
+from decide import defaults
+from settings.hosts import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 STACKS = sorted((ROOT / "stacks").glob("Pulumi.*.yaml"))
@@ -22,30 +27,53 @@ def config_of(stack: Path) -> dict[str, Any]:
 
 
 def wish_of(stack: Path) -> settings.Settings:
-    return settings.parse({key.removeprefix("gpu-ready:"): value for key, value in config_of(stack).items()})
+    """The wish of a stack, once its owner has put in the keys of the hosts."""
+    raw = {key.removeprefix("gpu-ready:"): value for key, value in config_of(stack).items()}
+    for host in raw.get("bareMetal", {}).get("hosts", []):
+        host["hostKey"] = host["hostKey"] if "REPLACE" not in host["hostKey"] else KEY
+    return settings.parse(raw)
+
+
+TARGETS = {"demo": "bareMetal", "existing-cluster": "cluster", "homelab": "bareMetal"}
+NODES: dict[str, Any] = {"cluster": ExistingGpuNodesArgs, "bareMetal": BareMetalGpuNodesArgs}
 
 
 def test_there_is_a_stack_for_each_situation_of_this_release() -> None:
-    assert [stack.name for stack in STACKS] == ["Pulumi.demo.yaml", "Pulumi.existing-cluster.yaml"]
+    assert [stack.name for stack in STACKS] == [f"Pulumi.{name}.yaml" for name in sorted(TARGETS)]
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
 def test_each_stack_file_is_without_faults(stack: Path) -> None:
     assert all(key.startswith("gpu-ready:") for key in config_of(stack))
-    assert wish_of(stack).target == "cluster"
+    assert wish_of(stack).target == TARGETS[stack.name.split(".")[1]]
+
+
+def test_the_placeholder_of_a_host_key_is_refused_with_the_command_that_prints_the_key() -> None:
+    raw = config_of(ROOT / "stacks" / "Pulumi.homelab.yaml")
+
+    with pytest.raises(settings.SettingsError, match=r"hosts\[0\].hostKey: the placeholder .* ssh-keyscan") as caught:
+        settings.parse({key.removeprefix("gpu-ready:"): value for key, value in raw.items()})
+
+    assert len(caught.value.faults) == 1
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
 def test_components_declare_all_arguments_that_they_get(stack: Path) -> None:
     wish = wish_of(stack)
     given_and_declared = [
-        (wish.nodes_args(), ExistingGpuNodesArgs),
+        (wish.nodes_args(), NODES[wish.target]),
         (wish.stack_args(), GpuStackArgs),
-        (wish.validation_args(wish.cluster), GpuValidationArgs),
+        (wish.validation_args(SimpleNamespace(**vars(wish.cluster), node_of_host={})), GpuValidationArgs),
         (wish.nodes_args()["gpu"], GpuChoices),
+        *((host, GpuHostArgs) for host in wish.nodes_args().get("hosts", [])),
+        *((host["driver"], HostDriver) for host in wish.nodes_args().get("hosts", [])),
     ]
 
-    assert [set(given) - set(declared.__annotations__) for given, declared in given_and_declared] == [set()] * 4
+    assert [
+        sorted(set(given) - set(declared.__annotations__))
+        for given, declared in given_and_declared
+        if set(given) - set(declared.__annotations__)
+    ] == []
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
@@ -73,8 +101,25 @@ def test_commented_examples_in_stack_files_are_right_too() -> None:
     assert len(shown) == 3
 
 
+def test_commented_settings_of_a_host_are_right_too() -> None:
+    text = (ROOT / "stacks" / "Pulumi.homelab.yaml").read_text(encoding="utf-8")
+    shown = re.findall(r"^ +#   (\w+: [\w-]+)$", text, re.MULTILINE)
+    taken = {key: value for line in shown for key, value in yaml.safe_load(line).items()}
+    host = {"name": "a", "address": "a.home.arpa", "hostKey": KEY, "nodeName": taken.pop("nodeName"), "driver": taken}
+
+    wish = settings.parse({"target": "bareMetal", "cluster": {"context": "c"}, "bareMetal": {"hosts": [host]}})
+
+    assert vars(wish.bare_metal.hosts[0].driver) == {  # type: ignore[union-attr]
+        "source": "auto",
+        "branch": defaults.DRIVER_BRANCH,
+        "version": None,
+        "flavour": "open",
+    }
+
+
 @pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
 def test_no_stack_file_holds_a_secret_or_a_real_address(stack: Path) -> None:
     text = stack.read_text(encoding="utf-8")
 
-    assert not re.search(r"secure:|BEGIN|\b\d{1,3}(\.\d{1,3}){3}\b", text)
+    assert not re.search(r"secure:|BEGIN", text)
+    assert all(one.startswith("192.0.2.") for one in re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text))

@@ -19,6 +19,8 @@ import yaml
 from lab.cluster.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
+WORLDS = ROOT / "tests" / "worlds"
+STACK = "cluster"
 NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-command")
 missing = [tool for tool in NEEDED if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(
@@ -32,10 +34,10 @@ class Real:
     def __init__(self, folder: Path) -> None:
         self.folder, self.project = folder, folder / "project"
         self.world = World(folder / "world.json")
-        self.world.create(self.world.path, yaml.safe_load((ROOT / "lab/worlds/demo.yaml").read_text()))
+        self.world.create(self.world.path, yaml.safe_load((WORLDS / "cluster.yaml").read_text()))
         self._lay_out()
         self.env = self._environment()
-        self.run("stack", "init", "demo")
+        self.run("stack", "init", STACK)
 
     def _lay_out(self) -> None:
         self.project.mkdir()
@@ -46,7 +48,7 @@ class Real:
         described["runtime"]["options"] = {"toolchain": "pip", "virtualenv": sys.prefix}
         (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(described))
         (self.project / "stacks").mkdir()
-        shutil.copy(ROOT / "stacks/Pulumi.demo.yaml", self.project / "stacks")
+        shutil.copy(WORLDS / "Pulumi.cluster.yaml", self.project / "stacks")
         plugin = self.folder / "bin" / "pulumi-resource-kubernetes"
         plugin.parent.mkdir()
         here = f"cd '{ROOT}' && exec '{sys.executable}' -m lab.plugin --world '{self.world.path}'"
@@ -69,10 +71,10 @@ class Real:
         return subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, text=True, check=False)
 
     def up(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.run("up", "--yes", "--skip-preview", "-s", "demo", *words)
+        return self.run("up", "--yes", "--skip-preview", "-s", STACK, *words)
 
     def exports(self) -> dict[str, Any]:
-        return dict(json.loads(self.run("stack", "output", "--json", "-s", "demo").stdout))
+        return dict(json.loads(self.run("stack", "output", "--json", "-s", STACK).stdout))
 
     def switch(self, path: str, value: Any) -> None:
         with self.world.open() as cluster:
@@ -100,13 +102,13 @@ def test_a_failed_gate_names_the_layer_then_the_fix_makes_up_green_and_a_second_
     again = real.up("--expect-no-changes")
     assert again.returncode == 0, again.stdout + again.stderr
 
-    gone = real.run("destroy", "--yes", "--skip-preview", "-s", "demo")
+    gone = real.run("destroy", "--yes", "--skip-preview", "-s", STACK)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert real.world.unexpected(before, real.world.snapshot()) == []
 
 
 def test_a_preview_makes_nothing(real: Real) -> None:
     before = real.world.snapshot()
-    shown = real.run("preview", "-s", "demo")
+    shown = real.run("preview", "-s", STACK)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert real.world.snapshot() == before

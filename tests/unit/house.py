@@ -8,20 +8,27 @@ from typing import Any
 
 import yaml
 
-from lab.cluster.world import World
 from lab.engine import Engine, Operation, Result
 from lab.events import Event
+from lab.program_time import simulated
 from lab.providers.command import CommandProvider
 from lab.providers.kubernetes import KubernetesProvider
 from lab.state import MemoryStore, Store
+from lab.world import WholeWorld
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO: dict[str, Any] = yaml.safe_load((ROOT / "lab/worlds/demo.yaml").read_text())
+WORLD: dict[str, Any] = yaml.safe_load((ROOT / "tests/worlds/cluster.yaml").read_text())
 CONFIG: dict[str, Any] = {
     "target": "cluster",
     "cluster": {"context": "demo", "nodes": ["gpu-1", "gpu-2"]},
     "gpu": {"driver": "preinstalled", "toolkit": "preinstalled"},
     "validation": {"timeoutSeconds": 600, "pollSeconds": 25},
+}
+HOSTS: dict[str, Any] = yaml.safe_load((ROOT / "lab/worlds/demo.yaml").read_text())
+"""The world of the demo: two hosts that are nodes."""
+HOSTS_CONFIG: dict[str, Any] = {
+    key.removeprefix("gpu-ready:"): value
+    for key, value in yaml.safe_load((ROOT / "stacks/Pulumi.demo.yaml").read_text())["config"].items()
 }
 
 
@@ -29,9 +36,11 @@ class House:
     """One stack with its state and its cluster; no simulated second takes real time."""
 
     def __init__(self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None) -> None:
-        self.world = World.create(folder / "world.json", dict(spec or DEMO))
+        self.world = WholeWorld.create(folder / "world.json", dict(spec or WORLD))
         self.events: list[Event] = []
-        providers = [CommandProvider(env=self.world.env(), cwd=str(folder)), KubernetesProvider(self.world)]
+        self.remote = self.world.remote_commands()
+        commands = CommandProvider(env=self.world.env(), cwd=str(folder), remote=self.remote)
+        providers = [commands, KubernetesProvider(self.world)]
         self.engine = Engine("gpu-ready", "demo", store or MemoryStore(), providers, self.events.append)
 
     def run(self, op: Operation, config: Mapping[str, Any] = CONFIG, **more: Any) -> Result:
@@ -39,7 +48,8 @@ class House:
         wire = {
             f"gpu-ready:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
         }
-        return self.engine.run(op, program, config=wire, **more)
+        with simulated(self.world.clock):
+            return self.engine.run(op, program, config=wire, **more)
 
     def make(self, op: Operation, made: Callable[[], object]) -> Result:
         """A program of a few lines."""

@@ -4,7 +4,23 @@ import re
 
 import pytest
 
-from decide.catalog import CARDS, GENERATIONS, OPEN, PROPRIETARY, Card, find, supports
+from decide import defaults
+from decide.catalog import (
+    BRANCHES,
+    CARDS,
+    GENERATIONS,
+    OPEN,
+    PCI_IDS,
+    PROPRIETARY,
+    RANGES,
+    SUPPORTED,
+    Card,
+    drives,
+    find,
+    generation_of,
+    name_of,
+    supports,
+)
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
@@ -60,3 +76,66 @@ def test_flavours_follow_the_generation() -> None:
 )
 def test_only_some_cards_can_be_partitioned(product: str, mig: bool) -> None:
     assert CARDS[product].mig is mig
+
+
+def test_ranges_of_pci_ids_are_in_order_and_do_not_overlap() -> None:
+    ends = [end for first, last, _ in RANGES for end in (first, last)]
+
+    assert ends == sorted(ends)
+    assert {name for _, _, name in RANGES} == set(GENERATIONS)
+
+
+@pytest.mark.parametrize("device", PCI_IDS)
+def test_each_id_of_a_card_lies_in_the_range_of_its_generation(device: str) -> None:
+    generation = generation_of(f"10de:{device}")
+
+    assert generation
+    assert generation.name == CARDS[PCI_IDS[device]].generation
+    assert name_of(f"10de:{device.upper()}") == CARDS[PCI_IDS[device]].name
+
+
+def test_each_known_card_is_found_on_the_bus() -> None:
+    assert set(PCI_IDS.values()) == set(CARDS)
+
+
+@pytest.mark.parametrize(
+    ("pci_id", "generation"),
+    [
+        ("10de:102d", "Kepler"),
+        ("10de:13f2", "Maxwell"),
+        ("10de:1b38", "Pascal"),
+        ("10de:1db6", "Volta"),
+        ("10de:2187", "Turing"),
+        ("10de:20f1", "Ampere"),
+        ("10de:2236", "Ampere"),
+        ("10de:2331", "Hopper"),
+        ("10de:2783", "Ada"),
+        ("10de:2901", "Blackwell"),
+        ("10de:2d04", "Blackwell"),
+    ],
+)
+def test_a_card_without_a_name_still_has_a_generation(pci_id: str, generation: str) -> None:
+    found = generation_of(pci_id)
+
+    assert found
+    assert found.name == generation
+    assert name_of(pci_id) == f"a card of the {generation} generation ({pci_id})"
+
+
+@pytest.mark.parametrize("pci_id", ["10de:0fbf", "10de:22ce", "10de:ffff", "1002:2786", "10de:", "8086"])
+def test_what_is_no_known_card_has_no_generation(pci_id: str) -> None:
+    assert generation_of(pci_id) is None
+    assert name_of(pci_id) == f"an unknown card ({pci_id})"
+
+
+def test_the_default_branch_is_alive_and_drives_the_most_generations() -> None:
+    served = {branch: sum(drives(one, branch) for one in GENERATIONS.values()) for branch in SUPPORTED}
+
+    assert defaults.DRIVER_BRANCH in SUPPORTED
+    assert served[defaults.DRIVER_BRANCH] == max(served.values())
+
+
+@pytest.mark.parametrize("branch", [535, 550, 570, 590, 610])
+def test_branches_that_ended_say_when(branch: int) -> None:
+    assert BRANCHES[branch].ended
+    assert branch not in SUPPORTED

@@ -19,6 +19,7 @@ from lab.cli import Streams, main, parser, perform, speed, view_for
 from lab.cluster.spec import WorldError
 from lab.operate import STOPPED, STOPPING, Outcome
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
+from lab.providers.remote_command import Contacts, RemoteCommands
 from lab.session import Parts, Session
 from lab.stack_file import WrongUse
 
@@ -32,7 +33,7 @@ class Thing(pulumi.CustomResource):
 group = pulumi.ComponentResource("gpu-ready:index:Group", "group", None)
 first = Thing("first", config.get("size") or "1", pulumi.ResourceOptions(parent=group))
 second = Thing("second", "1", pulumi.ResourceOptions(parent=group, depends_on=[first]))
-group.register_outputs({})
+group.register_outputs({"hosts": {"rtx": {"node": "gpu-1", "driver": "580.126", "runtime": "containerd 1.7.24"}}})
 check = {"name": "vectoradd", "passed": True, "evidence": "Test PASSED"}
 node = {"name": "gpu-1", "card": "A10G", "memory": "24 GiB", "gpus": 2, "driver": "580.126", "cuda": "13.0"}
 node |= {"checks": [check], "seconds": 4}
@@ -62,6 +63,9 @@ class FakeWorld:
     def snapshot(self) -> dict[str, Any]:
         return dict(json.loads(self.path.read_text()))
 
+    def hosts(self) -> list[dict[str, str]]:
+        return list(self.snapshot().get("hosts", []))
+
     def remainder(self, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         return [str(after[key]) for key in after if after[key] != before.get(key)]
 
@@ -80,6 +84,7 @@ class FakeProvider:
 
     def __init__(self, world: FakeWorld, running: threading.Event, go_on: threading.Event) -> None:
         self.world, self.running, self.go_on = world, running, go_on
+        self.remote = RemoteCommands()
 
     def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
         return news, []
@@ -95,6 +100,8 @@ class FakeProvider:
     def _work(self, ctx: Context) -> None:
         fault = self.world.snapshot().get("fault")
         ctx.say("working on it")
+        for host in self.world.hosts():
+            self.remote.contacts[host["address"]] = Contacts(dials=2, scripts=1)
         if fault == ctx.name:
             raise ProviderError("exit status 3:\nSCH-1 scheduling: too small\nfix: make it bigger")
         if fault == f"slow {ctx.name}":
@@ -138,8 +145,10 @@ class FakeParts(Parts):
         path.write_text(json.dumps(spec))
         return FakeWorld(path)
 
+    hosts: tuple[dict[str, str], ...] = ()
+
     def derived_world(self, wish: Any) -> dict[str, Any]:
-        return {"nodes": ["gpu-1", "gpu-2", "control-1"]}
+        return {"nodes": ["gpu-1", "gpu-2", "control-1"], "hosts": self.hosts}
 
     def providers(self, world: Any, root: Path) -> Any:
         return [FakeProvider(world, self.running, self.go_on)]
@@ -194,11 +203,20 @@ class TestOperations:
                 f"rehearsal: {words[0]} of demo succeeded" if words != ["state"] else "rehearsal: state"
             )
 
+    def test_how_often_hosts_were_bothered_is_told_by_name_and_a_second_up_bothers_none(self, lab: Lab) -> None:
+        lab.parts.hosts = ({"address": "192.0.2.10", "name": "rtx"},)
+        assert lab.json("up", "--yes")["contacts"] == {"rtx": {"dials": 2, "scripts": 1}}
+        assert lab.json("up", "--yes")["contacts"] == {}
+        lab("up", "--yes")
+        assert "simulated cluster (3 nodes), 1 simulated host; nothing" in lab.out.splitlines()[0]
+        assert "4 unchanged, 0 connections to hosts; nothing real" in lab.out.splitlines()[-1]
+
     def test_up_says_what_the_program_says_what_it_made_and_what_it_proved(self, lab: Lab) -> None:
         lab("up", "--yes")
         told = [
             "driver: host, because it is there", "+ create fake:index:Thing first (SECONDS)", "  first: working on it",
             "GPU ready: gpu-1: 2 x A10G 24 GiB, driver 580.126, CUDA up to 13.0, 4s", "  passed vectoradd: Test PASSED",
+            "  host rtx: driver 580.126, containerd 1.7.24",
             "  not tested: gpu-2", "  warning: one is old",
             "take it back: python -m lab destroy -s demo (outside of the rehearsal: pulumi destroy -s demo)",
             "  stays: CRDs", "kind: Pod",

@@ -192,11 +192,6 @@ def test_misspelt_and_wrong_inputs_are_refused_before_anything_runs(inputs: dict
     assert result.errors == [f"{LOCAL} c: {words}"]
 
 
-def test_a_remote_command_is_refused_for_now() -> None:
-    program = lambda: pulumi.CustomResource("command:remote:Command", "c", {"create": "true"})  # noqa: E731
-    assert "command:remote:Command is not rehearsed yet" in Stack().up(program).errors[0]
-
-
 def test_an_unknown_type_is_refused() -> None:
     program = lambda: pulumi.CustomResource("command:local:Comand", "c", {})  # noqa: E731
     assert "the package command has no type 'command:local:Comand'" in Stack().up(program).errors[0]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from decide import host_failures
 from decide.failures import BY_ID, FAILURES, recognize
+from decide.host_failures import HOST_FAILURES, Refusal, refusal
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEN = [
@@ -89,3 +91,70 @@ def test_no_settings_are_named_that_the_program_does_not_have() -> None:
     keys = {key for _group, key in re.findall(r"\b(cluster|gpu|validation)\.(\w+)", texts)}
     assert {"tolerations", "runtimeClass", "cudaImage"} <= keys
     assert [key for key in sorted(keys) if f"| `{key}` |" not in documented] == []
+
+
+# Of hosts -----------------------------------------------------------------------------------------------------------
+
+SEEN_ON_HOSTS = [
+    ("sudo: a password is required", "HST-1"),
+    ("sudo: a terminal is required to read the password", "HST-1"),
+    ("sudo: sorry, you must have a tty to run sudo", "HST-1"),
+    ("ubuntu is not in the sudoers file.", "HST-1"),
+    ("sudo: 1 incorrect password attempt", "HST-1"),
+    ("error: after 2 failed attempts: ssh: handshake failed: ssh: host key mismatch", "HST-2"),
+    ("after 10 failed attempts: dial tcp 192.0.2.10:22: connect: connection refused", "HST-82"),
+    ("after 10 failed attempts: dial tcp 192.0.2.10:22: connect: no route to host", "HST-82"),
+    ("ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey]", "HST-83"),
+    ("nvidia.ko because it does not include the required GPU System Processor (GSP)", "PCI-2"),
+    ("NVRM: supported through the NVIDIA 580.xx Legacy drivers", "PCI-3"),
+    ("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'", "HST-31"),
+    ("cp: error writing: No space left on device", "HST-32"),
+    ("E: Unable to correct problems, you have held broken packages.", "HST-80"),
+    ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1 (unattended-upgr)", "TK-12"),
+    ("GPG error: the public key is not available: NO_PUBKEY DDCAE044F796ECB0", "TK-1"),
+    ("E: The repository 'x InRelease' is not signed.", "TK-1"),
+    ("EXPKEYSIG A4B469963BF863CC cudatools", "TK-1"),
+    ("Sub-process sqv: SHA1 is not considered secure since 2026-02-01", "TK-1"),
+    ("E: Conflicting values set for option Signed-By regarding source", "HST-28"),
+    ("NVRM: GPU 0000:01:00.0 is already bound to NovaCore.", "DRV-17"),
+    ("NVRM: API mismatch: the client has the version 580.173.02", "DRV-2"),
+    ("containerd: failed to load TOML: duplicated tables", "HST-77"),
+    ("toml: table nvidia already exists", "HST-77"),
+]
+
+
+@pytest.mark.parametrize(("text", "id"), SEEN_ON_HOSTS)
+def test_a_text_that_hosts_print_leads_to_its_id_and_to_no_other(text: str, id: str) -> None:
+    assert [one.id for one in host_failures.ALL if any(re.search(sign, text) for sign in one.signs)] == [id]
+
+
+def test_every_sign_of_a_host_has_a_text_above() -> None:
+    signs = [sign for one in HOST_FAILURES for sign in one.signs]
+    assert [sign for sign in signs if not any(re.search(sign, text) for text, _ in SEEN_ON_HOSTS)] == []
+
+
+def test_no_id_stands_in_both_lists() -> None:
+    assert len(host_failures.BY_ID) == len(host_failures.ALL)
+
+
+def test_entries_of_hosts_say_what_to_do_in_words_that_any_terminal_shows() -> None:
+    for one in HOST_FAILURES:
+        assert re.fullmatch(r"[A-Z]{2,4}-\d+", one.id)
+        assert all((one.layer, one.cause, one.fix)), one
+        assert f"{one.layer}{one.cause}{one.fix}".isascii(), one
+
+
+def test_a_refusal_ends_in_the_two_lines_that_all_steps_end_in() -> None:
+    assert refusal("HST-73").lines() == [
+        "HST-73 node: the host is no node: it has no kubelet",
+        "fix: let it join the cluster first: kubeadm join",
+    ]
+    assert refusal("PCI-1", "none", "buy one") == Refusal("PCI-1", "none", "buy one")
+
+
+def test_each_id_that_a_plan_or_a_host_script_names_is_in_the_catalogue() -> None:
+    files = [*ROOT.glob("decide/host_*.py"), *ROOT.glob("host/*")]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+    named = {id for text in texts for id in re.findall(r"\b((?:HST|DRV|PCI|TK|RT|CFG)-\d+)\b", text)}
+    assert len(named) > 40
+    assert named <= set(host_failures.BY_ID)

@@ -57,7 +57,8 @@ def test_every_combination_has_one_owner_for_each_thing_or_a_refusal(target: str
 
 @pytest.mark.parametrize("version", defaults.OPERATOR_VERSIONS)
 def test_every_ownership_with_every_version_gives_values_with_a_reason(version: str) -> None:
-    decided = [one for wish in EVERY_WISH if isinstance(one := decide("cluster", wish), Ownership)]
+    wishes = [(target, wish) for target in TARGETS for wish in EVERY_WISH]
+    decided = {one for target, wish in wishes if isinstance(one := decide(target, wish), Ownership)}
 
     assert decided
     for ownership in decided:
@@ -134,6 +135,37 @@ def test_a_second_plugin_owner_cannot_be_asked_for() -> None:
     assert decide("cluster", {"plugin": "us"}) == (
         Refusal("gpu.plugin", 'nobody but the operator can own it, got the text "us"', "leave gpu.plugin out"),
     )
+
+
+@pytest.mark.parametrize("operator", ["install", "external"])
+def test_hosts_of_ours_own_driver_and_toolkit_whoever_brings_the_operator(operator: str) -> None:
+    decided = decide("bareMetal", {"operator": operator})
+
+    assert isinstance(decided, Ownership)
+    assert (decided.driver.owner, decided.toolkit.owner, decided.notes) == (Owner.HOST, Owner.HOST, ())
+    plugin = Owner.OPERATOR if operator == "install" else Owner.EXTERNAL
+    assert (decided.plugin.owner, decided.runtime_class.owner) == (plugin, plugin)
+
+
+def test_the_operator_that_we_install_beside_hosts_of_ours_brings_neither_driver_nor_toolkit() -> None:
+    decided = decide("bareMetal", {})
+
+    assert isinstance(decided, Ownership)
+    told = operator_values.as_tree(operator_values.values(decided))
+    assert (told["driver"], told["toolkit"], told["devicePlugin"]) == (
+        {"enabled": False},
+        {"enabled": False},
+        {"enabled": True},
+    )
+
+
+@pytest.mark.parametrize("thing", ["driver", "toolkit"])
+@pytest.mark.parametrize("asked", ["operator", "preinstalled"])
+def test_on_hosts_of_ours_nobody_else_is_asked_for_driver_or_toolkit(thing: str, asked: str) -> None:
+    decided = decide("bareMetal", {thing: asked})
+
+    assert isinstance(decided, tuple)
+    assert [(one.setting, "bareMetal.hosts" in one.fix) for one in decided] == [(f"gpu.{thing}", True)]
 
 
 @pytest.mark.parametrize("target", LATER_TARGETS)

@@ -16,7 +16,7 @@ from lab.plugin import Plugin, to_props, to_struct
 from lab.provider import PartialFailure
 from lab.providers.kubernetes import KubernetesProvider
 from lab.values import UNKNOWN
-from tests.unit.house import DEMO
+from tests.unit.house import WORLD
 
 URN = "urn:pulumi:demo::gpu-ready::kubernetes:core/v1:Namespace::space"
 SPACE: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "space"}}
@@ -24,7 +24,7 @@ SPACE: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"
 
 @pytest.fixture
 def provider(tmp_path: Path) -> KubernetesProvider:
-    return KubernetesProvider(World.create(tmp_path / "world.json", DEMO))
+    return KubernetesProvider(World.create(tmp_path / "world.json", WORLD))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.house import CONFIG, DEMO, House, with_gpu
+from tests.unit.house import CONFIG, WORLD, House, with_gpu
 
 GATE, LOOK = "gpu-validation-gate", "nodes-look"
 EXPORTS = {"report", "node_selector", "runtime_class", "resource_name", "ownership", "destroy_hint", "first_workload"}
@@ -90,7 +90,7 @@ def test_objects_go_to_the_declared_context_and_never_to_the_current_one(house: 
 
 
 def test_with_an_external_operator_nothing_is_installed_and_the_cards_are_proven_all_the_same(tmp_path: Path) -> None:
-    house = House(tmp_path, {**DEMO, "operator": {"installed": True}})
+    house = House(tmp_path, {**WORLD, "operator": {"installed": True}})
     result = house.run("up", with_gpu(operator="external"))
     assert (result.exit, result.errors) == (0, [])
     assert result.all("Release") == []
@@ -108,7 +108,7 @@ def test_with_an_external_operator_nothing_is_installed_and_the_cards_are_proven
 def test_what_is_found_and_not_declared_is_refused_before_anything_is_made(
     tmp_path: Path, spec: dict[str, Any], choices: dict[str, Any], id: str
 ) -> None:
-    house = House(tmp_path, {**DEMO, **spec})
+    house = House(tmp_path, {**WORLD, **spec})
     before = house.world.snapshot()
 
     result = house.run("up", with_gpu(**choices))

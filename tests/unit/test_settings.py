@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -293,11 +294,14 @@ def test_the_format_of_a_line() -> None:
     assert line == 'cluster.nodes: a list belongs here, got the text "gpu-1". Example: nodes: [gpu-1, gpu-2]'
 
 
-@pytest.mark.parametrize("target", ["bareMetal", "gke", "aws"])
+@pytest.mark.parametrize("target", ["gke", "aws"])
 def test_a_target_of_a_later_release_says_so(target: str) -> None:
     line = faults_of(config(target=target, cluster=None))["target"]
 
-    assert line == f"target: {target} comes with a later release; this one has only cluster. Example: target: cluster"
+    assert (
+        line
+        == f"target: {target} comes with a later release; this one has cluster and bareMetal. Example: target: cluster"
+    )
 
 
 def test_the_keys_of_a_target_that_was_not_chosen_are_refused_too() -> None:
@@ -361,6 +365,10 @@ def test_an_encrypted_setting_would_be_shown_in_clear_later() -> None:
     assert "TOP-SECRET" not in line
 
 
+def test_a_key_that_is_said_to_be_encrypted_and_is_not_there_is_missing() -> None:
+    assert set(faults_of({}, ("target", "cluster"))) == {"target", "cluster"}
+
+
 def test_the_content_of_a_kubeconfig_is_not_repeated() -> None:
     assert "TOKEN" not in only_fault(config(cluster__kubeconfig="apiVersion: v1\ntoken: TOKEN"))
 
@@ -386,7 +394,7 @@ words = st.sampled_from(
 )
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | words | st.text(max_size=8) | st.binary(max_size=3)
 keys = words | st.sampled_from(
-    ["target", "gpu", "context", "nodes", "nodeSelector", "mode", "values", "driver", "enabled", "gke", "monitoring"]
+    ["target", "gpu", "context", "nodes", "nodeSelector", "mode", "values", "driver", "enabled", "gke", "bareMetal"]
 )
 junk = st.recursive(
     scalars,
@@ -472,7 +480,7 @@ def test_the_arguments_of_the_components_carry_what_was_asked() -> None:
         "remove_crds": True,
         "values": {},
     }
-    proof = wish.validation_args(wish.cluster)
+    proof = wish.validation_args(SimpleNamespace(**vars(wish.cluster), node_of_host={}))
     assert (proof["gpus"], proof["timeout_seconds"], proof["poll_seconds"]) == (2, 600, 2)
     assert (proof["kubeconfig"], proof["context"], proof["gpu"]) == ("~/.kube/config", "home", choices)
     assert (proof["cuda_image"], proof["smi_image"]) == (defaults.CUDA_IMAGE, defaults.SMI_IMAGE)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from rich.console import Console
@@ -18,7 +18,7 @@ from lab.view import change_lines, changed_count, fitted, reason, seconds_text, 
 from lab.view_json import JsonView
 from lab.view_model import Tree
 from lab.view_plain import PlainView
-from lab.view_report import closing, header, last, stays, take_back, workload
+from lab.view_report import closing, contacts, header, last, stays, take_back, workload
 from lab.view_tree import TreeView
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +127,8 @@ class TestWords:
         ("message", "line"),
         [
             ("exit status 1:\nno such file", "no such file"),
+            ('Process exited with status 1: running "sh -s apply":\nit broke', "it broke"),
+            ('Process exited with signal KILLED: running "sh":\nit broke', "it broke"),
             ("kubernetes:core/v1:Namespace: already exists", "kubernetes:core/v1:Namespace: already exists"),
             ("", "no reason given"),
             ("exit status 7", "exit status 7"),
@@ -235,6 +237,41 @@ class TestPlainLines:
             step("start", "create", COMMAND, "gate"), *(LogEvent("info", word, urn(COMMAND, "gate")) for word in words)
         )
         assert text == "  gate: waiting 1\n  gate: waiting 2\n"
+
+    def test_of_a_long_wait_the_reader_sees_how_long_it_lasts_and_not_each_try(self) -> None:
+        back = urn(COMMAND, "tesla-back")
+        events = [
+            LogEvent("warning", "retrying create due to on-error hook request (3/100)", back),
+            LogEvent("info", "Dial 1/2 failed: retrying (43 simulated seconds)", back),
+            LogEvent("info", "trying again after 45 simulated seconds", back),
+        ]
+        assert plain(*events) == "  tesla-back: trying again after 45 simulated seconds\n"
+        assert "retrying create" not in finished_tree(step("start", "create", COMMAND, "tesla-back"), *events)
+
+    def test_of_a_very_long_wait_a_log_shows_ever_fewer_lines(self) -> None:
+        back = urn(COMMAND, "back")
+        events = [
+            LogEvent("info", text, back)
+            for seconds in range(20, 2000, 20)
+            for text in ("not yet: the old boot", f"trying again after {seconds} simulated seconds")
+        ]
+        assert plain(*events).splitlines() == [
+            "  back: not yet: the old boot",
+            *(f"  back: trying again after {n} simulated seconds" for n in (20, 40, 80, 160, 320, 640, 1280)),
+        ]
+
+    def test_a_try_beside_a_running_step_is_its_newest_progress(self) -> None:
+        view, _out = tree_view()
+        view.begin("up", "demo")
+        view.event(step("start", "create", COMMAND, "back"))
+        for event in (
+            LogEvent("info", "Dial 1/2 failed: retrying (43 simulated seconds)", urn(COMMAND, "back")),
+            LogEvent("warning", "retrying create due to on-error hook request (3/100)", urn(COMMAND, "back")),
+        ):
+            view.event(event)
+        row = drawn(view).splitlines()[1]
+        view.end()
+        assert row.endswith("Dial 1/2 failed: retrying (43 simulated seconds)")
 
     def test_a_verdict_is_left_to_the_failure_that_follows(self) -> None:
         words = ["looking", "SCH-1 scheduling: too small", "fix: make it bigger"]
@@ -459,6 +496,29 @@ class TestReport:
             == "NOT ready: n: 1 x unknown card"
         )
 
+    def test_below_a_node_stands_what_its_host_shows_of_itself(self) -> None:
+        shown = {"driver": "580.126.20", "toolkit": "1.19.0", "runtime": "containerd 1.7.24", "cards": ["L4"]}
+        hosts = {"rtx": {"node": "gpu-1", **shown}, "other": {"node": "gpu-2", "driver": "1"}}
+        lines = [line.text for line in closing({"nodes": [{**self.NODE, "checks": []}]}, hosts)]
+        assert lines[-1] == "  host rtx: driver 580.126.20, toolkit 1.19.0, containerd 1.7.24, L4"
+        assert len(lines) == 3
+        assert list(closing({}, hosts)) == []
+
+    @pytest.mark.parametrize(
+        ("found", "op", "said"),
+        [
+            ({}, "up", ", 0 connections to hosts"),
+            ({"rtx": {"dials": 1, "scripts": 1}}, "up", ", 1 connection to hosts (1 script run)"),
+            ({"a": {"dials": 3, "scripts": 2}, "b": {"dials": 2, "scripts": 0}}, "up", "5 connections to hosts (2 scr"),
+            ({}, "preview", ""),
+        ],
+    )
+    def test_how_much_hosts_were_bothered_is_said(self, found: dict[str, Any], op: str, said: str) -> None:
+        text = contacts({"192.0.2.1": "rtx"}, found, op)
+        assert said in text
+        assert bool(text) is bool(said)
+        assert contacts({}, {}, op) == ""
+
     def test_untested_nodes_are_named_with_their_reason(self) -> None:
         report = {"not_tested": ["gpu-2", {"name": "gpu-3", "reason": "not Ready"}], "warnings": ["old"]}
         assert [line.text for line in closing(report) if line.text] == [
@@ -486,7 +546,8 @@ class TestReport:
         assert [line.text for line in stays([], ["pod/b"])] == ["should not have stayed:", "  pod/b"]
 
     def test_one_node_is_not_called_nodes(self) -> None:
-        assert "(1 node)" in header(1)[0].text
+        assert "(1 node);" in header(1)[0].text
+        assert "(1 node), 2 simulated hosts;" in header(1, hosts=2)[0].text
 
     def test_simulated_time_is_told_apart_from_real_time(self) -> None:
         assert "in 2.0s (58s in the simulated cluster)" in last("up", "demo", "succeeded", 2.0, "1 created", 58.0).text

@@ -1,0 +1,103 @@
+"""Bare-metal hosts over SSH: made ready one by one, and found again as nodes of a cluster that is there."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import pulumi
+from pulumi import ResourceOptions
+from typing_extensions import NotRequired
+
+from components.choices import BroughtBy, GpuChoices, operator_namespace, owned, reading, text
+from components.gpu_host import GpuHost, GpuHostArgs
+from components.local_step import local_command, local_step
+from decide import defaults
+from decide.ownership import Owner
+from decide.slots import workload_selector
+
+LOOK_GRACE = 90  # the step speaks first, with a reason
+
+
+class BareMetalGpuNodesArgs(TypedDict):
+    """Which hosts, and of which cluster they are nodes."""
+
+    context: pulumi.Input[str]
+    """Context of the kubeconfig; never the current one by accident."""
+    hosts: list[GpuHostArgs]
+    """The hosts."""
+    kubeconfig: NotRequired[pulumi.Input[str]]
+    """Path of the kubeconfig file. Default: ~/.kube/config"""
+    private_key: NotRequired[pulumi.Input[str]]
+    """Private key for ssh, as a secret; without it the ssh-agent is asked."""
+    password: NotRequired[pulumi.Input[str]]
+    """Password, as a secret: for ssh, and for sudo where that wants one."""
+    gpu: NotRequired[GpuChoices]
+    """Who brings what."""
+    validation_namespace: NotRequired[str]
+    """Namespace that a validation is going to make: refused when somebody else has made it already."""
+
+
+class BareMetalGpuNodes(pulumi.ComponentResource):
+    """Hosts over SSH that become GPU nodes. The cluster is looked at first, then each host is made ready and proven."""
+
+    kubeconfig: pulumi.Output[str]
+    """Path of the kubeconfig file."""
+    context: pulumi.Output[str]
+    """Context of the kubeconfig."""
+    node_selector: pulumi.Output[dict[str, str]]
+    """Labels by which a workload finds GPU nodes."""
+    hosts: pulumi.Output[dict[str, Any]]
+    """Per host that is present: its node, and what the host itself shows of driver, toolkit, runtime and cards."""
+
+    def __init__(self, name: str, args: BareMetalGpuNodesArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("gpu-ready:index:BareMetalGpuNodes", name, {}, opts)
+        gpu = host_choices(args.get("gpu") or {})
+        self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
+        self.context = pulumi.Output.from_input(args["context"])
+        installs = owned(gpu).plugin.owner is Owner.OPERATOR
+        self.node_selector = pulumi.Output.from_input(workload_selector({}, installs))
+        cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
+        makes = (operator_namespace(gpu) if installs else "", args.get("validation_namespace"))
+        common = {
+            "private_key": args.get("private_key"),
+            "password": args.get("password"),
+            "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
+        }
+        made = [GpuHost(name, one, common, ResourceOptions(parent=self)) for one in args["hosts"]]
+        present = {one.args["name"]: one for one in made if one.state == "present"}
+        nodes = self._match(name, cluster, present)["nodes"]
+        self.node_of_host = {host: nodes[host] for host in present}
+        reports = {host: one.report for host, one in present.items()}
+        self.hosts = pulumi.Output.all(nodes=nodes, reports=reports).apply(with_nodes)
+        outputs = ("kubeconfig", "context", "node_selector", "hosts")
+        self.register_outputs({key: getattr(self, key) for key in outputs})
+
+    def _look(self, name: str, params: Mapping[str, Any]) -> pulumi.Resource:
+        """The cluster comes first: nothing is done to a host for a cluster that does not fit."""
+        limit = defaults.LOOK_SECONDS + LOOK_GRACE
+        params = {**params, "seconds": defaults.LOOK_SECONDS}
+        return local_command(f"{name}-look", "look", params, limit, ResourceOptions(parent=self))
+
+    def _match(self, name: str, cluster: Mapping[str, Any], hosts: Mapping[str, GpuHost]) -> pulumi.Output[Any]:
+        """The hosts as nodes: by their boot ids, which no other nodes have."""
+        params = {
+            **cluster,
+            "hosts": [
+                {"name": host, "boot_id": one.boot_id, "node": one.args.get("node_name") or ""}
+                for host, one in hosts.items()
+            ],
+            "seconds": defaults.MATCH_SECONDS,
+        }
+        opts = ResourceOptions(parent=self, depends_on=[one.last for one in hosts.values()])
+        return local_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS + LOOK_GRACE, opts)
+
+
+def with_nodes(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What each host shows, and the name of its node."""
+    return {host: {**shown, "node": found["nodes"][host]} for host, shown in found["reports"].items()}
+
+
+def host_choices(gpu: GpuChoices) -> GpuChoices:
+    """Driver and toolkit come with the hosts; an operator that is not ours is not told."""
+    if text(gpu.get("operator")) == "external":
+        return gpu
+    return {**gpu, "driver": BroughtBy.PREINSTALLED, "toolkit": BroughtBy.PREINSTALLED}

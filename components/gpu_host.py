@@ -1,0 +1,213 @@
+"""One bare-metal host over SSH, step by step."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypedDict
+
+import pulumi
+from pulumi import ResourceOptions
+from typing_extensions import NotRequired
+
+from components.choices import count, text
+from components.host_step import Link, Patience, host_step
+from decide import defaults, host_plan
+from host import facts, script
+
+
+class HostState(str, Enum):
+    """Whether a host is to be talked to."""
+
+    PRESENT = "present"
+    """It is there, and is made what it shall be."""
+    OFFLINE = "offline"
+    """It is not there for now: no connection is tried, all of it stays as it was."""
+    ABANDONED = "abandoned"
+    """It will not come back: once it is taken out of the list, it is forgotten without a connection."""
+
+
+class Reboot(str, Enum):
+    """Whether a host may be rebooted when its driver needs that."""
+
+    NEVER = "never"
+    """It is refused, and what to run by hand is said."""
+    IF_NEEDED = "ifNeeded"
+    """It is rebooted; whatever runs on it ends."""
+
+
+class HostDriver(TypedDict):
+    """Which driver a host shall have; what is not said follows from its card and its distribution."""
+
+    source: NotRequired[str]
+    """`auto`, `distro`, `cudaRepo` or `keep`. Default: auto"""
+    branch: NotRequired[str]
+    """Driver branch, such as 580."""
+    flavour: NotRequired[str]
+    """Kernel modules: `open` or `proprietary`."""
+    version: NotRequired[str]
+    """Exact version; moves a driver that works already."""
+
+
+class GpuHostArgs(TypedDict):
+    """One host."""
+
+    name: str
+    """Its name in this stack."""
+    address: pulumi.Input[str]
+    """Name or address at which ssh answers."""
+    host_key: pulumi.Input[str]
+    """Its public host key, as `ssh-keyscan` prints it without the address."""
+    port: NotRequired[pulumi.Input[int]]
+    """Port of ssh. Default: 22"""
+    user: NotRequired[pulumi.Input[str]]
+    """Who logs in. Default: root"""
+    sudo: NotRequired[str]
+    """How that user becomes root: `passwordless` or `password`. Default: passwordless"""
+    state: NotRequired[HostState]
+    """Whether it is to be talked to. Default: present"""
+    look: NotRequired[int]
+    """Another number has the host looked at again, after it was mended by hand. Default: 1"""
+    node_name: NotRequired[str]
+    """Name of its node, where it cannot be found by its boot id."""
+    driver: NotRequired[HostDriver]
+    """Which driver it shall have."""
+    toolkit_version: NotRequired[str]
+    """Version of the container toolkit."""
+    reboot: NotRequired[Reboot]
+    """Whether it may be rebooted. Default: never"""
+    reboot_timeout_seconds: NotRequired[int]
+    """How long it may be away."""
+
+
+class GpuHost(pulumi.ComponentResource):
+    """One host: tools, facts, plan, driver, reboot with consent, toolkit, runtime, and a container there."""
+
+    report: pulumi.Output[dict[str, Any]]
+    """Driver, toolkit, runtime and cards, as the host itself shows them."""
+
+    def __init__(self, nodes: str, args: GpuHostArgs, common: Mapping[str, Any], opts: ResourceOptions) -> None:
+        """`common` is what all hosts share: `private_key`, `password` and `after`."""
+        self.prefix = f"{nodes}-{args['name']}"
+        super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
+        self.args, self.common, self.last = args, common, common["after"]
+        self.state = text(args.get("state")) or "present"
+        self.first_seen: dict[str, Any] = {}
+
+        tools = self._step("tools", {}, removes=True)
+        self.first_seen = {"GR_MACHINE_ID": tools["machine_id"], "bundle": tools["bundle"]}
+        plan = self._plan(wish_of(args), count("look", args.get("look") or 1))
+        self._step("plan", plan["plan"])
+        driver = self._step("driver", plan["driver"], removes=True)
+        reboot = self._step("reboot", reboot_values(plan["reboot"], driver))
+        back = self._step("back", reboot.apply(back_values), away=True)
+        toolkit = self._step("toolkit", plan["toolkit"], removes=True)
+        runtime = self._step("runtime", plan["runtime"], removes=True)
+        check = self._step("check", back.apply(lambda said: {"GR_CARDS": said.get("cards", 0)}))
+
+        self.boot_id = back.apply(lambda said: said.get("boot_id", ""))
+        parts = {"back": back, "toolkit": toolkit, "runtime": runtime, "check": check}
+        self.report = pulumi.Output.all(**parts).apply(host_report)
+        self.register_outputs({"report": self.report})
+
+    def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
+        """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
+        asked = {"GR_WISH": digest({**wish, "look": look}), "GR_ASK": host_plan.packages_asked_for(wish)}
+        return self._step("facts", asked).apply(lambda known: planned(known, wish, look))
+
+    def _step(
+        self, step: str, values: pulumi.Input[Any], *, removes: bool = False, away: bool = False
+    ) -> pulumi.Output[dict[str, Any]]:
+        """The next step of the chain; its values are all that it knows."""
+        password = self.common.get("password") if sudo_of(self.args) == "password" else None
+        known = pulumi.Output.all(values=values, first_seen=self.first_seen, password=password)
+        opts = ResourceOptions(parent=self, depends_on=[self.last])
+        stdin = known.apply(lambda it: composed(step, {**it["values"], "GR_SUDO": sudo_of(self.args)}, it))
+        made = host_step(f"{self.prefix}-{step}", stdin, self._link(away), opts, removes=removes)
+        self.last = made.resource
+        return made.answer
+
+    def _link(self, away: bool) -> Link:
+        args, common = self.args, self.common
+        seconds = count("rebootTimeoutSeconds", args.get("reboot_timeout_seconds") or defaults.REBOOT_TIMEOUT_SECONDS)
+        connection = {
+            "host": args["address"],
+            "port": args.get("port") or 22,
+            "user": args.get("user") or "root",
+            "host_key": args["host_key"],
+            "private_key": common.get("private_key"),
+            "password": common.get("password"),
+            **(defaults.DIALS_WHILE_AWAY if away else defaults.DIALS),
+        }
+        patience = Patience(seconds, lost_too=True) if away else Patience(defaults.LOCK_SECONDS)
+        return Link({key: value for key, value in connection.items() if value is not None}, self.state, patience)
+
+
+def composed(step: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """The text of a step: the first brings the tools along, the others call them."""
+    if step == "tools":
+        return script.tools_text(values, known["password"])
+    first_seen = dict(known["first_seen"])
+    bundle = first_seen.pop("bundle")
+    return script.step_text(step, {**values, **first_seen}, bundle, known["password"])
+
+
+def sudo_of(args: GpuHostArgs) -> str:
+    """How the steps become root there."""
+    return "root" if (args.get("user") or "root") == "root" else args.get("sudo") or "passwordless"
+
+
+def wish_of(args: GpuHostArgs) -> dict[str, Any]:
+    """What the host shall have, in plain values: the plan is made of this and of the facts."""
+    driver = {key: text(value) for key, value in (args.get("driver") or {}).items()}
+    return {
+        "name": args["name"],
+        "driver": {"source": "auto", **driver},
+        "toolkit": {"version": args.get("toolkit_version")},
+        "reboot": text(args.get("reboot")) or "never",
+        "runtime": "auto",
+    }
+
+
+def digest(wish: Mapping[str, Any]) -> str:
+    """Changes when the wish does: then the host is looked at again before anything is done to it."""
+    return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def planned(known: Mapping[str, Any], wish: Mapping[str, Any], look: int = 1) -> dict[str, Any]:
+    """Values of each step that follow from facts and wish; a refusal is a value too, and the step `plan` speaks it."""
+    found = facts.read(known)
+    plan = host_plan.plan(found, wish) if isinstance(found, facts.HostFacts) else (found,)
+    if isinstance(plan, host_plan.Plan):
+        return dict(plan.values)
+    values = host_plan.refusal_values(plan)
+    # The facts stay in the state, so that nothing but a changed wish, or this, has them read anew.
+    values["plan"]["GR_REFUSALS"].append(f"mended on the host itself? look: {look + 1} has it looked at again")
+    return values
+
+
+def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:
+    """Whether it is needed is found out on the host; the boot id makes a second need another one than the first."""
+    keys = {"GR_REBOOT": "reboot", "GR_BOOT_ID": "boot_id", "GR_DRIVER": "driver"}
+    return pulumi.Output.all(values, driver).apply(
+        lambda both: {**both[0], **{name: both[1].get(key, "") for name, key in keys.items()}}
+    )
+
+
+def back_values(reboot: Mapping[str, Any]) -> dict[str, Any]:
+    """The boot id that must be gone, if the host is rebooting at all."""
+    return {
+        "GR_OLD_BOOT_ID": reboot.get("boot_id", "") if reboot.get("rebooting") else "",
+        "GR_DRIVER": reboot.get("driver", ""),
+    }
+
+
+def host_report(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a host shows of itself, in one table."""
+    runtime = parts["runtime"]
+    return {
+        "driver": parts["back"].get("driver", ""),
+        "toolkit": parts["toolkit"].get("toolkit", ""),
+        "runtime": f"{runtime.get('runtime', '')} {runtime.get('version', '')}".strip(),
+        "cards": [card.get("name", "") for card in parts["check"].get("cards", [])],
+    }

@@ -1,0 +1,135 @@
+"""Failures that only a host can have. The same catalogue as `failures`, apart from it because no step on a
+workstation has to carry them.
+
+Numbers up to 60 are those under which a first list of them was kept, from 61 on they are new.
+"""
+
+from typing import Any, NamedTuple
+
+from decide.failures import FAILURES, Failure
+
+# What is known under the same id there (DRV-1, RT-1 ...) is not said twice.
+ROWS: tuple[tuple[Any, ...], ...] = (
+    ("HST-1", "access", "sudo wants what it does not get: a password, or a terminal",
+     "allow it: USER ALL=(ALL) NOPASSWD: ALL in /etc/sudoers.d/gpu-ready; or sudo: password and the secret "
+     "sshPassword",
+     (r"sudo: a password is required", r"sudo: a terminal is required", r"you must have a tty",
+      r"is not in the sudoers file", r"incorrect password attempt")),
+    ("HST-2", "access", "the host shows another key than the declared one: installed anew, or somebody in between",
+     "compare it at the console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; then correct hostKey",
+     (r"host key mismatch",)),
+    ("HST-82", "access", "the host does not answer, or not to the end",
+     "switch it on, or correct address and port; for one that is away for now: state: offline",
+     (r"connect: connection refused", r"connect: no route to host")),
+    ("HST-83", "access", "ssh lets nobody in with the keys that were offered",
+     "let the public key in: ssh-copy-id; and offer its private one: ssh-add, or the secret sshPrivateKey",
+     (r"ssh: unable to authenticate",)),
+    ("HST-70", "access", "another machine answers at this address than the one that was first seen there",
+     "correct address and hostKey; for a host that was replaced on purpose: take the old one out (state: abandoned), "
+     "then declare the new one under another name"),
+    ("HST-63", "access", "what the host says of itself cannot be understood",
+     "log in and look whether it is the machine that you mean: cat /etc/os-release; uname -a"),
+    ("HST-84", "settings", "the wish for the host cannot be understood", "correct it in the stack file"),
+    ("HST-75", "access", "the tools on the host are gone or are not what was put there",
+     "pulumi up --replace on the host's step tools; and find out who changes /var/lib/gpu-ready"),
+    ("HST-72", "access", "another run of gpu-ready is at work on the host",
+     "wait for it: its process is named above"),
+    ("HST-73", "node", "the host is no node: it has no kubelet",
+     "let it join the cluster first: kubeadm join"),
+    ("PCI-1", "card", "the host has no NVIDIA card",
+     "hand it through to the virtual machine, switch it on in the firmware, or correct the address"),
+    ("PCI-10", "card", "the card is reserved for virtual machines",
+     "take it away from vfio-pci (kernel command line, /etc/modprobe.d), or take the host out"),
+    ("PCI-9", "card", "the card is newer than the driver, or a share of a card (vGPU), which wants another driver",
+     "another branch; for a vGPU: install the guest driver of its vendor, then driver: {source: keep}"),
+    ("PCI-2", "card", "the open kernel modules do not know a card as old as this",
+     "driver: {flavour: proprietary}, or leave flavour out",
+     (r"does not include the required GPU",)),
+    ("PCI-3", "card", "the branch does not drive a card as old as this any more",
+     "driver: {branch: 580}, or leave branch out",
+     (r"supported through the NVIDIA 580\.xx Legacy drivers",)),
+    ("HST-74", "card", "the card is not in the catalogue, so nothing says which driver it wants",
+     "say it: driver: {branch: 580, flavour: open}"),
+    ("HST-79", "card", "no driver serves all cards of the host",
+     "take one of them out, or give it to a virtual machine"),
+    ("HST-61", "system", "this distribution, version or processor is not one that gpu-ready installs on",
+     "use Ubuntu 24.04 or Debian 12 on x86_64"),
+    ("HST-62", "system", "the system does not let packages be installed, or brings its driver from elsewhere",
+     "bring driver and toolkit the way the system wants it, then take the node in by target: cluster"),
+    ("HST-31", "packages", "dpkg was interrupted",
+     "on the host: dpkg --configure -a", (r"dpkg was interrupted",)),
+    ("HST-32", "packages", "there is not enough room on the disk",
+     "make room: apt-get clean; apt-get autoremove --purge (old kernels)", (r"No space left on device",)),
+    ("HST-71", "packages", "apt would remove packages that are not ours",
+     "on the host: apt-get -s install with the packages above; then remove by hand what stands in the way"),
+    ("HST-78", "packages", "apt does not offer that version",
+     "take one that `apt-cache madison` lists, or leave version out"),
+    ("HST-80", "packages", "apt-get did not do what it was asked",
+     "read its last lines above; on the host: apt-get -f install",
+     (r"Unable to correct problems, you have held broken packages",)),
+    ("TK-12", "packages", "another program holds the lock of apt or dpkg, automatic updates mostly",
+     "wait, never kill it; it is named above", (r"Could not get lock",)),
+    ("TK-1", "packages", "the key of a package repository is missing, unreadable or not the one that is pinned",
+     "read what apt says above; the pinned keys are in decide/defaults.py",
+     (r"NO_PUBKEY", r"InRelease' is not signed", r"EXPKEYSIG", r"SHA1 is not considered secure")),
+    ("HST-28", "packages", "a repository is listed twice with different keys",
+     "remove the older list: grep -rl nvidia /etc/apt/sources.list.d",
+     (r"Conflicting values set for option Signed-By",)),
+    ("TK-3", "packages", "the packages of the container toolkit have different versions",
+     "remove holds and older lists, then run pulumi up again"),
+    ("HST-21", "driver", "a driver is there that packages cannot replace: from a .run file, mixed, or in a container",
+     "keep it: driver: {source: keep}; or remove it first with its own uninstaller (nvidia-uninstall)"),
+    ("HST-22", "driver", "the driver branch has ended", "driver: {branch: 580}, or leave branch out"),
+    ("HST-67", "driver", "packages from there are not used on this distribution",
+     "driver: {source: auto}"),
+    ("HST-69", "driver", "there is no working driver to keep",
+     "install one by hand until nvidia-smi works, or driver: {source: auto}"),
+    ("HST-81", "driver", "the card is in use, so its driver cannot be taken away",
+     "stop what uses it: kubectl drain; or keep all of it: state: abandoned"),
+    ("DRV-16", "driver", "the kernel that boots next has no nvidia module",
+     "install the module or the headers of that kernel before anybody reboots"),
+    ("DRV-17", "driver", "the kernel's own nova driver holds the card",
+     "reboot: ifNeeded; it is blocked, and the host rebooted", (r"is already bound to NovaCore",)),
+    ("DRV-2", "driver", "kernel module and driver libraries have different versions",
+     "drain and reboot the node, then hold the nvidia packages", (r"API mismatch: the client has the version",)),
+    ("HST-64", "driver", "a reboot is needed, and reboot is never", "reboot: ifNeeded, or reboot it yourself"),
+    ("HST-58", "reboot", "the host did not come back in time, or never went down",
+     "look at its console; on the host: systemctl list-jobs; systemd-inhibit --list; then run pulumi up again"),
+    ("HST-68", "toolkit", "this version of the container toolkit is not safe, or does not fit containerd",
+     "leave toolkit.version out"),
+    ("HST-65", "runtime", "this container runtime comes with a later release; this one knows containerd",
+     "use a node with containerd, or target: cluster"),
+    ("HST-66", "runtime", "containerd is too old", "install containerd 1.6 or newer"),
+    ("TK-6", "runtime", "containerd runs without its CRI plugin, so it is not the one that the kubelet uses",
+     "containerd config default > /etc/containerd/config.toml, set SystemdCgroup = true, restart containerd"),
+    ("HST-77", "runtime", "containerd did not come back with the new configuration; the old one is in place again",
+     "on the host: journalctl -u containerd", (r"duplicated tables", r"table \w+ already exists")),
+    ("HST-76", "runtime", "a container on the host does not see the card",
+     "on the host: nvidia-smi; nvidia-ctk cdi list; nvidia-container-cli info"),
+)  # fmt: skip
+HOST_FAILURES = [Failure(*row) for row in ROWS]
+ALL = [*FAILURES, *HOST_FAILURES]
+BY_ID = {failure.id: failure for failure in ALL}
+
+
+class Refusal(NamedTuple):
+    """Why something is not done to a host: the id of a known failure, what is wrong here, and what to do."""
+
+    id: str
+    problem: str
+    fix: str
+
+    @property
+    def layer(self) -> str:
+        """The layer that it is about."""
+        return BY_ID[self.id].layer
+
+    def lines(self) -> list[str]:
+        """As each step of ours ends when it refuses."""
+        return [f"{self.id} {self.layer}: {self.problem}", f"fix: {self.fix}"]
+
+
+def refusal(id: str, problem: str = "", fix: str = "") -> Refusal:
+    """A refusal with cause and fix from the catalogue where none is given."""
+    known = BY_ID[id]
+    return Refusal(id, problem or known.cause, fix or known.fix)

@@ -1,0 +1,91 @@
+"""Whether a host is one that packages may be installed on at all, and what holds its cards."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from decide import defaults
+from decide.catalog import name_of
+from decide.host_failures import Refusal, refusal
+
+if TYPE_CHECKING:
+    from host.facts import Card, HostFacts
+
+FOR_VIRTUAL_MACHINES = "vfio-pci"
+IN_THE_KERNEL = {"nouveau": "nouveau", "nova_core": "nova"}
+"""Drivers of the kernel itself that let go of a card only by a reboot."""
+
+
+class System(NamedTuple):
+    """A distribution that is known well enough to install on."""
+
+    name: str
+    source: str
+    """Where `source: auto` takes the driver from."""
+
+
+# Others are another release's: their package names and key handling were only read about.
+SYSTEMS = {
+    "ubuntu-24.04": System("Ubuntu 24.04", "distro"),
+    "debian-12": System("Debian 12", "cudaRepo"),
+}
+ARCHITECTURE = "x86_64"
+
+
+def cards(facts: "HostFacts") -> list["Card"]:
+    """The cards that are here for containers."""
+    return [card for card in facts.cards if card.driver != FOR_VIRTUAL_MACHINES]
+
+
+def bound(facts: "HostFacts") -> list["Card"]:
+    """Those that a driver of the kernel itself holds."""
+    return [card for card in cards(facts) if card.driver in IN_THE_KERNEL]
+
+
+def refusals(facts: "HostFacts") -> list[Refusal]:
+    """Why nothing can be done here, whatever is wished."""
+    foreign = [*_not_ours_to_change(facts)]
+    return foreign or [*_unknown(facts), *_no_card(facts), *_not_fit(facts)]
+
+
+def _not_ours_to_change(facts: "HostFacts") -> Iterator[Refusal]:
+    if facts.wsl:
+        fix = "install the driver on Windows; a cluster on WSL is taken in by target: cluster"
+        yield refusal("HST-62", "this is Linux inside Windows (WSL), which brings its driver along", fix)
+    if facts.tegra:
+        yield refusal("HST-62", "this is a Jetson (Tegra), whose driver is part of its own system")
+    if facts.immutable:
+        fix = "install driver and toolkit by its image or extension, then take the node in by target: cluster"
+        yield refusal("HST-62", f"{facts.pretty} has a system that cannot be changed", fix)
+
+
+def _unknown(facts: "HostFacts") -> Iterator[Refusal]:
+    known = " or ".join(one.name for one in SYSTEMS.values())
+    if facts.os not in SYSTEMS or facts.package_manager != "apt":
+        yield refusal("HST-61", f"{facts.pretty} is not one of the systems that gpu-ready installs on: {known}")
+    if facts.arch != ARCHITECTURE:
+        yield refusal("HST-61", f"its processor is {facts.arch}; gpu-ready installs on {ARCHITECTURE}")
+
+
+def _no_card(facts: "HostFacts") -> Iterator[Refusal]:
+    if not facts.cards:
+        yield refusal("PCI-1")
+    elif not cards(facts):
+        names = ", ".join(f"{name_of(card.id)} at {card.address}" for card in facts.cards)
+        yield refusal("PCI-10", f"{names}: reserved for virtual machines ({FOR_VIRTUAL_MACHINES})")
+
+
+def _not_fit(facts: "HostFacts") -> Iterator[Refusal]:
+    if not facts.kubelet:
+        yield refusal("HST-73")
+    if facts.dpkg_broken and not (facts.our_driver or facts.our_toolkit):
+        yield refusal("HST-31")
+
+
+def room(facts: "HostFacts") -> Iterator[Refusal]:
+    """Too little room for what has to be installed."""
+    for path, free, least in (
+        ("/", facts.free_root, defaults.FREE_ROOT_MB),
+        ("/boot", facts.free_boot, defaults.FREE_BOOT_MB),
+    ):
+        if free < least:
+            yield refusal("HST-32", f"{path} has {free} MB free; installing needs {least} MB")

@@ -1,0 +1,108 @@
+"""What somebody wants of a host, read from plain values: the same for a stack file and for a program that calls us."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from decide.host_failures import Refusal, refusal
+from decide.wording import shown
+
+SOURCES = ("auto", "distro", "cudaRepo", "keep")
+FLAVOURS = ("open", "proprietary")
+REBOOTS = ("never", "ifNeeded")
+RUNTIMES = ("auto", "containerd")
+BRANCH = r"[1-9][0-9]{2}"
+VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
+TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
+
+
+@dataclass(frozen=True)
+class HostWish:
+    """A wish without faults; None: nothing was said."""
+
+    name: str = "host"
+    source: str = "auto"
+    branch: int | None = None
+    version: str | None = None
+    flavour: str | None = None
+    toolkit: str | None = None
+    reboot: str = "never"
+    runtime: str = "auto"
+
+    @property
+    def wanted(self) -> str:
+        """What the version of a driver has to begin with; empty: anything will do."""
+        return self.version or (str(self.branch) if self.branch else "")
+
+    def fits(self, version: str, flavour: str = "") -> bool:
+        """Whether a driver is what was asked for."""
+        asked = self.wanted
+        is_it = not asked or version == asked or version.startswith(f"{asked}.")
+        return is_it and (not self.flavour or not flavour or flavour == self.flavour)
+
+
+def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
+    """The wish, or every fault in it."""
+    if not isinstance(given, Mapping):
+        return (_odd("the wish", given, "{driver: {branch: 580}}"),)
+    driver, toolkit = given.get("driver"), given.get("toolkit")
+    read = _Reading()
+    known: dict[str, Any] = {
+        "name": read.text(given, "name", r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "name: rtx"),
+        "source": read.choice(driver, "driver.source", SOURCES),
+        "branch": read.number(driver, "driver.branch", BRANCH, "branch: 580"),
+        "version": read.text(driver, "driver.version", VERSION, "version: 580.173.02"),
+        "flavour": read.choice(driver, "driver.flavour", FLAVOURS),
+        "toolkit": read.text(toolkit, "toolkit.version", TOOLKIT, "version: 1.20.0"),
+        "reboot": read.choice(given, "reboot", REBOOTS),
+        "runtime": read.choice(given, "runtime", RUNTIMES),
+    }
+    wish = HostWish(**{key: value for key, value in known.items() if value is not None})
+    return tuple(read.refusals) or _whole(wish)
+
+
+def _whole(wish: HostWish) -> HostWish | tuple[Refusal, ...]:
+    """The branch of a version need not be said, but must not be another one."""
+    if not wish.version:
+        return wish
+    branch = int(wish.version.split(".")[0])
+    if wish.branch not in (None, branch):
+        problem = f"driver.branch is {wish.branch}, but driver.version {wish.version} is of branch {branch}"
+        return (refusal("HST-84", problem, "leave branch out"),)
+    return HostWish(**{**vars(wish), "branch": branch})
+
+
+class _Reading:
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
+
+    def text(self, section: Any, path: str, form: str, example: str) -> str | None:
+        given = self._given(section, path)
+        if given is None or (isinstance(given, str) and re.fullmatch(form, given)):
+            return given
+        self.refusals.append(_odd(path, given, example))
+        return None
+
+    def number(self, section: Any, path: str, form: str, example: str) -> int | None:
+        given = self._given(section, path)
+        whole = isinstance(given, (int, float)) and not isinstance(given, bool) and 0 <= given < 10**6
+        found = self.text({"it": str(int(given)) if whole else given}, f"{path}/it", form, example)
+        return int(found) if found else None
+
+    def choice(self, section: Any, path: str, options: tuple[str, ...]) -> str | None:
+        key = path.rpartition(".")[2]
+        return self.text(section, path, "|".join(options), f"{key}: {options[0]}")
+
+    def _given(self, section: Any, path: str) -> Any:
+        """Nothing for what was left out; a section that is none is one fault."""
+        if section is None or isinstance(section, Mapping):
+            return (section or {}).get(re.split(r"[./]", path)[-1])
+        fault = _odd(path.rpartition(".")[0], section, "driver: {branch: 580}")
+        if fault not in self.refusals:
+            self.refusals.append(fault)
+        return None
+
+
+def _odd(path: str, given: Any, example: str) -> Refusal:
+    return refusal("HST-84", f"{path.partition('/')[0]} cannot be {shown(given)}", f"for example {example}")

@@ -1,0 +1,177 @@
+# shellcheck shell=sh
+# Step `driver`: packages at one version, held; what else holds the card blocked; the module loaded and each card seen.
+# Where only a reboot helps, it says so and leaves that to the next step.
+
+# shellcheck source=host/lib.sh
+. "${0%/*}/lib.sh"
+alone
+
+BLOCK=/etc/modprobe.d/gpu-ready-nouveau.conf
+AT_BOOT=/etc/modules-load.d/gpu-ready.conf
+kernel=$(uname -r)
+
+apply() {
+  case $GR_DRIVER_ACTION in
+  adopt) adopt ;;
+  install) install_driver ;;
+  *) refuse "HST-69 driver" "no driver is wanted here: $GR_DRIVER_ACTION" "driver: {source: auto}" ;;
+  esac
+}
+
+done_with() {
+  answer driver "$(quoted "$1")" adopted "$2" reboot "$3" boot_id "$(quoted "$(boot_id)")"
+}
+
+# What works is never touched, and never taken away.
+adopt() {
+  driver_works || driver_trouble
+  if has_note packages; then
+    done_with "$(driver_version)" false false
+  else
+    driver_version | note adopted
+    done_with "$(driver_version)" true false
+  fi
+}
+
+# of_branch NAME: the kernel's own packages have the kernel's versions, all others the driver's.
+of_branch() {
+  case $1 in
+  linux-*) echo "$1" ;;
+  *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*" ;; *) echo "$1=$GR_WANT_DRIVER.*" ;; esac ;;
+  esac
+}
+
+install_driver() {
+  mend_dpkg
+  block_others
+  for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
+  # shellcheck disable=SC2046,SC2086
+  if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
+    repository
+    update_lists
+  fi
+  # The pin decides which branch all others come from, headers are what DKMS builds with: both before the rest.
+  [ -z "$GR_PIN_PACKAGE" ] || install "$GR_PIN_PACKAGE"
+  # shellcheck disable=SC2046
+  install $(offered_for_kernel)
+  # shellcheck disable=SC2046
+  install $(cat "$T/wanted")
+  # shellcheck disable=SC2046
+  hold $(to_hold)
+  rebuild_initramfs
+  settle
+}
+
+for_kernel() { for name in $GR_KERNEL_PACKAGES; do echo "$name$kernel"; done; }
+
+# The archive may have left the running kernel behind; then the next one gets the module, and it takes a reboot.
+offered_for_kernel() {
+  for name in $(for_kernel); do
+    if [ -n "$(offered "$name")" ]; then echo "$name"; else say "not offered for the running kernel: $name"; fi
+  done
+}
+
+# Modules that come ready for one kernel are held with the kernel that they are for: a held driver under a kernel that
+# moves on is a host without a driver after some later reboot. What DKMS builds follows the kernel by itself.
+to_hold() {
+  packages >"$T/installed"
+  while IFS='=' read -r name _; do
+    case $name in
+    linux-modules-nvidia-*)
+      echo "$name"
+      kind=$(echo "$name" | sed 's/^linux-modules-nvidia-[0-9]*//; s/^-server//; s/^-open//; s/^-//')
+      sed -n "s/^\(linux-$kind\|linux-image-$kind\|linux-headers-$kind\) .*/\1/p" "$T/installed"
+      ;;
+    linux-*) ;;
+    *) echo "$name" ;;
+    esac
+  done <"$T/wanted"
+}
+
+block_others() {
+  [ -n "$GR_BLOCK_NOUVEAU" ] || return 0
+  [ -d "$ROOT/sys/module/nouveau" ] || [ -d "$ROOT/sys/module/nova_core" ] || known "$BLOCK" || return 0
+  ours "$BLOCK" || drop initramfs
+  printf '%s\n' "# Written by gpu-ready: the nvidia driver needs the card for itself." "blacklist nouveau" \
+    "blacklist nova_core" "blacklist nova_drm" "options nouveau modeset=0" | place "$BLOCK"
+  has_note initramfs || echo begun | note initramfs
+}
+
+rebuild_initramfs() {
+  if has_note initramfs && ! noted initramfs | grep -qx rebuilt; then
+    run update-initramfs -u || apt_failed update-initramfs
+    echo rebuilt | note initramfs
+  fi
+}
+
+on_disk() { modinfo -k "$kernel" -F version nvidia 2>/dev/null | head -n 1; }
+
+# Loads the module, or finds out why only a reboot does.
+settle() {
+  printf 'nvidia\nnvidia-uvm\n' | place "$AT_BOOT"
+  if ! has_module "$kernel"; then
+    next=$(next_kernel)
+    { [ "$next" != "$kernel" ] && has_module "${next:-none}"; } ||
+      refuse "DRV-4 driver" "there is no nvidia module for kernel $kernel" "update the kernel (apt-get full-upgrade), reboot, and run pulumi up"
+    reboot_for "only the next kernel, $next, has an nvidia module"
+  elif held_by 'nouveau|nova_core'; then
+    reboot_for "nouveau or nova holds the card"
+  else
+    unload_other
+    if [ -n "$(loaded)" ] && [ "$(loaded)" != "$(on_disk)" ]; then
+      reboot_for "module $(loaded) is loaded and in use, $(on_disk) is installed"
+    else
+      load
+    fi
+  fi
+}
+
+reboot_for() {
+  say "a reboot is needed: $1"
+  done_with "" false true
+}
+
+unload_other() { [ -z "$(loaded)" ] || [ "$(loaded)" = "$(on_disk)" ] || unload; }
+
+# Never by force: that leaves a module which only a reboot removes.
+unload() {
+  run systemctl stop nvidia-persistenced || :
+  for module in nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia; do
+    [ ! -d "$ROOT/sys/module/$module" ] || run modprobe -r "$module" || return 0
+  done
+}
+
+load() {
+  for module in nvidia nvidia_uvm; do
+    run modprobe "$module" || {
+      last_words
+      ! grep -qE "Key was rejected|Required key not available" "$T/said" ||
+        refuse "DRV-5 driver" "Secure Boot refuses the module" "use signed prebuilt modules, or turn Secure Boot off"
+      refuse "DRV-3 driver" "modprobe $module failed" "on the host: dmesg | grep -i nvrm"
+    }
+  done
+  # Where it was stopped to change the module, or came with the packages; it is not there everywhere.
+  run systemctl start nvidia-persistenced || :
+  driver_works || driver_trouble
+  done_with "$(driver_version)" false false
+}
+
+remove() {
+  if has_note packages; then
+    smi --query-compute-apps=pid,name --format=csv,noheader && grep -E '^[0-9]' "$T/smi" >"$T/busy" || :
+    [ ! -s "$T/busy" ] || refuse "HST-81 driver" "the card is in use: $(paste -sd' ' "$T/busy")" "stop that first, or keep all: state: abandoned"
+    unload
+    [ -z "$(loaded)" ] || say "the module is in use and stays loaded until the next reboot"
+    mend_dpkg
+    take_back_packages
+  fi
+  take_back_files
+  if has_note initramfs; then
+    run update-initramfs -u || apt_failed update-initramfs
+    say "nouveau is no longer blocked, from the next reboot on"
+  fi
+  drop initramfs
+  drop adopted
+}
+
+"$VERB"

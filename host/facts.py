@@ -1,0 +1,213 @@
+"""What a host says of itself, read strictly: whatever comes from a host is foreign text until it has passed here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from decide.host_failures import Refusal, refusal
+from host.shapes import Flag, Many, Number, Shape, Table, Text
+
+FORMAT = 1
+
+# What is not a plain word never goes on into a plan, a message or a state.
+PLAIN = r"[\x20-\x7e]{0,120}"
+WORD = r"[A-Za-z0-9][A-Za-z0-9._+:~-]{0,119}"
+MAYBE = rf"({WORD})?"
+PATH = r"(/[A-Za-z0-9._/+@-]{1,200})?"
+BOOT_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ID = r"[0-9a-f]{4}:[0-9a-f]{4}"
+_NAMES = Many(Text(WORD), 2000)
+SHAPE = Shape(
+    {
+        "format": Number(FORMAT),
+        "machine_id": Text(r"[0-9a-f]{32}"),
+        "boot_id": Text(BOOT_ID),
+        "hostname": Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}"),
+        "os": Shape(
+            {"id": Text(MAYBE), "version": Text(MAYBE), "like": Text(r"[a-z0-9._ -]{0,80}"), "pretty": Text(PLAIN)}
+        ),
+        "arch": Text(WORD),
+        "kernel": Text(WORD),
+        "virt": Text(MAYBE),
+        "cards": Many(
+            Shape(
+                {
+                    "address": Text(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"),
+                    "vendor_device": Text(_ID),
+                    "subsystem": Text(rf"({_ID})?"),
+                    "class": Text(r"(0x)?[0-9a-f]{4,6}"),
+                    "driver": Text(r"[A-Za-z0-9_-]{0,40}"),
+                }
+            ),
+            64,
+        ),
+        "modules": Shape(
+            {"nvidia": Text(MAYBE), "nouveau": Flag(), "nova": Flag(), "flavour": Text("(open|proprietary)?")}
+        ),
+        "driver": Shape(
+            {"works": Flag(), "version": Text(MAYBE), "packages": _NAMES, "foreign": Text(r"(\.run|operator|mixed)?")}
+        ),
+        "secure_boot": Flag(),
+        "headers": Flag(),
+        "next_kernel": Text(MAYBE),
+        "next_kernel_has_module": Flag(),
+        "pending_reboot": Flag(),
+        "package_manager": Text(r"(apt|dnf|zypper)?"),
+        "dpkg_broken": Flag(),
+        "held": _NAMES,
+        "disk_free_mb": Shape({"root": Number(10**12), "boot": Number(10**12)}),
+        "runtime": Shape(
+            {
+                "kind": Text(r"(containerd|docker|crio|k3s|rke2|microk8s|k0s)?"),
+                "version": Text(MAYBE),
+                "config": Text(PATH),
+                "config_version": Text(r"[0-9]?"),
+                "handlers": Many(Text(WORD), 100),
+                "socket": Text(PATH),
+            }
+        ),
+        "toolkit": Shape({"version": Text(MAYBE), "packages": _NAMES}),
+        "immutable": Flag(),
+        "wsl": Flag(),
+        "tegra": Flag(),
+        "vgpu": Flag(),
+        "sudo": Text("root|passwordless|password"),
+        "kubelet": Flag(),
+        "apt_candidates": Table(WORD, MAYBE, 200),
+        "ours": Shape({"driver": Flag(), "toolkit": Flag(), "runtime": Flag()}),
+    },
+    may=("vgpu", "ours"),
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card on the bus."""
+
+    address: str
+    id: str
+    """Vendor and device: `10de:2786`."""
+    driver: str
+    """Who holds it; empty: nobody."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The container runtime that the kubelet uses."""
+
+    kind: str
+    version: str
+    config: str
+    config_version: str
+    handlers: tuple[str, ...]
+    socket: str
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What a host said of itself, all of it plain words."""
+
+    machine_id: str
+    boot_id: str
+    hostname: str
+    os: str
+    """Distribution and version: `ubuntu-24.04`."""
+    pretty: str
+    arch: str
+    kernel: str
+    cards: tuple[Card, ...]
+    loaded: str
+    """Version of the nvidia module in the kernel; empty: none."""
+    flavour: str
+    nouveau: bool
+    nova: bool
+    driver_works: bool
+    driver_version: str
+    driver_packages: tuple[str, ...]
+    foreign: str
+    secure_boot: bool
+    headers: bool
+    next_kernel: str
+    next_kernel_has_module: bool
+    package_manager: str
+    dpkg_broken: bool
+    free_root: int
+    free_boot: int
+    runtime: Runtime
+    toolkit: str
+    immutable: bool
+    wsl: bool
+    tegra: bool
+    vgpu: bool
+    kubelet: bool
+    candidates: Mapping[str, str]
+    our_driver: bool
+    our_toolkit: bool
+    our_runtime: bool
+
+
+def read(given: Any) -> HostFacts | Refusal:
+    """The facts of a host, from its answer as text or parsed; else one refusal that says what cannot be understood."""
+    known = _parsed(given)
+    faults = list(SHAPE.faults(known, ""))
+    if not faults and known["format"] != FORMAT:
+        faults = [f"format is {known['format']}, and {FORMAT} is understood"]
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        return refusal("HST-63", f"what the host says of itself cannot be understood: {'; '.join(faults[:3])}{more}")
+    return _facts(known)
+
+
+def _parsed(given: Any) -> Any:
+    """Of a text its last line is the answer."""
+    if not isinstance(given, (str, bytes)):
+        return given
+    text = given if isinstance(given, str) else given.decode("utf-8", "replace")
+    lines = text.strip().splitlines()
+    try:
+        return json.loads(lines[-1]) if lines else None
+    except (ValueError, RecursionError):
+        return text
+
+
+def _facts(known: Mapping[str, Any]) -> HostFacts:
+    os, modules, driver, runtime = known["os"], known["modules"], known["driver"], known["runtime"]
+    ours = known.get("ours") or {}
+    return HostFacts(
+        machine_id=known["machine_id"],
+        boot_id=known["boot_id"],
+        hostname=known["hostname"],
+        os=f"{os['id']}-{os['version']}".rstrip("-"),
+        pretty=os["pretty"].strip() or os["id"],
+        arch=known["arch"],
+        kernel=known["kernel"],
+        cards=tuple(Card(one["address"], one["vendor_device"], one["driver"]) for one in known["cards"]),
+        loaded=modules["nvidia"],
+        flavour=modules["flavour"],
+        nouveau=modules["nouveau"],
+        nova=modules["nova"],
+        driver_works=driver["works"],
+        driver_version=driver["version"],
+        driver_packages=tuple(driver["packages"]),
+        foreign=driver["foreign"],
+        secure_boot=known["secure_boot"],
+        headers=known["headers"],
+        next_kernel=known["next_kernel"],
+        next_kernel_has_module=known["next_kernel_has_module"],
+        package_manager=known["package_manager"],
+        dpkg_broken=known["dpkg_broken"],
+        free_root=known["disk_free_mb"]["root"],
+        free_boot=known["disk_free_mb"]["boot"],
+        runtime=Runtime(**{**runtime, "handlers": tuple(runtime["handlers"])}),
+        toolkit=known["toolkit"]["version"],
+        immutable=known["immutable"],
+        wsl=known["wsl"],
+        tegra=known["tegra"],
+        vgpu=known.get("vgpu", False),
+        kubelet=known["kubelet"],
+        candidates=dict(known["apt_candidates"]),
+        our_driver=bool(ours.get("driver")),
+        our_toolkit=bool(ours.get("toolkit")),
+        our_runtime=bool(ours.get("runtime")),
+    )

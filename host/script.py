@@ -1,0 +1,180 @@
+"""The texts that go to a host: the only place that composes and quotes them.
+
+The bundle is what `host/*.sh` say, addressed by its hash; the `tools` step puts it on the host. The text of each other
+step holds its values and one call into the bundle, so that a difference between two texts shows values and nothing
+else. Texts are the same on every machine: nothing but these files and the values goes into them.
+
+A text stands in the state twice, so the bundle travels packed. What packs it is not the same everywhere (there are
+several zlibs), which would be a change for every colleague: it is packed once, into `packed.txt`. After a change of a
+script, `python -m host.script` packs it anew; a test knows when that was forgotten.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+PACKED = HERE / "packed.txt"
+NAME = re.compile(r"GR_[A-Z][A-Z0-9_]*")
+HASH = re.compile(r"[0-9a-f]{16}")
+END = "GPU_READY_END"
+
+Value = str | int | bool | Sequence[str]
+
+
+class Bundle(NamedTuple):
+    """The scripts of all steps: under which hash they lie on the host, and the text that brings them there."""
+
+    hash: str
+    text: str
+
+
+UNPACK = 'unpack() { cat >"$1"; }\n'
+# Our own words are put in for these; values never meet them.
+HASH_HERE, STEP_HERE, FIX_HERE, PASSWORD_HERE = "<hash>", "<step>", "<fix>", "<password>"
+# In braces, so that a shell reads all of it before it begins: half a script does nothing.
+HEAD = """\
+{
+export LC_ALL=C
+ROOT=${GPU_READY_ROOT-}
+no() { printf '%s\\nfix: %s\\n' "$@" >&2; exit 3; }
+"""
+# sudo must neither eat the script, which is our stdin, nor ask at a terminal, which is not there. Whoever needs no
+# password leaves it unread in front of the values: lib.sh takes nothing but values from there.
+AS_ROOT = {
+    "root": 'root() { "$@"; }\n',
+    "passwordless": 'root() { sudo -n "$@"; }\n',
+    "password": "root() { { printf '%s\\n' <password>; cat; } | sudo -k -S -p '' \"$@\"; }\n",
+}
+FIXES = {
+    "root": "log in as root, or say as whom: user",
+    "passwordless": "allow it: USER ALL=(ALL) NOPASSWD: ALL in /etc/sudoers.d/gpu-ready; or sudo: password",
+    "password": "correct the secret sshPassword, and let sudo work without a terminal",
+}
+ALLOWED = 'root true </dev/null || no "HST-1 access: no way to become root, see above" "<fix>"\n'
+FOUND = """\
+B=$ROOT/var/lib/gpu-ready/<hash>
+[ "$1" = apply ] || [ -e "$B" ] || [ -e "${B%/*}/record" ] || exit 0
+[ -e "$B/<step>.sh" ] || no "HST-75 access: the tools are gone: $B" "pulumi up --replace on the host's step tools"
+"""
+UNPACKED = """\
+umask 077
+B=$(mktemp -d "$ROOT/tmp/gpu-ready.XXXXXX") && cd "$B" || exit 1
+trap 'rm -rf "$B"' EXIT
+trap 'exit 1' HUP INT TERM
+base64 -d <<'<end>' | gzip -dc >unpack && sh unpack || exit 1
+"""
+CALL = """\
+root sh "$B/<step>.sh" "$1" <<'<end>'
+"""
+
+
+def bundle() -> Bundle:
+    """All scripts, without what only a reader needs."""
+    return _bundle(HERE)
+
+
+def steps() -> list[str]:
+    """The names of the steps whose scripts lie in the bundle."""
+    return [path.stem for path in _sources(HERE) if path.stem not in ("lib", "tools")]
+
+
+def step_text(step: str, values: Mapping[str, Value], bundle_hash: str, sudo_password: str | None = None) -> str:
+    """What goes to `sh -s apply` and `sh -s remove`, for a step whose script lies on the host already."""
+    if step not in steps():
+        raise ValueError(f"no step {step!r}: {', '.join(steps())}")
+    if not HASH.fullmatch(bundle_hash):
+        raise ValueError(f"no hash of a bundle: {bundle_hash!r}")
+    found = FOUND.replace(STEP_HERE, step).replace(HASH_HERE, bundle_hash)
+    return HEAD + _as_root(values, sudo_password) + found + _call(step, values)
+
+
+def tools_text(values: Mapping[str, Value], sudo_password: str | None = None) -> str:
+    """The first step: it carries the bundle, and puts it where the others find it."""
+    whole = bundle()
+    call = _call("tools", {**values, "GR_BUNDLE": whole.hash})
+    return HEAD + _as_root(values, sudo_password) + _unpacked(whole) + call
+
+
+def look_text(values: Mapping[str, Value], sudo_password: str | None = None) -> str:
+    """The facts of a host that may never have seen us: the scripts lie in a folder that is gone at the end."""
+    return HEAD + _as_root(values, sudo_password) + _unpacked(bundle()) + _call("facts", values)
+
+
+def quote(value: str | int | bool) -> str:
+    """One argument for any shell, whatever is in it; ValueError for what no shell or engine could carry."""
+    text = ("1" if value else "") if isinstance(value, bool) else str(value)
+    if not text.isprintable():
+        raise ValueError(f"only printable characters can go to a host: {text!r}")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _unpacked(whole: Bundle) -> str:
+    return UNPACKED.replace("<end>", END) + whole.text + END + "\n"
+
+
+def _as_root(values: Mapping[str, Value], sudo_password: str | None) -> str:
+    way = str(values.get("GR_SUDO", "root"))
+    if way not in AS_ROOT or (way == "password") != (sudo_password is not None):
+        raise ValueError(f"GR_SUDO is {way!r} {'with' if sudo_password is not None else 'without'} a password")
+    return AS_ROOT[way].replace(PASSWORD_HERE, quote(sudo_password or "")) + ALLOWED.replace(FIX_HERE, FIXES[way])
+
+
+def _call(step: str, values: Mapping[str, Value]) -> str:
+    """Values go in by stdin: an argument or an environment would be seen in the process list."""
+    lines = [line for name in sorted(values) for line in _assigned(name, values[name])]
+    return "\n".join([CALL.replace(STEP_HERE, step).replace("<end>", END) + "\n".join(lines), END, "exit", "}", ""])
+
+
+def _assigned(name: str, value: Value) -> list[str]:
+    """NAME='value'; of a list how many there are, then NAME_1='...' and so on, so that nobody has to split them."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"no name of a value: {name!r}")
+    if isinstance(value, (str, int)):
+        return [f"{name}={quote(value)}"]
+    many = [f"{name}_{number}={quote(one)}" for number, one in enumerate(value, 1)]
+    return [f"{name}={quote(len(many))}", *many]
+
+
+@cache
+def _bundle(folder: Path) -> Bundle:
+    scripts = sources(folder)
+    digest = hashlib.sha256("".join(f"{name}\n{text}" for name, text in scripts.items()).encode()).hexdigest()[:16]
+    known, _, text = PACKED.read_text(encoding="ascii").partition("\n") if PACKED.exists() else ("", "", "")
+    return Bundle(digest, text if known == digest else pack(scripts))
+
+
+def sources(folder: Path) -> dict[str, str]:
+    """What the scripts say to a shell, by their names; without what only a reader needs."""
+    return {path.name: stripped(path.read_text(encoding="utf-8")) for path in _sources(folder)}
+
+
+def pack(scripts: Mapping[str, str]) -> str:
+    """A script that writes these files, packed, in lines."""
+    parts = "".join(f"unpack {name} <<'{END}'\n{text}{END}\n" for name, text in scripts.items())
+    packed = base64.b64encode(gzip.compress((UNPACK + parts).encode(), 9, mtime=0)).decode()
+    return "".join(f"{line}\n" for line in textwrap.wrap(packed, 120))
+
+
+def _sources(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.sh"), key=lambda path: path.name.encode())
+
+
+def stripped(source: str) -> str:
+    """A script without comments, blank lines and indentation."""
+    lines = [line.strip() for line in source.splitlines()]
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
+
+
+if __name__ == "__main__":
+    made = sources(HERE)
+    PACKED.unlink(missing_ok=True)
+    PACKED.write_text(f"{_bundle(HERE).hash}\n{pack(made)}", encoding="ascii")

@@ -1,0 +1,188 @@
+"""What the repositories hold: names, versions and dependencies as in the real ones, as far as this product meets them.
+
+Names and branches of Ubuntu's archive, of the CUDA repository and of the toolkit's: the facts of this project, November
+2026. The packages between them (libraries, firmware, sources) and the kernel versions are from memory.
+"""
+
+from __future__ import annotations
+
+MYPY = False
+if MYPY:
+    from collections.abc import Iterator
+
+
+class Package:
+    """One version of a package in a repository."""
+
+    def __init__(
+        self, name: str, version: str, depends: tuple[str, ...], conflicts: tuple[str, ...], provides: tuple[str, ...],
+        origin: str,
+    ) -> None:  # fmt: skip
+        self.name, self.version, self.origin = name, version, origin
+        self.depends, self.conflicts, self.provides = depends, conflicts, provides
+
+
+KERNELS = {"ubuntu-24.04": "6.8.0-117-generic", "debian-12": "6.1.0-50-amd64"}
+KERNEL_VERSIONS = {"6.8.0-117-generic": "6.8.0-117.117", "6.1.0-50-amd64": "6.1.174-1"}
+UBUNTU_BRANCHES = {
+    "535": "535.309.01", "570": "570.211.01", "580": "580.173.02", "595": "595.91.07", "615": "615.71.09",
+}  # fmt: skip
+CUDA_DRIVERS = ("570.211.01", "580.126.20", "580.173.02", "580.178.04", "595.91.07", "615.71.09", "620.12.03")
+TOOLKITS = ("1.17.8", "1.18.2", "1.19.1", "1.20.0", "1.20.1")
+TOOLKIT_REPOSITORY, CUDA_REPOSITORY = "libnvidia-container/stable/deb/amd64", "compute/cuda/repos/debian12/x86_64"
+KEYS = {
+    "toolkit": "C95B321B61E88C1809C4F759DDCAE044F796ECB0",
+    "cuda": "EB693B3035CD5710E231E123A4B469963BF863CC",
+}
+"""Fingerprints of the keys that sign the two repositories."""
+_UBUNTU, _DEBIAN = "Ubuntu:24.04/noble-updates", "Debian:12.12/oldstable"
+_NVIDIA = "NVIDIA"
+
+
+def repository(url: str, distro: str) -> str | None:
+    """What lies behind an address; None for nothing that we know of. A mirror keeps the end of the path."""
+    path = url.rstrip("/").replace("$(ARCH)", "amd64")
+    if path.endswith(TOOLKIT_REPOSITORY):
+        return "toolkit"
+    if path.endswith(CUDA_REPOSITORY):
+        return "cuda" if distro == "debian-12" else None
+    own = "ubuntu" if distro.startswith("ubuntu") else "debian"
+    return "distribution" if own in path else None
+
+
+_made: dict[tuple[str, str], list[Package]] = {}
+
+
+def packages(name: str, distro: str) -> list[Package]:
+    """All versions of all packages of a repository."""
+    if (name, distro) not in _made:
+        _made[name, distro] = list(_packages(name, distro))
+    return _made[name, distro]
+
+
+def _packages(repository_name: str, distro: str) -> Iterator[Package]:
+    if repository_name == "toolkit":
+        for version in TOOLKITS:
+            yield from _toolkit(f"{version}-1")
+    elif repository_name == "cuda":
+        yield from _cuda()
+    elif distro == "ubuntu-24.04":
+        yield from _ubuntu()
+    else:
+        yield from _debian()
+
+
+def _one(name: str, version: str, origin: str, *depends: str, conflicts: str = "", provides: str = "") -> Package:
+    return Package(name, version, depends, tuple(conflicts.split()), tuple(provides.split()), origin)
+
+
+def _toolkit(version: str) -> Iterator[Package]:
+    exact, least = f"(= {version})", f"(>= {version})"
+    yield _one("libnvidia-container1", version, _NVIDIA)
+    yield _one("libnvidia-container-tools", version, _NVIDIA, f"libnvidia-container1 {least}")
+    yield _one("nvidia-container-toolkit-base", version, _NVIDIA)
+    yield _one(
+        "nvidia-container-toolkit", version, _NVIDIA,
+        f"nvidia-container-toolkit-base {exact}", f"libnvidia-container-tools {least}",
+    )  # fmt: skip
+
+
+def _cuda() -> Iterator[Package]:
+    for upstream in CUDA_DRIVERS:
+        yield from cuda_driver(upstream)
+        yield _one(f"nvidia-driver-pinning-{upstream}", f"{upstream}-1", _NVIDIA)
+    for branch in sorted({upstream.partition(".")[0] for upstream in CUDA_DRIVERS}):
+        yield _one(f"nvidia-driver-pinning-{branch}", f"{branch}-1", _NVIDIA)
+
+
+def cuda_driver(upstream: str) -> Iterator[Package]:
+    """One driver as the CUDA repository for Debian packs it."""
+    version = f"{upstream}-1"
+    exact = f"(= {version})"
+    for name in ("libcuda1", "libnvidia-ml1", "firmware-nvidia-gsp", "nvidia-driver-libs", "nvidia-modprobe"):
+        yield _one(name, version, _NVIDIA)
+    yield _one("nvidia-kernel-support", version, _NVIDIA, f"nvidia-modprobe {exact}")
+    yield _one("nvidia-persistenced", version, _NVIDIA, f"libnvidia-ml1 {exact}")
+    yield _one(
+        "nvidia-driver-cuda", version, _NVIDIA,
+        f"libcuda1 {exact}", f"libnvidia-ml1 {exact}", f"nvidia-persistenced {exact}", f"nvidia-kernel-support {exact}",
+    )  # fmt: skip
+    yield _one("nvidia-driver", version, _NVIDIA, f"nvidia-driver-libs {exact}", f"nvidia-driver-cuda {exact}")
+    module = ("dkms", f"firmware-nvidia-gsp {exact}", f"nvidia-kernel-support {exact}")
+    for name, other in (
+        ("nvidia-kernel-open-dkms", "nvidia-kernel-dkms"),
+        ("nvidia-kernel-dkms", "nvidia-kernel-open-dkms"),
+    ):
+        yield _one(name, version, _NVIDIA, *module, conflicts=other)
+    yield _one("nvidia-open", version, _NVIDIA, f"nvidia-driver {exact}", f"nvidia-kernel-open-dkms {exact}")
+    yield _one("cuda-drivers", version, _NVIDIA, f"nvidia-driver {exact}", f"nvidia-kernel-dkms {exact}")
+
+
+def _ubuntu() -> Iterator[Package]:
+    kernel = KERNELS["ubuntu-24.04"]
+    version = KERNEL_VERSIONS[kernel]
+    yield from _kernel(kernel, "generic", version, _UBUNTU)
+    yield _one("linux-signatures-nvidia-" + kernel, version, _UBUNTU, f"linux-image-{kernel}")
+    yield from _compilers("13", _UBUNTU)
+    for branch, upstream in UBUNTU_BRANCHES.items():
+        yield from ubuntu_driver(branch, upstream)
+
+
+def ubuntu_driver(branch: str, upstream: str) -> Iterator[Package]:
+    """One server driver as Ubuntu packs it: libraries and programs once, the kernel side per flavor."""
+    version, name = f"{upstream}-0ubuntu0.24.04.1", f"{branch}-server"
+    exact = f"(= {version})"
+    yield _one(
+        f"libnvidia-compute-{name}", version, _UBUNTU, conflicts="libnvidia-compute", provides="libnvidia-compute"
+    )
+    yield _one(f"libnvidia-cfg1-{name}", version, _UBUNTU, conflicts="libnvidia-cfg1", provides="libnvidia-cfg1")
+    yield _one(f"nvidia-firmware-{name}-{upstream}", version, _UBUNTU)
+    yield _one(
+        f"nvidia-kernel-common-{name}", version, _UBUNTU, f"nvidia-firmware-{name}-{upstream} {exact}",
+        conflicts="nvidia-kernel-common", provides="nvidia-kernel-common",
+    )  # fmt: skip
+    for kind in ("nvidia-utils", "nvidia-compute-utils"):
+        library = f"libnvidia-compute-{name} {exact}"
+        yield _one(f"{kind}-{name}", version, _UBUNTU, library, conflicts=kind, provides=kind)
+    for flavor in ("", "-open"):
+        yield from _ubuntu_flavor(name, flavor, version)
+
+
+def _ubuntu_flavor(name: str, flavor: str, version: str) -> Iterator[Package]:
+    kernel = KERNELS["ubuntu-24.04"]
+    built, exact = KERNEL_VERSIONS[kernel], f"(= {version})"
+    both = [f"{part}-{name} {exact}" for part in ("libnvidia-cfg1", "nvidia-compute-utils", "nvidia-kernel-common")]
+    source = f"nvidia-kernel-source-{name}{flavor} {exact}"
+    yield _one(f"nvidia-kernel-source-{name}{flavor}", version, _UBUNTU)
+    yield _one(f"nvidia-headless-no-dkms-{name}{flavor}", version, _UBUNTU, *both, source)
+    yield _one(f"nvidia-dkms-{name}{flavor}", version, _UBUNTU, "dkms", both[2], source)
+    yield _one(f"nvidia-headless-{name}{flavor}", version, _UBUNTU, *both, f"nvidia-dkms-{name}{flavor} {exact}")
+    modules = f"linux-modules-nvidia-{name}{flavor}"
+    objects = f"linux-objects-nvidia-{name}{flavor}-{kernel}"
+    yield _one(objects, built, _UBUNTU)
+    yield _one(
+        f"{modules}-{kernel}", built, _UBUNTU, f"linux-image-{kernel}", f"{objects} (= {built})",
+        f"linux-signatures-nvidia-{kernel} (= {built})", both[2].partition(" ")[0],
+    )  # fmt: skip
+    yield _one(f"{modules}-generic", built, _UBUNTU, f"{modules}-{kernel} (= {built})")
+
+
+def _debian() -> Iterator[Package]:
+    kernel = KERNELS["debian-12"]
+    yield from _kernel(kernel, "amd64", KERNEL_VERSIONS[kernel], _DEBIAN)
+    yield from _compilers("12", _DEBIAN)
+
+
+def _kernel(kernel: str, flavor: str, version: str, origin: str) -> Iterator[Package]:
+    for part in ("image", "headers"):
+        tools = ("linux-kbuild-6.1", "gcc-12") if (part, flavor) == ("headers", "amd64") else ()
+        yield _one(f"linux-{part}-{kernel}", version, origin, *tools)
+        yield _one(f"linux-{part}-{flavor}", version, origin, f"linux-{part}-{kernel} (= {version})")
+    yield _one("linux-kbuild-6.1", version, origin)
+
+
+def _compilers(gcc: str, origin: str) -> Iterator[Package]:
+    yield _one(f"gcc-{gcc}", f"{gcc}.2.0-14", origin)
+    yield _one("gcc", f"4:{gcc}.2.0-3", origin, f"gcc-{gcc}")
+    yield _one("make", "4.3-4.1", origin)
+    yield _one("dkms", "3.0.10-8", origin, "gcc", "make")

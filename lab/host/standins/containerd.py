@@ -1,0 +1,36 @@
+"""`containerd`: its version and what it makes of its settings."""
+
+from __future__ import annotations
+
+from lab.host.standins.box import Box, fail, warn
+from lab.host.standins.command_line import first, split
+from lab.host.standins.containerd_config import MAIN, Config, Refused
+
+
+def containerd(box: Box, args: list[str]) -> int:
+    """Runs it; never as a daemon, which systemctl does."""
+    options, words = split(args, frozenset({"-c", "--config"}))
+    file = box.inside(first(options, "-c", "--config") or MAIN)
+    if {"--version", "-v"} & options.keys():
+        module = "github.com/containerd/containerd" + (
+            "/v2" if not str(box.state["containerd"]).startswith("1.") else ""
+        )
+        print(f"containerd {module} v{box.state['containerd']} 0000000000000000000000000000000000000000")
+        return 0
+    if words == ["config", "dump"]:
+        return _dump(box, file)
+    if words == ["config", "default"]:
+        return _dump(box, MAIN + ".none-such")
+    return fail(
+        1, f"containerd: only `config dump`, `config default` and --version are simulated, not {' '.join(words)!r}"
+    )
+
+
+def _dump(box: Box, file: str) -> int:
+    try:
+        config = Config(box, MAIN if file.endswith(".none-such") and not box.exists(MAIN) else file)
+    except Refused as refused:
+        fail(1, str(refused))
+    warn(*config.warnings)
+    print(config.dump(), end="")
+    return 0

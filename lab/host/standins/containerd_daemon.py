@@ -1,0 +1,48 @@
+"""The running containerd: what it read when it started, which is not always what the file says now."""
+
+from __future__ import annotations
+
+from lab.host.standins.box import Box
+
+SOCKET = "/run/containerd/containerd.sock"
+
+
+def start(box: Box) -> bool:
+    """Starts it with the present settings; False when it does not come up. Without CRI it comes up all the same."""
+    from lab.host.standins.containerd_config import MAIN, Config, Refused
+
+    service = box.state["services"].get("containerd")
+    if service is None or not service["active"]:
+        _down(box)
+        return True
+    try:
+        config = Config(box, MAIN)
+        if box.fault("containerd-refuses") and "nvidia" in config.runtimes:
+            raise Refused("containerd: failed to start: the rehearsal's fault containerd-refuses")
+    except Refused as refused:
+        box.state["dmesg"].append(str(refused))
+        service.update(active=False, state="activating")
+        _down(box)
+        return False
+    service.pop("state", None)
+    missing = config.default not in config.runtimes
+    box.write(SOCKET, "")
+    box.state["running"] = {
+        "cri": not config.disabled and not missing, "default": config.default, "runtime": config.runtime,
+        "pause": config.pause, "error": _no_default(config.default) if missing else "",
+    }  # fmt: skip
+    box.state["handlers"] = sorted(config.runtimes) if box.state["running"]["cri"] else []
+    return True
+
+
+def _down(box: Box) -> None:
+    box.remove(SOCKET)
+    box.state["running"] = None
+    box.state["handlers"] = []
+
+
+def _no_default(name: str) -> str:
+    return (
+        "invalid plugin config: no corresponding runtime configured in `containerd.runtimes` for `containerd` "
+        f'`default_runtime_name = "{name}"`'
+    )

@@ -1,0 +1,113 @@
+"""`core/v1:NodePatch`: labels and annotations on a node that somebody else made, by server-side apply.
+
+On a real server an apply to a node that is not there makes an empty Node object; the rehearsal refuses that.
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from lab import schemas
+from lab.cluster import field_managers
+from lab.cluster.store import ApiError, Cluster, Object
+from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
+from lab.providers.kubernetes_diff import difference, pruned
+from lab.values import UNKNOWN, secrets_like, unwrap
+
+if TYPE_CHECKING:
+    from lab.providers.kubernetes import KubernetesProvider
+
+TYPE: Final = "kubernetes:core/v1:NodePatch"
+_MANAGER: Final = "__fieldManager"
+_FORCE: Final = "pulumi.com/patchForce"
+_FIELDS: Final = ("name", *field_managers.PARTS)
+_CONFLICT = """\
+Server-Side Apply field conflict detected. See the provider's guide to managing resources with Server-Side Apply \
+for troubleshooting help.
+The resource managed by field manager "{manager}" had an apply conflict: {error}"""
+
+
+class NodePatches:
+    """All NodePatch resources of a program."""
+
+    def __init__(self, provider: KubernetesProvider) -> None:
+        self.provider = provider
+
+    def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
+        """Wants a name, and only what the rehearsal can patch; held against the schemas of a Node."""
+        inputs = {**copy.deepcopy(news), "apiVersion": "v1", "kind": "Node"}
+        given = unwrap(inputs.get("metadata"))
+        if not isinstance(given, dict) or not given.get("name"):
+            text = "patch resources require the resource `.metadata.name` to be set"
+            return inputs, [CheckFailure("metadata.name", text)]
+        failures = [CheckFailure(fault.path, fault.reason) for fault in schemas.faults(inputs)]
+        failures += [
+            CheckFailure(key, "the rehearsal patches labels and annotations of nodes only")
+            for key in (*(f"metadata.{key}" for key in given if key not in _FIELDS), *_others(news))
+            if not any(key.startswith(one.property) for one in failures)
+        ]
+        return inputs, failures
+
+    def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
+        """Another node is another patch; all else is applied in place."""
+        return difference(old_inputs, old_outputs, new_inputs)
+
+    def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
+        """Applies the patch under a field manager of its own."""
+        if ctx.preview:  # the real one does not try it on the server either
+            return "", copy.deepcopy(inputs)
+        manager = f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        return unwrap(inputs)["metadata"]["name"], self._applied(ctx, inputs, manager)
+
+    def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
+        """Applies it again under the same field manager: what it no longer names is let go."""
+        if ctx.preview:
+            return {**copy.deepcopy(old_outputs), **copy.deepcopy(new_inputs)}
+        return self._applied(ctx, new_inputs, unwrap(old_outputs)[_MANAGER])
+
+    def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
+        """Lets go of what only this patch owns; the node stays. A node that is gone needs nothing."""
+        with self.provider.cluster(ctx) as cluster:
+            node = cluster.get("Node", id)
+            if node is not None:
+                field_managers.relinquish(cluster, node, unwrap(outputs)[_MANAGER])
+
+    def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
+        """What the node has of the patched fields now."""
+        with self.provider.cluster(ctx) as cluster:
+            node = copy.deepcopy(cluster.get("Node", id))
+        if node is None:
+            return None
+        found = secrets_like(pruned(node, unwrap(inputs)), inputs)
+        return found, {**copy.deepcopy(found), _MANAGER: unwrap(outputs).get(_MANAGER, "")}
+
+    def _applied(self, ctx: Context, inputs: Props, manager: str) -> Props:
+        wanted: Object = unwrap(inputs)["metadata"]
+        with self.provider.cluster(ctx) as cluster:
+            try:
+                field_managers.apply(cluster, _node(cluster, wanted["name"]), manager, wanted, _forced(wanted))
+            except ApiError as error:
+                raise ProviderError(_refused(ctx, error, manager)) from None
+        return {**copy.deepcopy(inputs), _MANAGER: manager}
+
+
+def _others(news: Props) -> list[str]:
+    return [key for key, value in news.items() if key not in ("apiVersion", "kind", "metadata") and value]
+
+
+def _forced(wanted: Object) -> bool:
+    return str((wanted.get("annotations") or {}).get(_FORCE, "")) == "true"
+
+
+def _node(cluster: Cluster, name: Any) -> Object:
+    node = None if name is UNKNOWN else cluster.get("Node", str(name))
+    if node is None:
+        raise ApiError("NotFound", f'nodes "{name}" not found')
+    return node
+
+
+def _refused(ctx: Context, error: ApiError, manager: str) -> str:
+    text = _CONFLICT.format(manager=manager, error=error) if error.reason == "Conflict" else str(error)
+    return f'resource "{ctx.urn}" was not successfully created by the Kubernetes API server: {text}'

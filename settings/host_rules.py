@@ -1,0 +1,98 @@
+"""Rules between the settings of hosts, each a function from a config to its faults."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from settings.faults import FIX, Fault
+from settings.hosts import Host
+from settings.kinds import BROKEN
+from settings.model import Config
+
+Given = set[str]
+
+
+def _hosts(config: Config) -> list[Host]:
+    """The hosts, as far as they could be read."""
+    hosts = config.bare_metal.hosts if config.bare_metal is not None else ()
+    return [] if hosts is BROKEN else list(hosts)
+
+
+def the_target_alone(config: Config, given: Given) -> Iterator[Fault]:
+    """What a target does not know has no effect on it, and somebody believes that it has."""
+    if config.target != "bareMetal":
+        return
+    for key in ("nodes", "nodeSelector"):
+        if f"cluster.{key}" in given:
+            problem = "has no effect with target bareMetal: the hosts are the nodes, each found by its boot id"
+            yield Fault(
+                f"cluster.{key}", problem, f"leave {key} out; bareMetal.hosts: [{{nodeName: ...}}] names one", FIX
+            )
+
+
+def some_host(config: Config, _: Given) -> Iterator[Fault]:
+    """At least one host that is not given up."""
+    if config.bare_metal is None or config.bare_metal.hosts is BROKEN:
+        return
+    hosts = _hosts(config)
+    if not hosts:
+        yield Fault("bareMetal.hosts", "names no host", "hosts: [{name: rtx, address: ..., hostKey: ...}]")
+    elif all(host.state == "abandoned" for host in hosts):
+        fix = "pulumi destroy takes the stack away without them; or add a host that is there"
+        yield Fault("bareMetal.hosts", "all of them are abandoned, so no GPU node is left", fix, FIX)
+
+
+def each_host_once(config: Config, _: Given) -> Iterator[Fault]:
+    """Two entries for one host would do everything twice, at once."""
+    hosts = list(enumerate(_hosts(config)))
+    for what, key in (("name", "name"), ("node", "nodeName"), ("address and port", "address")):
+        yield from _twice(what, key, [(index, _mark(host, key)) for index, host in hosts])
+
+
+def _mark(host: Host, key: str) -> Any:
+    """What no two hosts may share; nothing where it was not said or could not be read."""
+    if key == "address":
+        there = (host.address, host.port)
+        return None if BROKEN in there else f"{host.address.lower().rstrip('.')} port {host.port}"
+    mark = host.name if key == "name" else host.node_name
+    return None if mark is BROKEN else mark
+
+
+def _twice(what: str, key: str, marks: list[tuple[int, Any]]) -> Iterator[Fault]:
+    count = Counter(mark for _, mark in marks if mark is not None)
+    seen: set[Any] = set()
+    for index, mark in marks:
+        if mark in seen:
+            problem = f"{mark} is the {what} of another host already"
+            yield Fault(
+                f"bareMetal.hosts[{index}].{key}", problem, f"take one of them out, or give it its own {key}", FIX
+            )
+        if count[mark] > 1:
+            seen.add(mark)
+
+
+def drivers(config: Config, given: Given) -> Iterator[Fault]:
+    """What a driver's settings say against each other; whether they fit the card is seen on the host."""
+    for index, host in enumerate(_hosts(config)):
+        driver, path = host.driver, f"bareMetal.hosts[{index}].driver"
+        if BROKEN in (driver, driver.source, driver.branch, driver.version):
+            continue
+        for key in ("branch", "version", "flavour"):
+            if driver.source == "keep" and f"{path}.{key}" in given:
+                problem = "has no effect on a driver that is kept (source: keep)"
+                yield Fault(f"{path}.{key}", problem, f"leave {key} out, or source: auto", FIX)
+        if driver.branch and driver.version and not driver.version.startswith(f"{driver.branch}."):
+            problem = f"{driver.version} is not of branch {driver.branch}"
+            yield Fault(f"{path}.version", problem, "leave branch out", FIX)
+
+
+def passwords(config: Config, given: Given) -> Iterator[Fault]:
+    """A sudo that asks for a password has to get one."""
+    for index, host in enumerate(_hosts(config)):
+        if BROKEN not in (host.user, host.sudo, host.state) and host.needs_password and "sshPassword" not in given:
+            problem = "wants a password, and the secret sshPassword is not there"
+            fix = "pulumi config set --secret gpu-ready:sshPassword; or let sudo ask for none: sudo: passwordless"
+            yield Fault(f"bareMetal.hosts[{index}].sudo", problem, fix, FIX)
+
+
+RULES = (the_target_alone, some_host, each_host_once, drivers, passwords)

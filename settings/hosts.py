@@ -1,0 +1,167 @@
+"""The settings of target `bareMetal`: each host, how it is reached, and what it shall have."""
+# ruff: noqa: RUF009 - setting() is dataclasses.field() with metadata
+
+from dataclasses import dataclass
+from typing import Any
+
+from decide import defaults
+from decide.host_wish import FLAVOURS, REBOOTS, SOURCES
+from settings.host_kinds import Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion
+from settings.kinds import Choice, Count, ListOf, Section, Text, setting
+
+HOST_NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+NODE_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+USER = r"[a-z_][a-z0-9_-]{0,31}"
+STATES = ("present", "offline", "abandoned")
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdwdS1yZWFkeSBleGFtcGxlIG5vdCBhIHJlYWwga2V5"
+"""Of the right form for an example, and the key of nobody."""
+
+
+@dataclass(frozen=True)
+class HostDriver:
+    """The driver of a host. A driver that works is kept unless branch, version or flavour ask for another one."""
+
+    source: str = setting(
+        Choice(SOURCES),
+        "source: distro",
+        "`auto`: what suits the distribution. `distro`: Ubuntu's prebuilt and signed modules. `cudaRepo`: NVIDIA's "
+        "repository. `keep`: the one that is there, nothing is ever installed.",
+        "auto",
+    )
+    branch: int | None = setting(
+        DriverBranch(),
+        f"branch: {defaults.DRIVER_BRANCH}",
+        "Driver branch. Without it a driver that works is never moved.",
+        None,
+        f"{defaults.DRIVER_BRANCH} at the first install",
+    )
+    version: str | None = setting(
+        DriverVersion(), 'version: "580.173.02"', "Exact version, where the newest one of the branch will not do.", None
+    )
+    flavour: str | None = setting(
+        Choice(FLAVOURS), "flavour: open", "Kernel modules: `open` or `proprietary`.", None, "by the card"
+    )
+
+
+@dataclass(frozen=True)
+class HostToolkit:
+    """The container toolkit of a host."""
+
+    version: str | None = setting(
+        ToolkitVersion(),
+        f"version: {defaults.TOOLKIT_VERSION}",
+        "Exact version. Without it a toolkit that is there already is never moved.",
+        None,
+        f"{defaults.TOOLKIT_VERSION} at the first install",
+    )
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host that is a node of the cluster, or is about to be one."""
+
+    name: str = setting(
+        Text("a short name of small letters, digits and dashes", HOST_NAME, 32),
+        "name: rtx",
+        "Its name in this stack; the node gets it as label `gpu-ready/host`.",
+    )
+    address: str = setting(Address(), "address: rtx.home.arpa", "Host name or address at which ssh answers.")
+    host_key: str = setting(
+        HostKey(),
+        f"hostKey: {KEY}",
+        "The public key that the host has to show (`ssh-keyscan -t ed25519 ADDRESS`).",
+    )
+    port: int = setting(Count(1, 65535), "port: 22", "Port of ssh.", defaults.SSH_PORT)
+    user: str = setting(Text("the name of a user", USER, 32), "user: ubuntu", "Who logs in.", "root")
+    sudo: str = setting(
+        Choice(("passwordless", "password")),
+        "sudo: password",
+        "How that user becomes root; `password` takes the secret `sshPassword`. Root needs none.",
+        "passwordless",
+    )
+    state: str = setting(
+        Choice(STATES),
+        "state: offline",
+        "`offline`: it is not talked to for now. `abandoned`: it will not come back, and can be taken out.",
+        "present",
+    )
+    reboot: str | None = setting(
+        Choice(REBOOTS), "reboot: ifNeeded", "Overrides `bareMetal.reboot` for this host.", None, "bareMetal.reboot"
+    )
+    look: int = setting(
+        Count(1, 1_000_000),
+        "look: 2",
+        "A host is looked at when its wish changes; another number looks again, after it was mended by hand.",
+        1,
+    )
+    node_name: str | None = setting(
+        Text("the name of a node", NODE_NAME),
+        "nodeName: gpu-1",
+        "Name of its node, where it cannot be found by its boot id.",
+        None,
+    )
+    driver: HostDriver = setting(
+        Section(HostDriver), "driver: {branch: 580}", "Which driver it shall have.", HostDriver(), "{}"
+    )
+    toolkit: HostToolkit = setting(
+        Section(HostToolkit), "toolkit: {version: 1.20.0}", "Which container toolkit.", HostToolkit(), "{}"
+    )
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether sudo asks for one."""
+        return self.user != "root" and self.sudo == "password" and self.state == "present"
+
+    def wish(self, reboot: str) -> dict[str, Any]:
+        """What it shall have, as `decide.host_plan` reads it."""
+        return {
+            "name": self.name,
+            "driver": {key: value for key, value in vars(self.driver).items() if value is not None},
+            "toolkit": {"version": self.toolkit.version},
+            "reboot": self.reboot or reboot,
+            "runtime": "auto",
+        }
+
+
+@dataclass(frozen=True)
+class BareMetal:
+    """Hosts over SSH: driver, container toolkit and runtime are made ready on each."""
+
+    hosts: tuple[Host, ...] = setting(
+        ListOf(Section(Host)),
+        f"hosts: [{{name: rtx, address: rtx.home.arpa, hostKey: {KEY}}}]",
+        "The hosts.",
+    )
+    reboot: str = setting(
+        Choice(REBOOTS),
+        "reboot: ifNeeded",
+        "`ifNeeded`: a host may be rebooted when its driver needs that. `never`: then it is refused, with what to run.",
+        "never",
+    )
+    reboot_timeout_seconds: int = setting(
+        Count(60, defaults.LONGEST_TIMEOUT_SECONDS, "seconds"),
+        f"rebootTimeoutSeconds: {defaults.REBOOT_TIMEOUT_SECONDS}",
+        "How long a host may be away.",
+        defaults.REBOOT_TIMEOUT_SECONDS,
+    )
+
+    def hosts_args(self) -> list[dict[str, Any]]:
+        """Each host in plain values."""
+        return [self._plain(host) for host in self.hosts]
+
+    def _plain(self, host: Host) -> dict[str, Any]:
+        wish = host.wish(self.reboot)
+        return {
+            "name": host.name,
+            "address": host.address,
+            "port": host.port,
+            "user": host.user,
+            "host_key": host.host_key,
+            "sudo": host.sudo,
+            "state": host.state,
+            "look": host.look,
+            "node_name": host.node_name,
+            "wish": wish,
+            "reboot": wish["reboot"],
+            "reboot_timeout_seconds": self.reboot_timeout_seconds,
+        }

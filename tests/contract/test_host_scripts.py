@@ -1,0 +1,437 @@
+"""The scripts that run on hosts as root: their form, the texts that carry them, and what their record is good for."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import os
+import re
+import shutil
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from decide.host_failures import BY_ID
+from host import script
+
+HOST = Path(script.__file__).parent
+SOURCES = sorted(HOST.glob("*.sh"))
+SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+SHELLCHECK = Path(sys.executable).with_name("shellcheck")
+HASH = "0123456789abcdef"
+SECRET = "pa'ss \\word$(id)é"
+PACKAGES = "nvidia-container-toolkit=1.20.0-1 nvidia-container-toolkit-base=1.20.0-1 libnvidia-container1=1.20.0-1"
+LONGEST = {
+    "GR_LINES": ["install 580 (long-term support) with open modules, held at its version, and so on and on"] * 9,
+    "GR_PACKAGES": PACKAGES,
+    "GR_KEY_URL": "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/cuda-keyring_1.1-1_all.deb",
+    "GR_REPO": "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/ /",
+    "GR_KEY_SHA256": "0" * 64,
+    "GR_MACHINE_ID": "0" * 32,
+}
+
+
+def run(
+    shell: str, text: str, *args: str, root: Path | None = None, path: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Gives a text to a shell as the login shell of a host does."""
+    command = [shell, "sh"] if shell == "busybox" else [shell]
+    environment = {"PATH": f"{path}{os.defpath}", "GPU_READY_ROOT": str(root or "")}
+    return subprocess.run(
+        [*command, "-s", *args], input=text, capture_output=True, text=True, check=False, env=environment
+    )
+
+
+def composed(secret: str = SECRET) -> dict[str, str]:
+    """A text of each step in each way to become root."""
+    ways: dict[str, str | None] = {"root": None, "passwordless": None, "password": secret}
+    texts = {
+        f"{step} {way}": script.step_text(step, {**LONGEST, "GR_SUDO": way}, HASH, password)
+        for step in script.steps()
+        for way, password in ways.items()
+    }
+    return {**texts, **{f"tools {way}": script.tools_text({"GR_SUDO": way}, word) for way, word in ways.items()}}
+
+
+# --- form -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "busybox"])
+def test_each_script_and_each_text_is_understood_by_the_shells_of_the_distributions(shell: str, tmp_path: Path) -> None:
+    texts = {**{path.name: script.stripped(path.read_text()) for path in SOURCES}, **composed()}
+    for name, text in texts.items():
+        file = tmp_path / re.sub(r"\W", "-", name)
+        file.write_text(text)
+        said = subprocess.run([shell, "-n", str(file)], capture_output=True, text=True, check=False)
+        assert (said.returncode, said.stderr) == (0, ""), name
+
+
+@pytest.mark.skipif(not SHELLCHECK.exists(), reason="shellcheck is not installed here: make setup")
+def test_shellcheck_has_nothing_to_say_about_any_of_them(tmp_path: Path) -> None:
+    files = []
+    for name, text in composed("plain").items():
+        if not name.startswith(("facts", "tools")) and not name.endswith(" root"):
+            continue
+        files.append(tmp_path / re.sub(r"\W", "-", name))
+        files[-1].write_text(text)
+    # In one call with the others lib.sh would be followed, ten times.
+    library = HOST / "lib.sh"
+    for those in ([library], [path for path in SOURCES if path != library] + files):
+        command = [str(SHELLCHECK), "-s", "sh", "-e", "SC1091", *map(str, those)]
+        assert subprocess.run(command, cwd=HOST.parent, capture_output=True, text=True, check=False).stdout == ""
+
+
+def test_each_refusal_carries_an_id_of_the_catalogue_and_its_layer() -> None:
+    texts = [path.read_text() for path in SOURCES] + [*composed().values()]
+    named = [pair for text in texts for pair in re.findall(r'(?:refuse|no) "([A-Z]+-\d+) ([a-z ]+)(?:"|: )', text)]
+    assert len(named) > 40
+    assert [(id, layer) for id, layer in named if BY_ID[id].layer != layer] == []
+
+
+def test_no_file_of_the_host_is_named_without_its_root() -> None:
+    """So that the same text runs on a host, in a rehearsal and in a test."""
+    bare = re.compile(r'(?<![\w"}*/.:~-])/(?:etc|proc|sys|run|var|boot|lib|usr|tmp)\b[^ "\')]*')
+    # These put the root before it, or say it to somebody.
+    fine = re.compile(
+        r"\b(?:refuse|say|place|exists|first_line|mentions|megabytes)\b|^ *\"|^[A-Z_]+=|\b(?:list|key|config|socket)=/"
+        r"|/etc/ld.so.conf.d|/usr/bin/nvidia-|signed-by=|/sbin:/sbin|:-/etc"
+    )
+    lines = [(path.name, line) for path in SOURCES for line in script.stripped(path.read_text()).splitlines()]
+    assert [one for one in lines if bare.search(one[1]) and not fine.search(one[1])] == []
+    assert bare.search("cat /etc/passwd")
+    assert not bare.search('cat "$ROOT/etc/passwd"')
+
+
+def test_only_ascii_goes_to_a_host() -> None:
+    assert all(path.read_text(encoding="utf-8").isascii() for path in SOURCES)
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_is_shorter_than_three_kilobytes_and_the_bundle_than_twenty() -> None:
+    assert {name: len(text) for name, text in composed().items() if len(text) > 3000 and "tools" not in name} == {}
+    assert len(script.tools_text({"GR_SUDO": "root"})) < 20_000
+
+
+def test_the_packed_bundle_is_made_of_the_scripts_as_they_are_now() -> None:
+    """Else each colleague would pack it for himself, and not all to the same bytes: python -m host.script packs it."""
+    known, _, text = script.PACKED.read_text(encoding="ascii").partition("\n")
+    assert known == script.bundle().hash
+    unpacked = gzip.decompress(base64.b64decode(text)).decode()
+    assert all(
+        f"unpack {name} <<'{script.END}'\n{said}{script.END}\n" in unpacked
+        for name, said in script.sources(HOST).items()
+    )
+    assert script.bundle().text == text
+
+
+def test_the_hash_tells_each_name_and_each_content(tmp_path: Path) -> None:
+    def hash_of(**files: str) -> str:
+        folder = tmp_path / hashlib.sha256(repr(files).encode()).hexdigest()
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / f"{name}.sh").write_text(text)
+        return script._bundle(folder).hash
+
+    first = hash_of(a="echo 1\n", b="echo 2\n")
+    assert first == hash_of(b="# a comment is for readers\n\n  echo 2\r\n", a="echo 1")
+    assert (
+        len({first, hash_of(a="echo 2\n", b="echo 1\n"), hash_of(a="echo 1\n"), hash_of(a="echo 1\n", c="echo 2\n")})
+        == 4
+    )
+
+
+def test_texts_do_not_depend_on_the_order_of_values_or_on_where_they_are_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here = script.step_text("driver", {"GR_A": "1", "GR_B": "2"}, HASH)
+    monkeypatch.chdir(tmp_path)
+    assert script.step_text("driver", {"GR_B": "2", "GR_A": "1"}, HASH) == here
+    assert str(HOST.parent) not in here + script.tools_text({})
+
+
+def test_the_password_stands_in_one_place_and_only_where_it_is_needed() -> None:
+    for name, text in composed().items():
+        if name.endswith(" password"):
+            assert text.count(script.quote(SECRET)) == text.count("pa'\\''ss") == 1
+            line = next(line for line in text.splitlines() if "pa'" in line)
+            assert line.startswith("root() { { printf '%s\\n' "), "not a builtin: ps would show it"
+        else:
+            assert "pa'" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "password"),
+    [
+        ({"GR_SUDO": "password"}, None),
+        ({"GR_SUDO": "root"}, "x"),
+        ({"GR_SUDO": "su"}, None),
+        ({"GR_SUDO": "password"}, "a\nb"),
+    ],
+)
+def test_a_password_that_does_not_fit_the_way_is_refused(values: dict[str, str], password: str | None) -> None:
+    with pytest.raises(ValueError, match=r"GR_SUDO|printable"):
+        script.step_text("driver", values, HASH, password)
+
+
+@pytest.mark.parametrize("name", ["PATH", "gr_x", "GR_", "GR_X=1;id", "GR_X\n", "GR_é", ""])
+def test_a_name_that_is_none_of_ours_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no name of a value"):
+        script.step_text("driver", {name: "1"}, HASH)
+
+
+@pytest.mark.parametrize(
+    ("step", "hash_"), [("lib", HASH), ("../x", HASH), ("driver", "../../../tmp/evil"), ("driver", HASH.upper())]
+)
+def test_a_step_or_bundle_that_cannot_be_is_refused(step: str, hash_: str) -> None:
+    with pytest.raises(ValueError, match=r"no step|no hash"):
+        script.step_text(step, {}, hash_)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+HOSTILE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Co", "Cn", "Zl", "Zp", "Cf")), max_size=60) | st.text(
+    string.punctuation + " ;&|$`'\"\\\n\0"[:11] + "GR_A=", max_size=60
+)
+PROBE = """\
+. "${0%/*}/lib.sh"
+printf '<%s>\\n' "$GR_TEXT" "$GR_MANY" "${GR_MANY_1-}" "${GR_MANY_2-}" "$GR_YES" "$GR_NO"
+"""
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root in which the step `facts` does nothing but show what arrived."""
+    root = tmp_path_factory.mktemp("probe")
+    bundle = root / "var/lib/gpu-ready" / HASH
+    bundle.mkdir(parents=True)
+    shutil.copy(HOST / "lib.sh", bundle)
+    (bundle / "facts.sh").write_text(PROBE)
+    return root
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=HOSTILE, many=st.lists(HOSTILE, max_size=2), shell=st.sampled_from([one for one in SHELLS if one != "busybox"])
+)
+def test_any_value_arrives_as_it_was_or_is_refused(probe: Path, text: str, many: list[str], shell: str) -> None:
+    values: dict[str, script.Value] = {"GR_TEXT": text, "GR_MANY": many, "GR_YES": True, "GR_NO": False}
+    if not "".join([text, *many]).isprintable():
+        with pytest.raises(ValueError, match="only printable"):
+            script.step_text("facts", values, HASH)
+        return
+    said = run(shell, script.step_text("facts", values, HASH), "apply", root=probe)
+    first, second = [*many, "", ""][:2]
+    assert said.stdout == f"<{text}>\n<{len(many)}>\n<{first}>\n<{second}>\n<1>\n<>\n"
+    assert (said.stderr, said.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\0b", "\x1b[31m", "a\tb", "a\u2028b", "\udc80", "a\rb"])
+def test_what_no_shell_or_engine_could_carry_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="only printable"):
+        script.step_text("facts", {"GR_TEXT": text}, HASH)
+    with pytest.raises(ValueError, match="only printable"):
+        script.step_text("facts", {"GR_MANY": [text]}, HASH)
+
+
+def test_half_a_text_does_nothing(probe: Path) -> None:
+    lines = script.step_text("facts", {"GR_TEXT": "x", "GR_MANY": [], "GR_YES": "", "GR_NO": ""}, HASH).splitlines(
+        keepends=True
+    )
+    assert run("sh", "".join(lines), "apply", root=probe).stdout
+    for count in range(len(lines)):
+        assert run("sh", "".join(lines[:count]), "apply", root=probe).stdout == "", lines[count - 1]
+
+
+def test_a_password_that_sudo_did_not_want_is_not_taken_for_a_value(probe: Path, tmp_path: Path) -> None:
+    (tmp_path / "sudo").write_text('#!/bin/sh\nshift 4\nexec "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    values = {"GR_SUDO": "password", "GR_TEXT": "x", "GR_MANY": [], "GR_YES": "", "GR_NO": ""}
+    said = run(
+        "sh", script.step_text("facts", values, HASH, "touch gone; GR_TEXT=y"), "apply", root=probe, path=f"{tmp_path}:"
+    )
+    assert said.stdout.startswith("<x>\n"), said
+
+
+def test_a_host_that_lost_its_tools_says_so_but_has_nothing_to_take_back(tmp_path: Path) -> None:
+    text = script.step_text("driver", {}, HASH)
+    said = run("sh", text, "apply", root=tmp_path)
+    assert said.returncode == 3
+    assert said.stderr.splitlines()[-2].startswith("HST-75 access: ")
+    assert run("sh", text, "remove", root=tmp_path).returncode == 0
+    (tmp_path / "var/lib/gpu-ready/record").mkdir(parents=True)
+    assert run("sh", text, "remove", root=tmp_path).returncode == 3
+
+
+def test_whoever_may_not_become_root_gets_the_words_of_sudo_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "sudo").write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
+    (tmp_path / "sudo").chmod(0o755)
+    said = run(
+        "sh", script.step_text("facts", {"GR_SUDO": "passwordless"}, HASH), "apply", root=tmp_path, path=f"{tmp_path}:"
+    )
+    assert said.returncode == 3
+    first, second, third = said.stderr.splitlines()
+    assert first == "sudo: a password is required"
+    assert second.startswith("HST-1 access: ")
+    assert third.startswith("fix: ")
+
+
+# --- the record -------------------------------------------------------------------------------------------------------
+
+LINE = "/etc/some/new/file.conf"
+
+
+def step(root: Path, body: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Runs lines of shell as a step that knows lib.sh."""
+    bundle = root / "tools"
+    bundle.mkdir(exist_ok=True)
+    (root / "run").mkdir(exist_ok=True)
+    shutil.copy(HOST / "lib.sh", bundle)
+    (bundle / "some.sh").write_text(f'. "${{0%/*}}/lib.sh"\nalone\n{body}\n')
+    environment = {"PATH": f"{root / 'bin'}:{os.defpath}", "GPU_READY_ROOT": str(root)}
+    command = ["sh", str(bundle / "some.sh"), *(args or ("apply",))]
+    return subprocess.run(command, input="", capture_output=True, text=True, check=False, env=environment)
+
+
+def tree(root: Path) -> dict[str, tuple[int, str]]:
+    """Everything below the root but for what lies in memory on a real host."""
+    shown = {}
+    for path in sorted(root.rglob("*")):
+        inside = str(path.relative_to(root))
+        if not inside.startswith(("run", "tools", "bin", "var")):
+            shown[inside] = (path.stat().st_mode, path.read_text() if path.is_file() else "")
+    return shown
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A host with one file of its own."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/machine-id").write_text("0" * 32 + "\n")
+    (tmp_path / "etc/own.conf").write_text("theirs\n")
+    (tmp_path / "etc/own.conf").chmod(0o640)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", [LINE, "/etc/own.conf"])
+def test_a_file_of_ours_goes_and_what_stood_there_comes_back(root: Path, path: str) -> None:
+    before = tree(root)
+    for text in ("first", "second", "second"):
+        said = step(root, f"echo {text} | place {path}")
+        assert (said.returncode, said.stderr) == (0, "")
+        assert (root / path[1:]).read_text() == f"{text}\n"
+    assert oct((root / path[1:]).stat().st_mode)[-3:] == ("640" if "own" in path else "644")
+    assert step(root, "take_back_files").stderr == ""
+    assert tree(root) == before
+    assert list((root / "var/lib/gpu-ready/record").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [LINE, "/etc/own.conf"])
+def test_what_somebody_edited_since_stays(root: Path, path: str) -> None:
+    step(root, f"echo ours | place {path}")
+    (root / path[1:]).write_text("edited\n")
+    said = step(root, "take_back_files")
+    assert "left in place, because somebody edited it" in said.stderr
+    assert (root / path[1:]).read_text() == "edited\n"
+
+
+def test_what_somebody_wrote_over_ours_is_what_comes_back(root: Path) -> None:
+    step(root, "echo ours | place /etc/own.conf")
+    (root / "etc/own.conf").write_text("theirs, and newer\n")
+    step(root, "echo ours | place /etc/own.conf; take_back_files")
+    assert (root / "etc/own.conf").read_text() == "theirs, and newer\n"
+
+
+def test_a_file_that_somebody_took_away_is_not_brought_back(root: Path) -> None:
+    step(root, "echo ours | place /etc/own.conf")
+    (root / "etc/own.conf").unlink()
+    assert step(root, "take_back_files").stderr == ""
+    assert not (root / "etc/own.conf").exists()
+
+
+KILLING = """\
+count=0
+for tool in cp mv mkdir rm rmdir; do
+  eval "$tool() {
+    count=\\$((count + 1))
+    [ \"\\$count\" != {at} ] || kill -9 \\$$
+    command $tool \\"\\$@\\"
+  }}"
+done
+""".replace("}}", "}")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "after"),
+    [
+        (LINE, "echo ours | place PATH", "take_back_files"),
+        ("/etc/own.conf", "echo ours | place PATH", "echo ours | place PATH; take_back_files"),
+        (LINE, "take_back_files", "echo ours | place PATH; take_back_files"),
+        ("/etc/own.conf", "take_back_files", "take_back_files"),
+    ],
+)
+def test_killed_before_any_change_it_finds_its_way_back(root: Path, path: str, body: str, after: str) -> None:
+    before = tree(root)
+    killed = 0
+    for at in range(1, 30):
+        if body.startswith("take"):
+            step(root, f"echo ours | place {path}")
+        said = step(root, KILLING.replace("{at}", str(at)) + body.replace("PATH", path))
+        killed += said.returncode == -9
+        assert step(root, after.replace("PATH", path)).returncode == 0
+        assert tree(root) == before, at
+        if said.returncode == 0:
+            break
+    assert killed >= 3
+    assert [path.name for path in (root / "var/lib/gpu-ready/record").iterdir()] == []
+
+
+def test_another_machine_at_the_same_address_is_not_touched(root: Path) -> None:
+    said = step(root, "echo reached", "apply")
+    assert said.stdout == "reached\n"
+    bundle = root / "tools/some.sh"
+    environment = {"PATH": os.defpath, "GPU_READY_ROOT": str(root)}
+    values = f"GR_MACHINE_ID='{'1' * 32}'\n"
+    other = subprocess.run(
+        ["sh", str(bundle), "apply"], input=values, capture_output=True, text=True, check=False, env=environment
+    )
+    assert (other.returncode, other.stdout) == (3, "")
+    assert other.stderr.startswith("HST-70 access: ")
+
+
+def test_two_runs_never_work_at_once(root: Path) -> None:
+    """The second says who has the lock, and that it is worth another try."""
+    said = step(root, "PATIENCE=0\nif (alone) 9>&-; then echo twice; fi")
+    assert said.stdout == ""
+    assert re.search(r"not yet: HST-72 .* process \d+, step some apply", said.stderr)
+    assert said.returncode == 0, "the first goes on"
+
+
+def test_a_bundle_that_somebody_changed_is_not_run(root: Path) -> None:
+    bundle = root / "var/lib/gpu-ready" / script.bundle().hash
+    (root / "tmp").mkdir()
+    installed = run("sh", script.tools_text({}), "apply", root=root)
+    assert installed.returncode == 0, installed
+    text = script.step_text("plan", {"GR_PLAN": "1"}, script.bundle().hash)
+    assert run("sh", text, "apply", root=root).stdout == '{"refused": false, "plan": "1"}\n'
+    with (bundle / "plan.sh").open("a") as file:
+        file.write("echo changed\n")
+    said = run("sh", text, "apply", root=root)
+    assert (said.returncode, said.stderr.split(":")[0]) == (3, "HST-75 access")
+    assert run("sh", script.tools_text({}), "apply", root=root).returncode == 0
+    assert run("sh", text, "apply", root=root).returncode == 0
+
+
+def test_words_of_others_come_out_as_plain_ascii(root: Path) -> None:
+    (root / "words").write_bytes(b"caf\xc3\xa9 \x1b[31m \xff\n")
+    (root / "value").write_bytes(b'a"b\\c\xe9\x07')
+    said = step(root, 'run cat "$ROOT/words"; last_words; quoted "$(cat "$ROOT/value")"; list_of <"$ROOT/value"')
+    assert said.stderr == "caf [31m \n"
+    assert said.stdout == r'"a\"b\\c"["a\"b\\c"]' + "\n"

@@ -1,0 +1,148 @@
+"""The real steps on simulated hosts: killed wherever they change something, begun twice, done twice, taken back.
+
+By default one host is killed at one place of each step that counts, which takes seconds. All places of all steps on
+both hosts, some minutes: GPU_READY_EVERY_LINE=1 make test ARGS="tests/host/test_interrupted_steps.py".
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.host.machine import Machine, Snapshot
+from tests.host.chain import STEPS, Chain
+from tests.host.small_machine import CARD, TESLA
+from tests.host.stepping import stepped
+from tests.unit.small_host import DEBIAN, told
+
+EVERY_LINE = os.environ.get("GPU_READY_EVERY_LINE") == "1"
+HOSTS: dict[str, dict[str, Any]] = {
+    "debian": {"name": "tesla", "cards": [TESLA], "nouveau": True, "distro": "debian-12", "user": "root"},
+    "ubuntu": {"name": "rtx", "cards": [CARD], "user": "ubuntu", "sudo": "password"},
+}
+CONFIG, OURS = "/etc/containerd/config.toml", "/var/lib/gpu-ready/"
+TIDY = "# somebody's note\n"
+
+
+def host(folder: Path, name: str) -> Chain:
+    chain = Chain(Machine.create(folder / name, HOSTS[name]))
+    if name == "debian":
+        chain.known = told(**DEBIAN, cards__0__driver="nouveau", modules__nouveau=True)
+    else:
+        chain.known = told()
+    return chain
+
+
+def differing(before: Snapshot, after: Snapshot) -> list[str]:
+    return sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+
+
+def killed(chain: Chain, step: str, folder: Path, at: int, verb: str = "apply") -> None:
+    """Runs a step and kills it after so many changes."""
+    chain.texts[step] = chain.text(step) if verb == "apply" else chain.texts[step]
+    with stepped(chain.machine, folder / f"{step}-{verb}-{at}", kill_at=at) as watch:
+        ended = chain.run(step, verb)
+    assert ended.ending == "signal: kill", f"{step} made {watch.changes} changes: {ended}"
+
+
+def changing_calls(calls: list[str]) -> list[str]:
+    verbs = ("apt-get -y", "apt-mark hold", "apt-mark unhold", "restart", "update-initramfs", "modprobe -r", "reboot")
+    return [call for call in calls if any(verb in call for verb in verbs) and " -s " not in call]
+
+
+def test_a_host_that_was_interrupted_everywhere_gets_there_and_back(tmp_path: Path) -> None:
+    chain, pick = host(tmp_path, "debian"), random.Random(580)
+    machine, start = chain.machine, chain.machine.snapshot()
+    chain.do("tools")
+    killed(chain, "driver", tmp_path, pick.randint(1, 60))
+    chain.do("driver", "reboot", "back", "toolkit")
+    killed(chain, "runtime", tmp_path, pick.randint(1, 10))
+    with ThreadPoolExecutor() as both:
+        assert [one.ending for one in both.map(chain.run, ("runtime", "runtime"))] == ["", ""]
+    chain.do("runtime")
+    assert chain.answers["back"]["cards"] == 1
+    assert machine.state["handlers"] == ["nvidia", "runc"]
+
+    done, calls = machine.snapshot(), len(machine.calls())
+    chain.do("driver", "reboot", "toolkit", "runtime")
+    assert differing(done, machine.snapshot()) == []
+    assert changing_calls(machine.calls()[calls:]) == []
+
+    config = machine.root / CONFIG[1:]
+    config.write_text(config.read_text() + TIDY)
+    killed(chain, "runtime", tmp_path, pick.randint(1, 5), "remove")
+    chain.down()
+    assert config.read_text().endswith(TIDY)
+    config.write_text(config.read_text().removesuffix(TIDY))
+    assert differing(start, machine.snapshot()) == []
+
+
+@pytest.mark.skipif(not EVERY_LINE, reason="minutes long: GPU_READY_EVERY_LINE=1")
+@pytest.mark.parametrize("step", [*STEPS])
+@pytest.mark.parametrize("name", [*HOSTS])
+def test_each_step_may_be_killed_at_each_change(tmp_path: Path, name: str, step: str) -> None:
+    chain = host(tmp_path, name)
+    machine = chain.machine
+    chain.do(*STEPS[: STEPS.index(step)])
+    before = machine.snapshot()
+    machine.keep(tmp_path / "before")
+    chain.texts[step] = chain.text(step)
+    with stepped(machine, tmp_path / "steps", keep=True) as watch:
+        chain.answers[step] = chain.patiently(step)
+    after = machine.snapshot()
+    removes = step in ("tools", "driver", "toolkit", "runtime")
+    faults = []
+    for crash in watch.kept():
+        machine.restore(crash)
+        chain.patiently(step)
+        faults += [f"{crash.name}, again: {path}" for path in differing(after, machine.snapshot())]
+        if removes:
+            machine.restore(crash)
+            ended = chain.run(step, "remove")
+            left = [path for path in differing(before, machine.snapshot()) if not path.startswith(OURS)]
+            faults += [f"{crash.name}, removed: {ended.ending} {path}" for path in ([""] if ended.ending else left)]
+    assert faults == []
+
+
+@pytest.mark.skipif(not EVERY_LINE, reason="minutes long: GPU_READY_EVERY_LINE=1")
+@pytest.mark.parametrize("step", ["tools", "driver", "toolkit", "runtime"])
+@pytest.mark.parametrize("name", [*HOSTS])
+def test_each_removal_may_be_killed_at_each_change(tmp_path: Path, name: str, step: str) -> None:
+    chain = host(tmp_path, name)
+    machine = chain.machine
+    chain.up()
+    for later in ("runtime", "toolkit", "driver"):
+        if step == later:
+            break
+        assert chain.run(later, "remove").ending == ""
+    with stepped(machine, tmp_path / "steps", keep=True) as watch:
+        assert chain.run(step, "remove").ending == ""
+    after = machine.snapshot()
+    faults = []
+    for crash in watch.kept():
+        machine.restore(crash)
+        ended = chain.run(step, "remove")
+        faults += [f"{crash.name}: {ended.ending} {path}" for path in differing(after, machine.snapshot())]
+    assert faults == []
+
+
+@pytest.mark.skipif(not EVERY_LINE, reason="minutes long: GPU_READY_EVERY_LINE=1")
+@pytest.mark.parametrize("name", [*HOSTS])
+def test_each_step_may_run_twice_at_once(tmp_path: Path, name: str) -> None:
+    chain = host(tmp_path, name)
+    start = chain.machine.snapshot()
+    for step in STEPS:
+        chain.texts[step] = chain.text(step)
+        with ThreadPoolExecutor() as both:
+            ended = list(both.map(chain.run, (step, step)))
+        assert {one.ending for one in ended} <= {"", "exit status 75"}, f"{step}: {ended}"
+        chain.answers[step] = chain.patiently(step)
+    for step in ("runtime", "toolkit", "driver", "tools"):
+        with ThreadPoolExecutor() as both:
+            assert [one.ending for one in both.map(chain.run, (step, step), ("remove", "remove"))] == ["", ""], step
+    assert differing(start, chain.machine.snapshot()) == []

@@ -1,0 +1,115 @@
+"""Steps on hosts: what is tried again, how long, and how it ends; and hosts that are not there."""
+
+import asyncio
+import time
+from typing import Any, NamedTuple
+
+import pytest
+
+from components.host_step import INPUTS, Link, Patience, answer
+from decide import defaults
+
+OLD = 'Process exited with status 75: running "sh -s apply":\ngpu-ready: not yet: it is still up with boot id 1111\n'
+LOST = "wait: remote command exited without exit status or exit signal: running ..."
+AWAY = "after 2 failed attempts: dial tcp 192.0.2.10:22: connect: connection refused"
+REFUSED = 'Process exited with status 3: running "sh -s apply":\nHST-1 host: no\nfix: yes\n'
+
+
+class Asked(NamedTuple):
+    errors: list[str]
+    urn: str = "urn:back"
+    name: str = "nodes-rtx-back"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Simulated seconds; sleeping is what makes them pass."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return now
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr("pulumi.log.error", lambda line: lines.append(line))
+    return lines
+
+
+def tries(patience: Patience, error: str) -> int:
+    """How often the hook says yes."""
+    count = 0
+    while asyncio.run(patience.again(Asked([error]))):
+        count += 1
+        assert count < 200
+    return count
+
+
+@pytest.mark.parametrize("error", [LOST, AWAY, REFUSED, ""])
+def test_only_not_yet_is_tried_again(clock: list[float], error: str) -> None:
+    assert (tries(Patience(900), error), clock[0]) == (0, 0.0)
+
+
+@pytest.mark.parametrize("error", [OLD, LOST, AWAY])
+def test_while_a_host_reboots_a_lost_connection_is_not_yet_too(clock: list[float], said: list[str], error: str) -> None:
+    assert tries(Patience(1800, lost_too=True), error) <= defaults.MOST_TRIES
+    assert clock[0] >= 1800
+
+
+def test_a_refusal_ends_the_wait_for_a_reboot_at_once(clock: list[float]) -> None:
+    assert tries(Patience(1800, lost_too=True), REFUSED) == 0
+
+
+@pytest.mark.parametrize("seconds", [10, 60, 1800, 6 * 3600])
+def test_the_engine_asks_often_enough_for_the_whole_time(clock: list[float], said: list[str], seconds: int) -> None:
+    assert tries(Patience(seconds), OLD) < 100
+    assert seconds <= clock[0] <= seconds + max(defaults.SHORTEST_PAUSE_SECONDS, seconds / defaults.MOST_TRIES) + 1
+
+
+def test_the_end_says_whether_ssh_answered_and_which_boot_id_was_seen_last(clock: list[float], said: list[str]) -> None:
+    tries(Patience(60, lost_too=True), OLD)
+    tries(Patience(60, lost_too=True), AWAY)
+    assert "ssh answers" in said[0]
+    assert "boot id 1111" in said[0]
+    assert "does not answer over ssh" in said[1]
+    assert "connection refused" in said[1]
+
+
+def test_hosts_do_not_share_their_time(clock: list[float], said: list[str]) -> None:
+    patience = Patience(60)
+    assert asyncio.run(patience.again(Asked([OLD], urn="urn:a")))
+    clock[0] = 1000.0
+    assert asyncio.run(patience.again(Asked([OLD], urn="urn:b")))
+
+
+def merged(link: Link) -> Any:
+    import pulumi
+
+    return link.options(pulumi.ResourceOptions())
+
+
+def test_a_host_that_is_offline_keeps_everything_as_it_was() -> None:
+    assert merged(Link({}, "offline")).ignore_changes == INPUTS
+    assert not merged(Link({}, "offline")).retain_on_delete
+
+
+def test_an_abandoned_host_is_let_go_without_a_call() -> None:
+    assert merged(Link({}, "abandoned")).retain_on_delete is True
+    assert merged(Link({}, "abandoned")).ignore_changes == INPUTS
+
+
+def test_a_host_that_is_there_is_treated_as_any_other() -> None:
+    assert merged(Link({})).ignore_changes is None
+    assert merged(Link({})).retain_on_delete is None
+
+
+@pytest.mark.parametrize(
+    ("stdout", "found"), [(None, {}), ("", {}), ('{"a": 1}', {"a": 1}), ('noise\n{"a": 1}\n', {"a": 1}), ("[1]", {})]
+)
+def test_the_last_line_of_a_step_is_its_answer(stdout: str | None, found: dict[str, Any]) -> None:
+    assert answer(stdout) == found
