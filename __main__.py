@@ -35,8 +35,9 @@ match wish.target:
 
         nodes = ExistingGpuNodes("nodes", wish.nodes_args())
 
+identifier = wish.cluster.identifier or nodes.context
 cluster = kubernetes.Provider(
-    "cluster", kubeconfig=nodes.kubeconfig, context=nodes.context, cluster_identifier=nodes.context
+    "cluster", kubeconfig=nodes.kubeconfig, context=nodes.context, cluster_identifier=identifier
 )
 on_cluster = ResourceOptions(provider=cluster, depends_on=[nodes])
 stack = GpuStack("gpu-stack", wish.stack_args(), on_cluster)

@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, GpuChoices, count, owned, reading, tolerations
+from components.choices import OURS, STACK, GpuChoices, count, owned, reading, this_stack, tolerations
 from components.local_step import local_step
 from decide import defaults
 from decide.ownership import Owner
@@ -40,6 +40,8 @@ class GpuValidationArgs(TypedDict):
     """Who brings what; the gate names the right place to look."""
     proves: NotRequired[str]
     """Whatever the proof is about, as a short text: when it changes, the Jobs run again."""
+    namespace: NotRequired[str]
+    """Namespace of the Jobs, made for them. Default: gpu-ready"""
     gpus: NotRequired[int]
     """Cards that each Job asks for. Default: 1"""
     timeout_seconds: NotRequired[int]
@@ -64,8 +66,9 @@ class GpuValidation(pulumi.ComponentResource):
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=defaults.VALIDATION_NAMESPACE,
+                name=namespace_of(args),
                 labels={"pod-security.kubernetes.io/enforce": "restricted", **OURS},
+                annotations={STACK: this_stack()},
             ),
             opts=here,
         )
@@ -158,6 +161,11 @@ def on_node(node: str) -> kubernetes.core.v1.AffinityArgs:
     )
 
 
+def namespace_of(args: GpuValidationArgs) -> str:
+    """Where the Jobs live."""
+    return args.get("namespace") or defaults.VALIDATION_NAMESPACE
+
+
 def time_limit(args: GpuValidationArgs) -> int:
     """How long the gate waits."""
     return count("timeoutSeconds", args.get("timeout_seconds") or defaults.VALIDATION_TIMEOUT_SECONDS)
@@ -171,7 +179,7 @@ def gate_params(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[st
         "nodes": list(args.get("nodes") or []),
         "node_selector": dict(args.get("node_selector") or {}),
         "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],
-        "validation_namespace": defaults.VALIDATION_NAMESPACE,
+        "validation_namespace": namespace_of(args),
         "timeout_seconds": time_limit(args),
         "poll_seconds": count("pollSeconds", args.get("poll_seconds") or defaults.POLL_SECONDS),
         "grace_seconds": defaults.GRACE_SECONDS,

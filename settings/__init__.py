@@ -37,6 +37,7 @@ class Settings(Config):
             "context": self.cluster.context,
             "kubeconfig": self.cluster.kubeconfig,
             **self._which_nodes(),
+            **({"validation_namespace": self.validation.namespace} if self.validation.enabled else {}),
             "gpu": self._choices(),
         }
 
@@ -60,6 +61,7 @@ class Settings(Config):
             **self._which_nodes(),
             "gpu": self._choices(),
             "proves": self._proves(),
+            "namespace": wish.namespace,
             "gpus": wish.gpus,
             "timeout_seconds": wish.timeout_seconds,
             "poll_seconds": wish.poll_seconds,
@@ -72,8 +74,8 @@ class Settings(Config):
         return self.gpu.operator.version or defaults.OPERATOR_VERSION
 
     def _proves(self) -> str:
-        """A digest of what the stack makes: when it changes, the proof has to be made anew."""
-        about = json.dumps(self.stack_args(), sort_keys=True)
+        """A digest of what the stack makes, and of the wish to see it again: when it changes, the proof is made anew."""
+        about = json.dumps([self.stack_args(), self.validation.run], sort_keys=True)
         return hashlib.sha256(about.encode()).hexdigest()[:12]
 
     @property

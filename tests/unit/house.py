@@ -29,10 +29,19 @@ class House:
     """One stack with its state and its cluster; no simulated second takes real time."""
 
     def __init__(self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None) -> None:
-        self.world = World.create(folder / "world.json", dict(spec or DEMO))
-        self.events: list[Event] = []
-        providers = [CommandProvider(env=self.world.env(), cwd=str(folder)), KubernetesProvider(self.world)]
-        self.engine = Engine("gpu-ready", "demo", store or MemoryStore(), providers, self.events.append)
+        self._live_in(World.create(folder / "world.json", dict(spec or DEMO)), "demo", store)
+
+    def _live_in(self, world: World, stack: str, store: Store | None) -> None:
+        self.world, self.events = world, list[Event]()
+        providers = [CommandProvider(env=world.env(), cwd=str(world.path.parent)), KubernetesProvider(world)]
+        self.engine = Engine("gpu-ready", stack, store or MemoryStore(), providers, self.events.append)
+
+    @classmethod
+    def beside(cls, other: "House", stack: str) -> "House":
+        """Another stack in the same cluster."""
+        one = cls.__new__(cls)
+        one._live_in(other.world, stack, None)
+        return one
 
     def run(self, op: Operation, config: Mapping[str, Any] = CONFIG, **more: Any) -> Result:
         """The whole program with this config."""

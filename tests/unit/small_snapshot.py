@@ -12,6 +12,7 @@ PASSED = "[Vector addition of 50000 elements]\nTest PASSED\nDone\n"
 SMI = "NVIDIA A10G, 580.126.20, 23028 MiB"
 OPERATOR, OURS = "gpu-operator", "gpu-ready"
 MARKED = {"app.kubernetes.io/managed-by": "gpu-ready"}
+STACK = {"gpu-ready/stack": "gpu-ready/demo"}
 RELEASE = {"meta.helm.sh/release-name": "gpu-operator", "meta.helm.sh/release-namespace": OPERATOR}
 
 
@@ -26,6 +27,7 @@ def wish(*nodes: str, gpus: int = 1, **more: Any) -> Object:
         "tolerations": [{"key": RESOURCE, "operator": "Exists"}],
         "resource": RESOURCE,
         "operator": {"mode": "install", "release": "gpu-operator", "namespace": OPERATOR},
+        "stack": STACK["gpu-ready/stack"],
         "makes": [OPERATOR, OURS],
         "runtime_class": {"name": "nvidia", "owner": "operator"},
         "driver": {"owner": "host"},

@@ -208,6 +208,9 @@ WRONG: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("namespace form", config(gpu__operator__namespace="GPU"), "gpu.operator.namespace", ("the name of a namespace",)),
     ("namespace taken", config(gpu__operator__namespace="kube-system"), "gpu.operator.namespace", ("destroy deletes",)),
     ("our namespace", config(gpu__operator__namespace="gpu-ready"), "gpu.operator.namespace", ("is taken",)),
+    ("proof in kube-system", config(validation__namespace="kube-system"), "validation.namespace", ("is taken",)),
+    ("proof at the operator's", config(validation__namespace="gpu-operator"), "validation.namespace", ("is taken",)),
+    ("no run", config(validation__run=0), "validation.run", ("from 1 to 1000000", "got 0")),
     ("flag", config(gpu__operator__removeCrds="yes"), "gpu.operator.removeCrds", ("true or false belongs here",)),
     ("number as flag", config(gpu__operator__removeCrds=1), "gpu.operator.removeCrds", ("true or false belongs here",)),
     ("driver", config(gpu__driver="host"), "gpu.driver", ("operator or preinstalled belongs here",)),
@@ -448,7 +451,7 @@ def test_the_arguments_of_the_components_carry_what_was_asked() -> None:
         cluster__tolerations=[{"key": "dedicated", "operator": "Exists"}],
         gpu__driver="preinstalled",
         gpu__operator={"version": "v26.3.3", "namespace": "gpus", "removeCrds": True, "timeoutSeconds": 900},
-        validation={"gpus": 2, "timeoutSeconds": 600, "pollSeconds": 2},
+        validation={"gpus": 2, "timeoutSeconds": 600, "pollSeconds": 2, "namespace": "proof"},
     )
     wish = settings.parse(raw)
     choices = {
@@ -463,6 +466,7 @@ def test_the_arguments_of_the_components_carry_what_was_asked() -> None:
         "kubeconfig": "~/.kube/config",
         "nodes": ["gpu-1", "gpu-2"],
         "node_selector": {},
+        "validation_namespace": "proof",
         "gpu": choices,
     }
     assert wish.stack_args() == {
