@@ -60,6 +60,7 @@ class Settings(Config):
             **self._which_nodes(),
             "gpu": self._choices(),
             "proves": self._proves(),
+            **({"operator_version": self.gpu.operator.version} if self.gpu.operator.version else {}),
             "gpus": wish.gpus,
             "timeout_seconds": wish.timeout_seconds,
             "poll_seconds": wish.poll_seconds,
