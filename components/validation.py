@@ -42,6 +42,8 @@ class GpuValidationArgs(TypedDict):
     """Whatever the proof is about, as a short text: when it changes, the Jobs run again."""
     namespace: NotRequired[str]
     """Namespace of the Jobs, made for them. Default: gpu-ready"""
+    operator_version: NotRequired[str]
+    """Version of the operator, where this program installs one and names its version: no other one is believed."""
     gpus: NotRequired[int]
     """Cards that each Job asks for. Default: 1"""
     timeout_seconds: NotRequired[int]
@@ -174,8 +176,10 @@ def time_limit(args: GpuValidationArgs) -> int:
 def gate_params(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[str]]]) -> dict[str, Any]:
     """What the gate has to know."""
     gpus = count("gpus", args.get("gpus", 1))
+    known = reading(args.get("gpu") or {}, args["kubeconfig"], args["context"])
     return {
-        **reading(args.get("gpu") or {}, args["kubeconfig"], args["context"]),
+        **known,
+        "operator": {**known["operator"], "version": args.get("operator_version") or ""},
         "nodes": list(args.get("nodes") or []),
         "node_selector": dict(args.get("node_selector") or {}),
         "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],

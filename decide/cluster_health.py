@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job
 from decide.operator_health import (
+    FOUND_BY_DISCOVERY,
     first_bad_operand,
     judge_operator,
     kept_from,
@@ -26,6 +27,7 @@ from decide.reading import (
     holds,
     labels_of,
     list_at,
+    located,
     map_at,
     name_of,
     node_of,
@@ -35,8 +37,7 @@ from decide.reading import (
     text_at,
     waits,
 )
-
-FOUND_BY_DISCOVERY = "feature.node.kubernetes.io/pci-10de.present"
+from decide.rollout_health import older_drivers, older_proofs
 
 
 def judge(snapshot: Obj, wish: Obj) -> Verdict:
@@ -198,6 +199,9 @@ def warnings(snapshot: Obj, wish: Obj, nodes: List[Obj]) -> List[str]:
     """What is not broken and yet worth knowing."""
     elsewhere = first_bad_operand(snapshot, wish, elsewhere=True)
     said = [f"{elsewhere.id}: {elsewhere.problem}; no declared node depends on it"] if elsewhere else []
+    for pod in older_drivers(snapshot, wish):
+        said.append(f"OP-21: {located(pod)} is of an older version; the operator's upgrade controller replaces it")
+    said += older_proofs(snapshot, wish)
     for node in chosen_nodes(snapshot, wish):
         has, free = number_at(node, "status", "capacity", str(wish.get("resource"))), allocatable(node, wish)
         if free < has:

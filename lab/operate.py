@@ -58,6 +58,8 @@ class Operation:
             return self._state()
         if self.op in ASKS and not self.sure and (self.json or not self.stdin.isatty()):
             raise WrongUse(NOT_ASKED.format(op=self.op))
+        # Before the settings are checked: one that is missing may be what an environment would bring.
+        self._say(view_report.unread(self.session.stack.environments))
         if self.op != "destroy":
             self.session.wish()
         self.session.store().load()
@@ -70,9 +72,10 @@ class Operation:
         self._say(Line(line, "yellow") for line in switched)
         outcome = self._asked() if self.op in ASKS and not self.sure else self._carried_out()
         simulated = f"{view_report.simulated(nodes)}; nothing real is touched"
-        return Outcome(
-            outcome.exit, {"simulated": simulated, **outcome.document}, outcome.error, outcome.changed, outcome.failures
-        )
+        unread = self.session.stack.environments
+        around = {"simulated": simulated, **({"environments_not_read": list(unread)} if unread else {})}
+        document = {**around, **outcome.document}
+        return Outcome(outcome.exit, document, outcome.error, outcome.changed, outcome.failures)
 
     def _asked(self) -> Outcome:
         """Preview first, then the question; without changes there is nothing to ask."""

@@ -45,6 +45,8 @@ class StackFile:
     config: Mapping[str, Any]
     """Full key -> plain value; secrets are placeholders."""
     secret_keys: frozenset[str] = frozenset()
+    environments: tuple[str, ...] = ()
+    """Names of what `environment:` would bring from Pulumi ESC: a rehearsal calls nobody and reads none of it."""
 
     def wire(self) -> dict[str, str]:
         """All values as text, structured ones as JSON: what a program's config holds."""
@@ -107,7 +109,16 @@ def read(root: Path, wanted: str, changes: Iterable[tuple[str, Any]] = ()) -> St
         secrets |= {full} if values[full] != value else set()
     for target, value in changes:
         put(values, target, value)
-    return StackFile(stack_name(path), path, values, frozenset(secrets))
+    return StackFile(stack_name(path), path, values, frozenset(secrets), _environments(document.get("environment")))
+
+
+def _environments(written: Any) -> tuple[str, ...]:
+    """Imported ones by name; values that stand in the file itself count as one more."""
+    if isinstance(written, dict):
+        own = ("one written in the stack file",) if written.get("values") else ()
+        return (*_environments(written.get("imports")), *own)
+    listed = written if isinstance(written, list) else [] if written is None else [written]
+    return tuple(name for one in listed for name in (map(str, one) if isinstance(one, dict) else [str(one)]))
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lab.events import StepEvent
+from lab.packages import COMMAND
 from lab.view import seconds_text, short_type
 from lab.view_model import STACK_TYPE, Tree, named
 
@@ -27,6 +29,15 @@ def header(nodes: int, secrets: int = 0) -> list[Line]:
     return lines
 
 
+def unread(environments: Sequence[str]) -> Iterator[Line]:
+    """What the stack file would bring from elsewhere, and the rehearsal leaves out."""
+    if environments:
+        which = ", ".join(environments)
+        yield Line(
+            f"environments of Pulumi ESC are not read here: {which}; the config of the file alone counts", "yellow"
+        )
+
+
 def simulated(nodes: int) -> str:
     """Engine and world in half a sentence."""
     return f"built-in engine, simulated cluster ({nodes} node{'' if nodes == 1 else 's'})"
@@ -46,7 +57,7 @@ def take_back(stack: str, hint: str) -> Iterator[Line]:
     """How to undo it, here and outside of the rehearsal, and what then stays."""
     first, *rest = hint.splitlines() or [""]
     outside = f" (outside of the rehearsal: {first})" if first else ""
-    yield Line(f"take it back: python -m lab destroy -s {stack}{outside}")
+    yield Line(f"take it back: {COMMAND} destroy -s {shlex.quote(stack)}{outside}")
     yield from (Line(f"  {line}", "dim") for line in rest)
 
 

@@ -62,6 +62,7 @@ class Settings(Config):
             "gpu": self._choices(),
             "proves": self._proves(),
             "namespace": wish.namespace,
+            **({"operator_version": self.gpu.operator.version} if self.gpu.operator.version else {}),
             "gpus": wish.gpus,
             "timeout_seconds": wish.timeout_seconds,
             "poll_seconds": wish.poll_seconds,
@@ -74,7 +75,7 @@ class Settings(Config):
         return self.gpu.operator.version or defaults.OPERATOR_VERSION
 
     def _proves(self) -> str:
-        """A digest of what the stack makes, and of the wish to see it again: when it changes, the proof is made anew."""
+        """A digest of what the stack makes, and of the wish to see it again; when it changes, so does the proof."""
         about = json.dumps([self.stack_args(), self.validation.run], sort_keys=True)
         return hashlib.sha256(about.encode()).hexdigest()[:12]
 

@@ -4,25 +4,24 @@ import json
 import time
 from typing import Any, Dict, Optional, Tuple
 
-from components.steps.kubectl import MAY_BE_UNKNOWN, NO_ANSWER, Unreadable, by_kind, kubectl, objects, refuse, say
+from components.steps.kubectl import MAY_BE_UNKNOWN, Unreadable, by_kind, kubectl, objects, refuse, say
 from decide.cluster_health import judge, report, wanted_logs
 from decide.operator_health import operator_spaces
-from decide.reading import (
-    Obj,
-    Verdict,
-    list_at,
-)
+from decide.reading import Obj, Verdict, list_at, name_of, space_of, text_at
 
 SECONDS_BETWEEN_LINES = 15
 LOOKS_TO_FORGET = 3
+SECONDS_OF_LAST_LOOK = 45  # after the deadline; the engine's own limit comes much later
 
 
 def main(params: Obj) -> int:
     """0 and the report as JSON, or 3 and the first broken layer."""
-    deadline = time.monotonic() + params["timeout_seconds"]
-    told, patience = Told(), Patience(params["grace_seconds"])
+    began = time.monotonic()
+    deadline = began + params["timeout_seconds"]
+    params = dict(params, stop=deadline + SECONDS_OF_LAST_LOOK)
+    told, patience, logs = Told(), Patience(params["grace_seconds"]), Logs(params)
     while True:
-        found, snapshot = read_and_judge(params)
+        found, snapshot = read_and_judge(dict(params, waited=time.monotonic() - began), logs)
         now = time.monotonic()
         if found.state == "ready":
             print(json.dumps(report(snapshot, params), sort_keys=True))
@@ -69,24 +68,52 @@ class Told:
             self.what, self.when = what, now
 
 
-def read_and_judge(params: Obj) -> Tuple[Verdict, Obj]:
+class Logs:
+    """Logs as they were read; that of a pod which is over is not read again."""
+
+    def __init__(self, params: Obj) -> None:
+        self.params = params
+        self.kept: Dict[str, str] = {}
+
+    def of(self, snapshot: Obj) -> Dict[str, Optional[str]]:
+        """The logs that a verdict on this snapshot needs."""
+        over = {(space_of(pod), name_of(pod)) for pod in list_at(snapshot, "pods") if is_over(pod)}
+        return {"/".join(one): self.one(one, one[:2] in over) for one in wanted_logs(snapshot, self.params)}
+
+    def one(self, where: Tuple[str, str, str], final: bool) -> Optional[str]:
+        """One log, from the cluster or from an earlier look."""
+        name = "/".join(where)
+        if name in self.kept:
+            return self.kept[name]
+        said = log_of(self.params, *where)
+        if final and said is not None:
+            self.kept[name] = said
+        return said
+
+
+def is_over(pod: Obj) -> bool:
+    """Whether a pod will never say anything again."""
+    return text_at(pod, "status", "phase") in ("Succeeded", "Failed")
+
+
+def read_and_judge(params: Obj, logs: Logs) -> Tuple[Verdict, Obj]:
     """One look: a verdict and what it was made from."""
     try:
-        snapshot = take_snapshot(params)
+        snapshot = take_snapshot(params, logs)
     except Unreadable as failure:
         return failure.found, {}
     return judge(snapshot, params), snapshot
 
 
-def take_snapshot(params: Obj) -> Dict[str, Any]:
+def take_snapshot(params: Obj, logs: Logs) -> Dict[str, Any]:
     """Everything that a verdict needs, in few calls."""
     ours, kinds = params["validation_namespace"], "nodes,runtimeclasses.node.k8s.io,daemonsets.apps," + MAY_BE_UNKNOWN
     found = objects(params, kinds, "-A") + objects(params, "jobs.batch,pods,events", "-n", ours)
     for space in operator_spaces(by_kind(found), params):
-        found += objects(params, "pods,events", "-n", space)
+        found += objects(params, "pods,events,deployments.apps", "-n", space)
     snapshot = by_kind(found)
     snapshot["all_pods"] = objects(params, "pods", "-A") if somebody_waits_for_a_card(snapshot) else []
-    snapshot["logs"] = {"/".join(one): log_of(params, *one) for one in wanted_logs(snapshot, params)}
+    snapshot["logs"] = logs.of(snapshot)
     return snapshot
 
 
@@ -101,6 +128,6 @@ def log_of(params: Obj, namespace: str, pod: str, container: str) -> Optional[st
     try:
         return kubectl(params, "logs", "-n", namespace, pod, "-c", container, "--tail=40")
     except Unreadable as failure:
-        if NO_ANSWER in " ".join(failure.found.evidence):
+        if failure.nobody:
             raise
         return None

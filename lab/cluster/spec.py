@@ -26,6 +26,8 @@ _WORLD: dict[str, Any] = {
         "version": defaults.OPERATOR_VERSION,
         "values": {},
         "ready_seconds": 40,
+        "discovery_seconds": 4,
+        "reacts_seconds": 5,
         "driver_seconds": 90,
         "fault": "none",
         "part": "",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
-from lab.values import UNKNOWN, diff_paths, show_path, unwrap
+from lab.values import UNKNOWN, Secret, diff_paths, show_path, unwrap
 
 COMMAND: Final = "command:local:Command"
 RUN: Final = "command:local:run"
@@ -101,11 +101,12 @@ class CommandProvider:
             return news, [CheckFailure("", text)]
         if ctx.type != COMMAND:
             return news, [CheckFailure("", f"the package command has no type {ctx.type!r}; there is {COMMAND}")]
+        news = _without_nothing(news)
         return news, _faults(news, _INPUTS)
 
     def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
-        """A changed trigger replaces; everything else is an update."""
-        changed = diff_paths(old_inputs, new_inputs)
+        """A changed trigger replaces; everything else is an update. To become secret, or plain again, is a change."""
+        changed = diff_paths(old_inputs, new_inputs, marks=True)
         replaces = tuple(show_path(path) for path in changed if path[0] == "triggers")
         return Diff(tuple(show_path(path) for path in changed), replaces)
 
@@ -170,6 +171,15 @@ class CommandProvider:
             stdin=inputs.get("stdin", ""), environment=environment, directory=inputs.get("dir", self._cwd),
             logging=frozenset(_STREAMS[inputs.get("logging", "stdoutAndStderr")]),
         )  # fmt: skip
+
+
+def _without_nothing(value: Any) -> Any:
+    """The value without what is None in a map, at any depth: the real provider drops it."""
+    if isinstance(value, Secret):
+        return Secret(_without_nothing(value.value))
+    if isinstance(value, Mapping):
+        return {key: _without_nothing(item) for key, item in value.items() if item is not None}
+    return [_without_nothing(item) for item in value] if isinstance(value, list) else value
 
 
 def _faults(inputs: Props, known: Mapping[str, _Kind]) -> list[CheckFailure]:

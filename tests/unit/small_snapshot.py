@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 Object = dict[str, Any]
@@ -198,6 +199,22 @@ KINDS = {
     "clusterpolicies": "ClusterPolicy",
     "runtimeclasses": "RuntimeClass",
 }
+
+
+class Refusal:
+    """What a step has written to its user's screen when it refused: the last id, problem and fix, and the others."""
+
+    def __init__(self, written: str) -> None:
+        self.lines = written.splitlines()
+        reasons = [re.fullmatch(r"([A-Z]+-\d+) ([\w ]+): (.*)", line) for line in self.lines]
+        self.reasons = [found.groups() for found in reasons if found]
+        self.fixes = [line[5:] for line in self.lines if line.startswith("fix: ")]
+
+    def __getitem__(self, key: str) -> Any:
+        *others, (id, layer, problem) = self.reasons
+        plain = problem.rpartition("still waiting for: ")[2]
+        about = {"id": id, "layer": layer, "problem": plain, "fix": self.fixes[-1], "also": [one[0] for one in others]}
+        return {**about, "evidence": [line[2:] for line in self.lines if line.startswith("  ")]}[key]
 
 
 def listed(kinds: str, ask: Any, space: str = "") -> list[Object]:

@@ -200,7 +200,7 @@ class TestOperations:
             "driver: host, because it is there", "+ create fake:index:Thing first (SECONDS)", "  first: working on it",
             "GPU ready: gpu-1: 2 x A10G 24 GiB, driver 580.126, CUDA up to 13.0, 4s", "  passed vectoradd: Test PASSED",
             "  not tested: gpu-2", "  warning: one is old",
-            "take it back: python -m lab destroy -s demo (outside of the rehearsal: pulumi destroy -s demo)",
+            "take it back: .venv/bin/python -m lab destroy -s demo (outside of the rehearsal: pulumi destroy -s demo)",
             "  stays: CRDs", "kind: Pod",
         ]  # fmt: skip
         lines = re.sub(r"\(\d\.\ds\)", "(SECONDS)", lab.out).splitlines()
@@ -498,3 +498,29 @@ def test_a_secret_in_the_stack_file_is_said_to_be_replaced(lab: Lab) -> None:
     (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("config: {gpu-ready:k3sToken: {secure: v1:abc}}\n")
     lab("preview")
     assert "1 secret is replaced by a placeholder: a rehearsal takes no real one" in lab.out
+
+
+def test_environments_of_pulumi_esc_are_named_as_not_read(lab: Lab) -> None:
+    stack = "environment: [gpu/base, gpu/prod]\nsecretsprovider: passphrase\nencryptionsalt: v1:x\n"
+    (lab.root / "stacks" / "Pulumi.demo.yaml").write_text(stack)
+    assert lab("preview").exit == 0
+    notes = [line for line in lab.out.splitlines() if "not read" in line]
+    told = "environments of Pulumi ESC are not read here: gpu/base, gpu/prod; the config of the file alone counts"
+    assert notes == [told]
+    assert "secretsprovider" not in lab.out
+
+
+def test_environments_are_named_before_a_setting_is_missed_that_they_may_bring(lab: Lab) -> None:
+    (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("environment: [gpu/base]\nconfig: {sizes: 1}\n")
+    assert lab("preview").exit == 2
+    assert "not read here: gpu/base;" in lab.out
+
+
+def test_environments_that_are_not_read_stand_in_the_json_too(lab: Lab) -> None:
+    (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("environment: [gpu/base]\n")
+    assert lab.json("preview")["environments_not_read"] == ["gpu/base"]
+
+
+def test_a_stack_without_environments_says_nothing_of_them(lab: Lab) -> None:
+    lab("preview")
+    assert "Pulumi ESC" not in lab.out

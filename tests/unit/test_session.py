@@ -106,6 +106,32 @@ class TestStackFile:
         with pytest.raises(WrongUse, match="'gpu-ready:a' stands there twice"):
             read(root, stack_with(root, "config:\n  gpu-ready:a: 1\n  gpu-ready:a: 2\n"))
 
+    @pytest.mark.parametrize(
+        ("text", "read_elsewhere"),
+        [
+            ("", ()),
+            ("environment:", ()),
+            ("environment: []", ()),
+            ("environment: [gpu/base, gpu/prod@stable]", ("gpu/base", "gpu/prod@stable")),
+            ("environment: {imports: [gpu/base, {gpu/keys: {merge: false}}]}", ("gpu/base", "gpu/keys")),
+            ("environment: {values: {pulumiConfig: {gpu-ready:target: gke}}}", ("one written in the stack file",)),
+            ("environment:\n  imports: [a]\n  values: {b: 1}", ("a", "one written in the stack file")),
+            ("environment: gpu/base", ("gpu/base",)),
+            ("environment: 7", ("7",)),
+        ],
+    )
+    def test_environments_of_pulumi_esc_are_known_and_not_read(
+        self, root: Path, text: str, read_elsewhere: tuple[str, ...]
+    ) -> None:
+        stack = read(root, stack_with(root, f"{text}\nconfig: {{target: cluster}}\n"))
+        assert stack.environments == read_elsewhere
+        assert stack.wire() == {"gpu-ready:target": "cluster"}
+
+    def test_keys_of_encryption_and_unknown_ones_are_no_matter(self, root: Path) -> None:
+        keys = "secretsprovider: awskms://alias/x\nencryptedkey: abc\nencryptionsalt: v1:x\nsomething: new\n"
+        stack = read(root, stack_with(root, f"{keys}config: {{target: cluster}}"))
+        assert (stack.wire(), stack.environments) == ({"gpu-ready:target": "cluster"}, ())
+
     def test_an_empty_stack_file_is_an_empty_config(self, root: Path) -> None:
         assert read(root, stack_with(root, "")).config == {}
 

@@ -76,6 +76,17 @@ def test_a_preview_touches_no_file(tmp_path: Path) -> None:
     ("[1, 2]", StateUnreadableError, "not a state"),
     ('{"version": 1, "resources": [{"urn": "x"}], "pending_operations": []}', StateUnreadableError, "incomplete"),
     ('{"version": 1, "resources": []}', StateUnreadableError, "incomplete"),
+    (of_one({"inputs": "x"}), StateUnreadableError, "inputs of urn:pulumi:s::p::t:m:T::n: a str where a dict belongs"),
+    (of_one({"urn": 7}), StateUnreadableError, "urn: an int where a str belongs"),
+    (of_one({"urn": "n"}), StateUnreadableError, "'n' is no URN"),
+    (of_one({"type": "T"}), StateUnreadableError, "'T' is no type"),
+    (of_one({"provider": "somebody"}), StateUnreadableError, "'somebody' is no provider"),
+    (of_one({"dependencies": [1]}), StateUnreadableError, "dependencies of .* an int where a str belongs"),
+    (of_one({"propertyDependencies": {"a": "b"}}), StateUnreadableError, "propertyDependencies of .* a str where a list"),
+    (of_one({"outputs": {"a": {"4dabf18193072939515e22adb298388d": "x"}}}), StateUnreadableError, "incomplete"),
+    ('{"version": 1, "resources": {}, "pending_operations": []}', StateUnreadableError, "incomplete"),
+    ('{"version": 1, "resources": ["x"], "pending_operations": []}', StateUnreadableError, "incomplete"),
+    ('{"version": 1, "resources": [], "pending_operations": [{"resource": {}}]}', StateUnreadableError, "incomplete"),
     ('{"version": 99, "resources": [], "pending_operations": []}', StateTooNewError, "version 99"),
     ("\udcff", StateUnreadableError, "cannot be read"),
 ])  # fmt: skip
@@ -95,13 +106,16 @@ def test_a_state_that_cannot_be_used_is_one_sentence_and_stays_as_it_is(
     assert stack.toy.calls == []
 
 
-def test_an_unreadable_state_points_to_the_backup(tmp_path: Path) -> None:
-    for _ in range(2):
-        bench(tmp_path).up(lambda: Thing("a", text="x"))
-    bench(tmp_path).up(lambda: Thing("a", text="y"))
-    (tmp_path / "state.json").write_text("{")
-    with pytest.raises(StateUnreadableError, match=r"Copy .*state\.json\.bak over it"):
+@pytest.mark.parametrize("text", ["{", '{"version": 99, "resources": [], "pending_operations": []}'])
+def test_an_unreadable_state_says_how_to_begin_anew_with_the_simulated_cluster_beside_it(
+    tmp_path: Path, text: str
+) -> None:
+    bench(tmp_path).up(lambda: Thing("a", text="x"))
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(StateError) as caught:
         bench(tmp_path).up(lambda: None)
+    assert f"move the folder {tmp_path} away to begin anew: the simulated cluster lies in it too" in str(caught.value)
+    assert ".bak" not in str(caught.value)
 
 
 def test_two_at_once_the_second_is_told_who_has_it_and_since_when(tmp_path: Path) -> None:
