@@ -5,31 +5,18 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import yaml
+from lab import yaml_text
+from lab.yaml_text import YamlError
 
 NAMESPACE = "gpu-ready"
 PLACEHOLDER = "rehearsal-placeholder"
 """What stands in for every secret: a rehearsal never sees a real one."""
 WORLD = "world"
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class Loader(SafeLoader):  # type: ignore[misc]
-    """A safe loader that does not take the second of two equal keys silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The map, or a complaint with the place."""
-        seen = set()
-        for key, _value in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
-            seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
-        return dict(super().construct_mapping(node, deep))
 
 
 class WrongUse(Exception):
@@ -47,6 +34,8 @@ class StackFile:
     secret_keys: frozenset[str] = frozenset()
     environments: tuple[str, ...] = ()
     """Names of what `environment:` would bring from Pulumi ESC: a rehearsal calls nobody and reads none of it."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the file, and nobody refuses."""
 
     def wire(self) -> dict[str, str]:
         """All values as text, structured ones as JSON: what a program's config holds."""
@@ -103,13 +92,30 @@ def read(root: Path, wanted: str, changes: Iterable[tuple[str, Any]] = ()) -> St
     if not isinstance(config, dict):
         raise WrongUse(f"{path}: `config` is a {type(config).__name__}, a map of keys belongs there.")
     values, secrets = _project_defaults(root), set()
-    for key, value in config.items():
-        full = str(key) if ":" in str(key) else f"{NAMESPACE}:{key}"
+    for full, value in _with_full_keys(path, config).items():
         values[full] = without_secrets(value)
         secrets |= {full} if values[full] != value else set()
     for target, value in changes:
         put(values, target, value)
-    return StackFile(stack_name(path), path, values, frozenset(secrets), _environments(document.get("environment")))
+    environments = _environments(document.get("environment"))
+    return StackFile(stack_name(path), path, values, frozenset(secrets), environments, tuple(_misspelt(values)))
+
+
+def _with_full_keys(path: Path, config: dict[Any, Any]) -> dict[str, Any]:
+    """Each key with its namespace; without one it belongs to the project, so both forms together are one too many."""
+    full = {key: str(key) if ":" in str(key) else f"{NAMESPACE}:{key}" for key in config}
+    for key, long in full.items():
+        if key != long and long in config:
+            raise WrongUse(f"{path}: {key} and {long} are the same setting; one of them has to go.")
+    return {full[key]: value for key, value in config.items()}
+
+
+def _misspelt(keys: Iterable[str]) -> Iterator[str]:
+    """Keys that nobody reads because of their namespace; those of other packages are none of our business."""
+    for key in keys:
+        namespace, _, name = key.partition(":")
+        if namespace != NAMESPACE and difflib.get_close_matches(namespace.lower(), [NAMESPACE], 1, 0.75):
+            yield f"{key} is read by nobody; did you mean {NAMESPACE}:{name}?"
 
 
 def _environments(written: Any) -> tuple[str, ...]:
@@ -123,18 +129,14 @@ def _environments(written: Any) -> tuple[str, ...]:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {}
+        document = yaml_text.load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise WrongUse(f"{path} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise WrongUse(f"{path} is not YAML: {_one_line(error)}.") from error
+    except YamlError as error:
+        raise WrongUse(f"{path} {error}.") from error
     if not isinstance(document, dict):
         raise WrongUse(f"{path} is not a stack file: a map with the key `config` belongs there.")
     return document
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    return re.sub(r"\s+", " ", re.sub(r'in "<[^"]*>", ', "", str(error))).strip()
 
 
 def _project_defaults(root: Path) -> dict[str, Any]:
@@ -164,16 +166,30 @@ def parse_set(text: str) -> tuple[str, Any]:
     if not equals or not path.strip():
         raise WrongUse(f"--set {text}: PATH=VALUE belongs there, for example --set gpu.operator=external")
     try:
-        return path.strip(), yaml.load(value, Loader=Loader)
-    except yaml.YAMLError as error:
-        raise WrongUse(f"--set {text}: the value is not YAML: {_one_line(error)}.") from error
+        return path.strip(), yaml_text.load(value)
+    except YamlError as error:
+        raise WrongUse(f"--set {text}: the value {error}.") from error
 
 
 def split(changes: Iterable[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
     """What `--set` says about the config, and what about the simulated world (`world.` taken off)."""
-    parsed = [parse_set(text) for text in changes]
-    ours = [one for one in parsed if not one[0].startswith(f"{WORLD}.")]
-    return ours, [(path.partition(".")[2], value) for path, value in parsed if path.startswith(f"{WORLD}.")]
+    ours: list[tuple[str, Any]] = []
+    worlds: list[tuple[str, Any]] = []
+    for text in changes:
+        path, value = parse_set(text)
+        if path.startswith(f"{WORLD}."):
+            worlds.append(_switch(path.partition(".")[2], value, text.partition("=")[2].strip()))
+        else:
+            ours.append((path, value))
+    return ours, worlds
+
+
+def _switch(path: str, value: Any, written: str) -> tuple[str, Any]:
+    """YAML takes 1.20 for the number 1.2: where the world wants a text, it stays as it was written."""
+    from lab.cluster.spec import is_text
+
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return path, written if is_number and is_text(path) else value
 
 
 STEP = re.compile(r'\[?"([^"]+)"\]?|\[(\d+)\]|([^.\[\]"]+)')
@@ -185,19 +201,48 @@ def put(values: dict[str, Any], path: str, value: Any) -> None:
     steps = ["".join(found) for found in STEP.findall(rest if colon else path)]
     if not steps:
         raise WrongUse(f"--set {path}: a key belongs before the equals sign, for example gpu.operator.")
-    key = f"{namespace if colon else NAMESPACE}:{steps[0]}"
-    values[key] = _with(values.get(key), steps[1:], value, path)
+    ours = not colon or namespace == NAMESPACE
+    key = f"{NAMESPACE if ours else namespace}:{steps[0]}"
+    values[key] = _with(values.get(key), steps, 1, value, Place(path, ours))
 
 
-def _with(old: Any, steps: list[str], value: Any, path: str) -> Any:
-    if not steps:
+class Place(NamedTuple):
+    """Where `--set` puts something."""
+
+    path: str
+    ours: bool
+    """Whether it is a setting of this project."""
+
+    def wrong(self, why: str, example: str = "") -> WrongUse:
+        """The refusal."""
+        return WrongUse(f"--set {self.path}: {why}{f' Example: --set {example}' if example else ''}")
+
+
+def _with(old: Any, steps: list[str], at: int, value: Any, place: Place) -> Any:
+    """`old`, which stands at the first `at` steps, with the value at the end of all steps."""
+    if at == len(steps):
         return value
-    head, rest = steps[0], steps[1:]
+    head = steps[at]
     if isinstance(old, list):
         if not head.isdigit() or int(head) > len(old):
-            raise WrongUse(f"--set {path}: a list of {len(old)} stands there, and {head!r} is no place in it.")
-        at = int(head)
-        return [*old[:at], _with(old[at] if at < len(old) else None, rest, value, path), *old[at + 1 :]]
-    if old is not None and not isinstance(old, dict):
-        raise WrongUse(f"--set {path}: {old!r} stands where {head!r} would have to be a key of a map.")
-    return {**(old or {}), head: _with((old or {}).get(head), rest, value, path)}
+            raise place.wrong(f"a list of {len(old)} stands there, and {head!r} is no place in it.")
+        inner = _with(old[int(head)] if int(head) < len(old) else None, steps, at + 1, value, place)
+        return [*old[: int(head)], inner, *old[int(head) + 1 :]]
+    known = _as_map(old, steps[:at], head, place)
+    return {**known, head: _with(known.get(head), steps, at + 1, value, place)}
+
+
+def _as_map(old: Any, steps: list[str], head: str, place: Place) -> dict[Any, Any]:
+    """What stands there as a map: a mere text may be short for one."""
+    from settings.lookup import example_at, short_key
+
+    if old is None or isinstance(old, dict):
+        return old or {}
+    short = short_key(steps) if place.ours and isinstance(old, str) else ""
+    if short:
+        return {short: old}
+    example = example_at(steps) if place.ours else ""
+    raise place.wrong(
+        f"{old!r} stands where {head!r} would have to be a key of a map.",
+        f"{'.'.join(steps)}={example}" if example else "",
+    )

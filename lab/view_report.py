@@ -43,10 +43,12 @@ def simulated(nodes: int) -> str:
     return f"built-in engine, simulated cluster ({nodes} node{'' if nodes == 1 else 's'})"
 
 
-def closing(report: Mapping[str, Any]) -> Iterator[Line]:
-    """What `up` proved, node by node."""
+def closing(report: Mapping[str, Any], earlier: str = "") -> Iterator[Line]:
+    """What `up` proved, node by node; a report that was not made now says so in these words."""
+    if report.get("why"):
+        yield Line(f"not validated: {report['why']}", "yellow")
     for node in report.get("nodes") or []:
-        yield from (Line(""), *_node(node))
+        yield from (Line(""), *_node(node, earlier))
     for name in report.get("not_tested") or []:
         yield Line(f"  not tested: {_text(name)}", "yellow")
     for warning in report.get("warnings") or []:
@@ -61,7 +63,21 @@ def take_back(stack: str, hint: str) -> Iterator[Line]:
     yield from (Line(f"  {line}", "dim") for line in rest)
 
 
-def _node(node: Mapping[str, Any]) -> Iterator[Line]:
+def unsettled(stack: str, pending: Sequence[Mapping[str, Any]]) -> str:
+    """What to do about operations that were interrupted."""
+    names = ", ".join(named(urn)[1] for urn in pending_urns(pending))
+    return (
+        f"noted as begun and never finished: {names}; when you know what became of it, this forgets the note: "
+        f"{COMMAND} refresh -s {shlex.quote(stack)} --clear-pending-creates"
+    )
+
+
+def pending_urns(pending: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The resources that interrupted operations were about."""
+    return [str(item["resource"]["urn"]) for item in pending]
+
+
+def _node(node: Mapping[str, Any], earlier: str = "") -> Iterator[Line]:
     card = " ".join(
         str(part)
         for part in (f"{node.get('gpus') or 1} x {node.get('card') or 'unknown card'}", node.get("memory") or "")
@@ -69,6 +85,7 @@ def _node(node: Mapping[str, Any]) -> Iterator[Line]:
     facts = [card.strip()]
     facts += [f"{word} {node[key]}" for key, word in (("driver", "driver"), ("cuda", "CUDA up to")) if node.get(key)]
     facts += [f"{float(node['seconds']):.0f}s"] if node.get("seconds") else []
+    facts += [earlier] if earlier else []
     checks = node.get("checks") or []
     passed = bool(checks) and all(check.get("passed") for check in checks)
     yield Line(

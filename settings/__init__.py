@@ -123,6 +123,8 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
         raise SettingsError(reading.faults)
     _check_secrets(raw, secret_keys, top)
     _check_keys(raw, top)
+    if _is_later(raw.get("target")):  # nothing more can be said: what belongs to that target is not known yet
+        raise SettingsError(reading.faults)
     config = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
     faults = [*reading.faults, *broken(config, reading.given)]
     owners = decision(config) if not faults else ()
@@ -146,9 +148,11 @@ def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Pl
 def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
     """Keys that nobody knows, that come later, or that belong to another target."""
     examples = {camel(one.name): one.metadata["example"] for one in dataclasses.fields(Config)}
-    target = raw.get("target")
+    target: Any = raw.get("target")
+    if _is_later(target):
+        top.below("target", examples["target"]).wrong(_later(target))
     for key in raw:
-        if key in LATER_TARGETS or (key in TARGETS and target in LATER_TARGETS and _is_given(raw[key])):
+        if key in LATER_TARGETS:
             _check_other_target(key, target, top)
         elif key == "monitoring":
             top.below(key, "").wrong("comes with a later release", f"leave {key} out")
@@ -156,11 +160,19 @@ def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
             unknown(key, examples, top)
 
 
+def _is_later(target: Any) -> bool:
+    return isinstance(target, str) and target in LATER_TARGETS
+
+
+def _later(target: str) -> str:
+    return f"{target} comes with a later release; this one has only {', '.join(TARGETS)}"
+
+
 def _check_other_target(key: str, target: Any, top: Place) -> None:
-    known = target if isinstance(target, str) and target != key else ""
-    mixed = f"belongs to target {key}, but target is {known}" if known in (*TARGETS, *LATER_TARGETS) else ""
-    later = "" if key in TARGETS else f"target {key} comes with a later release; this one has only {', '.join(TARGETS)}"
-    top.below(key, "").wrong("; ".join(part for part in (mixed, later) if part), f"leave {key} out")
+    """The key of a target that was not chosen; of one that was, its choice is the fault."""
+    if not _is_later(target):
+        mixed = f"belongs to target {key}, but target is {target}; " if target in TARGETS else ""
+        top.below(key, "").wrong(f"{mixed}target {_later(key)}", f"leave {key} out")
 
 
 def _member(one: "dataclasses.Field[Any]", raw: Mapping[str, Any], secret_keys: Collection[str], top: Place) -> Any:
@@ -168,10 +180,8 @@ def _member(one: "dataclasses.Field[Any]", raw: Mapping[str, Any], secret_keys: 
     key = camel(one.name)
     place = top.below(key, one.metadata["example"])
     given = _parsed(raw.get(key), one.metadata["kind"].type)
-    if key in secret_keys:
-        return BROKEN
-    if key == "target" and given in LATER_TARGETS:
-        return place.wrong(f"{given} comes with a later release; this one has only {', '.join(TARGETS)}")
+    if key in raw and key in secret_keys:
+        return BROKEN  # told already
     if _is_given(given):
         place.reading.given.add(key)
         return one.metadata["kind"].read(given, place)

@@ -303,11 +303,32 @@ def test_a_target_of_a_later_release_says_so(target: str) -> None:
     assert line == f"target: {target} comes with a later release; this one has only cluster. Example: target: cluster"
 
 
-def test_the_keys_of_a_target_that_was_not_chosen_are_refused_too() -> None:
-    found = faults_of(config(target="gke", gke={"zone": "a"}))
+LATER = "target: aws comes with a later release; this one has only cluster. Example: target: cluster"
 
-    assert "belongs to target cluster, but target is gke" in found["cluster"]
-    assert set(found) == {"target", "cluster", "gke"}
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"aws": {"region": "x"}},
+        {"aws": '{"region": "x"}', "cluster": "{}", "gpu": "{}", "validation": "{}"},
+        {"aws": {"region": "x"}, "gke": {"zone": "a"}, "cluster": {"context": "home", "nodes": ["gpu-1"]}},
+        {"cluster": {"contex": "home"}, "gpu": {"driver": "magic"}},
+        {},
+    ],
+)
+def test_a_target_of_a_later_release_is_all_that_is_said(other: dict[str, Any]) -> None:
+    assert only_fault({"target": "aws", **other}) == LATER
+
+
+def test_a_secret_in_clear_and_a_misspelt_key_are_said_beside_a_later_target() -> None:
+    found = faults_of({"target": "aws", "k3sToken": "open", "validaton": {}})
+
+    assert set(found) == {"target", "k3sToken", "validaton"}
+
+
+@pytest.mark.parametrize("empty", [{}, "{}", None])
+def test_the_defaults_of_the_project_file_are_not_taken_for_what_somebody_wrote(empty: Any) -> None:
+    assert only_fault({"target": "cluster", "cluster": empty}).startswith("cluster: is missing")
 
 
 def test_all_faults_come_at_once_in_one_error() -> None:
@@ -355,6 +376,10 @@ def test_a_secret_in_clear_is_refused_and_not_repeated(key: str) -> None:
 
     assert f"pulumi config set --secret gpu-ready:{key}" in line
     assert "TOP-SECRET" not in line
+
+
+def test_a_key_that_is_encrypted_elsewhere_and_not_here_is_missing() -> None:
+    assert set(faults_of({}, ("target", "cluster"))) == {"target", "cluster"}
 
 
 def test_an_encrypted_setting_would_be_shown_in_clear_later() -> None:

@@ -1,0 +1,51 @@
+"""What a session is put together from; tests put stand-ins of their own there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.stack_file import WrongUse
+
+if TYPE_CHECKING:
+    from lab.cluster.world import World
+    from lab.provider import Provider
+
+
+class Parts:
+    """What a session is put together from; everything is imported when it is needed, for the SDKs cost a second."""
+
+    def wish(self, own: Mapping[str, str], secret_keys: frozenset[str]) -> Any:
+        """The checked settings; a fault in them is the user's."""
+        import settings
+
+        try:
+            return settings.parse(dict(own), secret_keys=sorted(secret_keys))
+        except settings.SettingsError as faults:
+            raise WrongUse(str(faults)) from None
+
+    def world(self, path: Path, speed: float) -> World:
+        """The simulated world that is kept there."""
+        from lab.cluster.world import World
+
+        return World(path, speed)
+
+    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> World:
+        """A world as described, kept there from now on."""
+        from lab.cluster.world import World
+
+        return World.create(path, spec, speed)
+
+    def derived_world(self, wish: Any) -> dict[str, Any]:
+        """A world that fits the settings, for a stack without one of its own."""
+        from lab.cluster import derive
+
+        return derive.world(wish)
+
+    def providers(self, world: World, root: Path) -> Sequence[Provider]:
+        """What stands behind the resource types."""
+        from lab.providers.command import CommandProvider
+        from lab.providers.kubernetes import KubernetesProvider
+
+        return [CommandProvider(env=world.env(), cwd=str(root)), KubernetesProvider(world)]
