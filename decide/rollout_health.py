@@ -2,7 +2,6 @@
 
 from typing import List, Optional, Tuple
 
-from decide.job_health import job_pod
 from decide.reading import (
     Obj,
     Verdict,
@@ -25,8 +24,6 @@ CHART = "helm.sh/chart"
 VERSION = "app.kubernetes.io/version"
 # Deprecated for ten years and written all the same; pods carry it as a label.
 TEMPLATE = ("metadata", "annotations", "deprecated.daemonset.template.generation")
-# What a proof runs on.
-PROVEN = ("nvidia-driver", "nvidia-container-toolkit", "nvidia-device-plugin")
 UPGRADE_STATE = "nvidia.com/gpu-driver-upgrade-state"
 # The operator's status says nothing of which policy it is about, and a change waits for the round that is under way.
 SECONDS_TO_NOTICE = 15
@@ -128,20 +125,6 @@ def older_drivers(snapshot: Obj, wish: Obj) -> List[Obj]:
     """Driver pods on the nodes in question that wait for somebody to replace them."""
     by_hand = [one for one in operands(snapshot) if not moves_by_itself(one)]
     return [pod for one in by_hand for pod, here in older_pods(snapshot, wish, one) if here]
-
-
-def older_proofs(snapshot: Obj, wish: Obj) -> List[str]:
-    """Nodes that were proven before what they were proven with was replaced."""
-    said = []
-    for one in list_at(wish, "jobs"):
-        proof = job_pod(snapshot, one)
-        node, began = node_of(proof), text_at(proof, "status", "startTime")
-        there = [pod for pod in list_at(snapshot, "pods") if node_of(pod) == node and name_of(pod).startswith(PROVEN)]
-        newer = [name_of(pod) for pod in there if began and text_at(pod, "status", "startTime") > began]
-        if newer:
-            anew = f"kubectl delete job -n {space_of(proof)} {one.get('name')}, then pulumi up --refresh"
-            said.append(f"{node} was proven before {min(newer)} began; to prove it anew: {anew}")
-    return said
 
 
 def driver_waits(snapshot: Obj, wish: Obj, policy: Obj) -> Optional[Verdict]:
