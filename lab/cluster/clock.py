@@ -38,14 +38,15 @@ class Clock:
         self.reach(wanted)
 
     def reach(self, moment: float) -> None:
-        """Moves the clock to a moment, unless it is there or past it already."""
+        """Moves the clock to a moment, unless it is there or past it already.
+
+        Readers take no lock, so the number changes in one write of always the same length.
+        """
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if moment > float(file.read() or 0):
-                file.seek(0)
-                file.truncate()
-                file.write(f"{moment:.3f}")
+                os.pwrite(descriptor, f"{moment:015.3f}".encode(), 0)
 
 
 def from_environment() -> Clock | None:
