@@ -17,7 +17,7 @@ PYTEST = $(PY) -m pytest -n 2 --dist worksteal
 QUIETLY = bash -c 'out=$$("$$@" 2>&1) || { echo "$$out"; exit 1; }' --
 SHELL_FILES = .ci/run $(shell find . -name '*.sh' -not -path './.*/*')
 
-.PHONY: help setup dev demo test check docs bench lock clean FORCE
+.PHONY: help setup dev demo test check docs bench lock lab clean FORCE
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile
@@ -60,6 +60,9 @@ requirements.txt: requirements-gke.txt requirements-aws.txt
 requirements-dev.txt: requirements-lab.txt
 $(LOCKS): %.txt: %.in FORCE
 	@$(COMPILE) $(patsubst %,-c %,$(filter %.txt,$^)) $< -o $@
+
+lab:
+	@echo "lab: the lab of real parts comes with a later release; now there are make demo and $(PY) -m lab" >&2; exit 2
 
 clean:  ## removes what these lines made: .venv, caches, the rehearsal's state
 	@rm -rf .venv .lab .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

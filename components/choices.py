@@ -10,7 +10,9 @@ from typing_extensions import NotRequired
 from decide import defaults, ownership
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
-"""By this mark the look tells what we made from what somebody else did."""
+"""By this label the look tells what we made from what somebody else did."""
+STACK = "gpu-ready/stack"
+"""By this annotation what this stack made from what another one did; a label would be too short for some names."""
 
 
 class OperatorMode(str, Enum):
@@ -70,6 +72,11 @@ class GpuChoices(TypedDict):
     """Taints of the GPU nodes beside `nvidia.com/gpu`."""
 
 
+def this_stack() -> str:
+    """What tells this stack from every other one."""
+    return f"{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
 def text(value: Any) -> str | None:
     """An enum argument, which arrives as member, as text or not at all."""
     return value if value is None else str(value.value if isinstance(value, Enum) else value)
@@ -114,7 +121,7 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "tolerations": tolerations(gpu),
         "resource": defaults.RESOURCE_NAME,
         "operator": {"mode": mode, "release": defaults.RELEASE_NAME, "namespace": operator_namespace(gpu)},
-        "makes": [*([operator_namespace(gpu)] if mode == "install" else []), defaults.VALIDATION_NAMESPACE],
+        "stack": this_stack(),
         "runtime_class": {"name": defaults.RUNTIME_CLASS, "owner": owners["runtime_class"].owner.value},
         "driver": {"owner": owners["driver"].owner.value},
         "toolkit": {"owner": owners["toolkit"].owner.value},

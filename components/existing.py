@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import pulumi
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, owned, reading
+from components.choices import GpuChoices, operator_namespace, owned, reading
 from components.local_step import local_step
 from decide import defaults
 from decide.ownership import Owner
@@ -23,6 +23,8 @@ class ExistingGpuNodesArgs(TypedDict):
     """Names of the GPU nodes; each gets a validation Job of its own."""
     node_selector: NotRequired[dict[str, str]]
     """Labels of the GPU nodes, where they come and go; one of them is validated."""
+    validation_namespace: NotRequired[str]
+    """Namespace that a validation is going to make: refused when somebody else has made it already."""
     gpu: NotRequired[GpuChoices]
     """Who brings what."""
 
@@ -49,10 +51,12 @@ class ExistingGpuNodes(pulumi.ComponentResource):
         self.node_of_host: dict[str, pulumi.Output[str]] = {}
         installs = owned(gpu).plugin.owner is Owner.OPERATOR
         self.node_selector = pulumi.Output.from_input(workload_selector(selector, installs))
+        made_for_operator = operator_namespace(gpu) if installs else ""
         params = {
             **reading(gpu, self.kubeconfig, self.context),
             "nodes": list(nodes),
             "node_selector": dict(selector),
+            "makes": [name for name in (made_for_operator, args.get("validation_namespace")) if name],
             "seconds": defaults.LOOK_SECONDS,
         }
         limit = defaults.LOOK_SECONDS + 90  # the step speaks first, with a reason

@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, GpuChoices, count, operator_namespace, owned, tolerations
+from components.choices import OURS, STACK, GpuChoices, count, operator_namespace, owned, this_stack, tolerations
 from decide import defaults, operator_values, user_values
 from decide.ownership import Owner, Ownership
 
@@ -74,7 +74,9 @@ class GpuStack(pulumi.ComponentResource):
     def _operator(self, name: str, gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: str) -> None:
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=operator_namespace(gpu), labels=PRIVILEGED),
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=operator_namespace(gpu), labels=PRIVILEGED, annotations={STACK: this_stack()}
+            ),
             opts=ResourceOptions(parent=self),
         )
         kubernetes.helm.v3.Release(
@@ -95,7 +97,9 @@ class GpuStack(pulumi.ComponentResource):
     def _runtime_class(self, name: str) -> None:
         kubernetes.node.v1.RuntimeClass(
             f"{name}-runtime-class",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=defaults.RUNTIME_CLASS, labels=OURS),
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=defaults.RUNTIME_CLASS, labels=OURS, annotations={STACK: this_stack()}
+            ),
             handler=defaults.RUNTIME_CLASS,
             # A handler cannot be changed in place, and the name is the interface.
             opts=ResourceOptions(parent=self, replace_on_changes=["handler"], delete_before_replace=True),

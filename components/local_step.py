@@ -18,7 +18,7 @@ from components.steps import SOURCES
 ROOT = Path(__file__).resolve().parent.parent
 OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
 # The text stands twice in every state: what a function is for can be read in the file that it comes from.
-ONE_LINE_DOCSTRING = re.compile(r'^ +"""[^\n]*"""\n', re.MULTILINE)
+EXPLANATION = re.compile(r'^ *(?:#[^\n]*|"""(?:[^"]|"(?!""))*""")\n', re.MULTILINE)
 COMMAND = "python3 -"
 HEAD = """\
 import json
@@ -33,7 +33,7 @@ def compose(step: str, params: Mapping[str, Any]) -> str:
     """The whole text of a step: its values first, so that a diff shows them, then the code they meet."""
     values = json.dumps(params, indent=1, sort_keys=True, ensure_ascii=True).replace("'", "\\u0027")
     sources = [(ROOT / source).read_text(encoding="utf-8") for source in SOURCES[step]]
-    code = "\n".join(ONE_LINE_DOCSTRING.sub("", OUR_IMPORT.sub("", source)) for source in sources)
+    code = "\n".join(EXPLANATION.sub("", OUR_IMPORT.sub("", source)).strip() + "\n\n" for source in sources)
     return f"{HEAD}\nPARAMS = json.loads(r'''{values}''')\n\n{code}\n\nsys.exit(main(PARAMS))\n"
 
 

@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, GpuChoices, count, owned, reading, tolerations
+from components.choices import OURS, STACK, GpuChoices, count, owned, reading, this_stack, tolerations
 from components.local_step import local_step
 from decide import defaults
 from decide.ownership import Owner
@@ -42,6 +42,10 @@ class GpuValidationArgs(TypedDict):
     """Who brings what; the gate names the right place to look."""
     proves: NotRequired[str]
     """Whatever the proof is about, as a short text: when it changes, the Jobs run again."""
+    namespace: NotRequired[str]
+    """Namespace of the Jobs, made for them. Default: gpu-ready"""
+    operator_version: NotRequired[str]
+    """Version of the operator, where this program installs one and names its version: no other one is believed."""
     gpus: NotRequired[int]
     """Cards that each Job asks for. Default: 1"""
     timeout_seconds: NotRequired[int]
@@ -66,8 +70,9 @@ class GpuValidation(pulumi.ComponentResource):
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=defaults.VALIDATION_NAMESPACE,
+                name=namespace_of(args),
                 labels={"pod-security.kubernetes.io/enforce": "restricted", **OURS},
+                annotations={STACK: this_stack()},
             ),
             opts=here,
         )
@@ -167,6 +172,11 @@ def on_node(node: pulumi.Input[str]) -> kubernetes.core.v1.AffinityArgs:
     )
 
 
+def namespace_of(args: GpuValidationArgs) -> str:
+    """Where the Jobs live."""
+    return args.get("namespace") or defaults.VALIDATION_NAMESPACE
+
+
 def time_limit(args: GpuValidationArgs) -> int:
     """How long the gate waits."""
     return count("timeoutSeconds", args.get("timeout_seconds") or defaults.VALIDATION_TIMEOUT_SECONDS)
@@ -175,12 +185,14 @@ def time_limit(args: GpuValidationArgs) -> int:
 def gate_params(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[str]]]) -> dict[str, Any]:
     """What the gate has to know."""
     gpus = count("gpus", args.get("gpus", 1))
+    known = reading(args.get("gpu") or {}, args["kubeconfig"], args["context"])
     return {
-        **reading(args.get("gpu") or {}, args["kubeconfig"], args["context"]),
+        **known,
+        "operator": {**known["operator"], "version": args.get("operator_version") or ""},
         "nodes": [*(args.get("nodes") or []), *(args.get("hosts") or {}).values()],
         "node_selector": dict(args.get("node_selector") or {}),
         "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],
-        "validation_namespace": defaults.VALIDATION_NAMESPACE,
+        "validation_namespace": namespace_of(args),
         "timeout_seconds": time_limit(args),
         "poll_seconds": count("pollSeconds", args.get("poll_seconds") or defaults.POLL_SECONDS),
         "grace_seconds": defaults.GRACE_SECONDS,

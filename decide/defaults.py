@@ -38,7 +38,7 @@ OPERATOR_CHART = "gpu-operator"
 RELEASE_NAME = "gpu-operator"  # the name that NVIDIA's guides use, so that their commands fit
 OPERATOR_NAMESPACE = "gpu-operator"  # likewise
 VALIDATION_NAMESPACE = "gpu-ready"  # its own, because the operator's namespace admits privileged pods
-RESERVED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease", VALIDATION_NAMESPACE)
+RESERVED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 RUNTIME_CLASS = "nvidia"  # name and handler: operator, toolkit and k3s agree on it
 RESOURCE_NAME = "nvidia.com/gpu"  # what the device plugin advertises
 

@@ -1,7 +1,7 @@
 """The catalogue of known failures: id, layer, cause, fix, and the signs by which a text gives one away.
 
 An id is never given to something else, because people search for it. Only a gate meets CFG (the declaration does not
-fit the cluster), HST-56, PLM-11 and on (kubectl, our Jobs), SCH-6 and on, CUDA-10 and on, DP-13, OP-18, TK-14.
+fit the cluster), HST-56, PLM-11 and on (kubectl, our Jobs), SCH-6 and on, CUDA-10 and on, DP-13, OP-18 and on, TK-14.
 """
 
 import re
@@ -45,6 +45,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      "set gpu.runtimeClass: ours, or create it"),
     ("CFG-8", "ownership", "a namespace that this stack would make is here already and is not ours",
      "remove it: kubectl delete namespace NAME; or choose another: gpu.operator.namespace"),
+    ("CFG-9", "ownership", "the operator here is this stack's own, and the settings say otherwise",
+     "set gpu.operator back; to change over: pulumi destroy, then pulumi up with the new settings"),
     ("DRV-1", "driver", "driver packages were updated while the old kernel module is still loaded",
      "drain and reboot the node, then hold the nvidia packages", (r"Driver/library version mismatch",)),
     ("DRV-5", "driver", "Secure Boot refuses the kernel module",
@@ -146,6 +148,12 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      (r"No GPU node in the cluster",)),
     ("OP-18", "operator", "a pod of the operator crashes again and again",
      "read its log: kubectl logs --previous"),
+    ("OP-19", "operator", "the operator has not acted yet on what was changed last",
+     "it does so by itself; if not: kubectl logs -n gpu-operator deployment/gpu-operator"),
+    ("OP-20", "operator", "the ClusterPolicy is not of the version that this stack installs",
+     "helm list -A shows who changed it; pulumi up --refresh installs it again"),
+    ("OP-21", "operator", "a driver pod of an older version is still there, and no DaemonSet replaces it",
+     "kubectl get nodes -L nvidia.com/gpu-driver-upgrade-state; kubectl logs -n gpu-operator deployment/gpu-operator"),
     ("SCH-1", "scheduler", "not enough free nvidia.com/gpu",
      "free a card, ask for fewer (validation.gpus), or add a node", (r"Insufficient nvidia\.com/gpu",)),
     ("SCH-2", "scheduler", "the node has a taint that GPU pods do not tolerate",

@@ -3,7 +3,8 @@
 from typing import Any, Dict, List, Optional
 
 from decide.failures import recognize
-from decide.pod_health import failed_container, pod_troubles, sandbox_failure, statuses_of, unplaced, unschedulable
+from decide.placement_health import unschedulable
+from decide.pod_health import Trouble, pod_troubles, said_by, sandbox_failure, statuses_of, unplaced
 from decide.reading import (
     Obj,
     Verdict,
@@ -29,6 +30,7 @@ from decide.reading import (
 
 PROOF = "Test PASSED"
 SMI, KERNEL = "nvidia-smi", "vectoradd"
+IMAGE_SETTINGS = {"nvidia-smi": "validation.smiImage", "vectoradd": "validation.cudaImage"}
 
 
 def job_object(snapshot: Obj, one: Obj) -> Obj:
@@ -75,6 +77,20 @@ def job_failed(snapshot: Obj, one: Obj, job: Obj, pod: Obj) -> Verdict:
         return broken(found.id if found else "PLM-8", "", line)
     reason = text_at(condition_of(job, "Failed"), "reason") or "no reason given"
     return broken("PLM-8", f"validation Job {one.get('name')} failed: {reason}", *told[-3:])
+
+
+def failed_container(snapshot: Obj, pod: Obj, trouble: Trouble, state: str) -> Verdict:
+    """A validation container that went wrong: what its own words give away."""
+    said = said_by(snapshot, pod, trouble)
+    known = recognize(said)
+    node = node_of(pod)
+    lines = [f"{trouble.container} on {node}: {line}" for line in last_lines(said)]
+    where = f"{trouble.container} failed on {node}" if node else trouble.container + " failed"
+    if not known:
+        return verdict(state, "CUDA-13", where, *lines, hopeless=True)
+    setting = IMAGE_SETTINGS.get(trouble.container)
+    fix = f"{known.fix}; or set another image: {setting}" if known.id == "CUDA-5" and setting else ""
+    return verdict(state, known.id, f"{where}: {known.cause}", *lines, hopeless=True, fix=fix)
 
 
 def job_events(snapshot: Obj, one: Obj) -> List[str]:

@@ -26,12 +26,17 @@ from decide.reading import (
     untolerated,
     waits,
 )
+from decide.rollout_health import behind, driver_waits
 
 # The order in which the operator's pods depend on each other: the first that is not well is the cause.
 CHAIN = (
-    "gpu-operator", "node-feature-discovery", "nvidia-driver", "nvidia-container-toolkit", "nvidia-operator-validator",
-    "nvidia-device-plugin", "gpu-feature-discovery", "nvidia-dcgm", "nvidia-mig-manager",
+    "gpu-operator", "discovery-worker", "discovery-master", "nvidia-driver", "nvidia-container-toolkit",
+    "nvidia-operator-validator", "nvidia-device-plugin", "gpu-feature-discovery", "nvidia-dcgm", "nvidia-mig-manager",
+    "node-feature-discovery-gc",
 )  # fmt: skip
+# What node feature discovery writes on a node with a card; without it the operator does nothing there.
+FOUND_BY_DISCOVERY = "feature.node.kubernetes.io/pci-10de.present"
+DISCOVERY = "node-feature-discovery"
 # The validator's last step asks for what the plugin gives, so whatever it says is a consequence.
 ASKS_FOR_CARDS = "plugin-validation"
 LOGS_AT_ONCE = 4
@@ -45,9 +50,11 @@ def judge_operator(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     policies = list_at(snapshot, "clusterpolicies")
     if not policies and at(wish, "operator", "mode") == "external":
         return None if handed_out_otherwise(snapshot, wish) else stuck("CFG-5")
-    if policies and text_at(policies[0], "status", "state") == "ready":
-        return None
     bad, said = first_bad_operand(snapshot, wish), policy_message(snapshot)
+    if policies and text_at(policies[0], "status", "state") == "ready":
+        late = behind(snapshot, wish, policies[0])
+        return late and (late if late.hopeless else bad or late)
+    bad = bad or (driver_waits(snapshot, wish, policies[0]) if policies else None)
     if not bad and not without_cards(snapshot, wish) and first_bad_operand(snapshot, wish, elsewhere=True):
         return None  # what the operator waits for is on nodes that nobody declared: a warning of the report
     return bad or waits("OP-4", said or "the operator starts", said)
@@ -115,13 +122,23 @@ def operand_finding(snapshot: Obj, wish: Obj, pod: Obj) -> Tuple[float, Verdict]
         return place, without_node(snapshot, pod, said)
     trouble = Trouble("sandbox", "waiting", sandbox) if sandbox else next(iter(pod_troubles(pod)), None)
     if not trouble:
-        return place, waits("OP-4", located(pod) + " starts", policy_message(snapshot))
+        found = waits("OP-4", located(pod) + " starts", policy_message(snapshot))
+        return place, label_maker(snapshot, wish, pod, found)
     if trouble.container == ASKS_FOR_CARDS:
         waiting = waits("OP-4", f"{located(pod)} waits for the node's cards")
         nodes = [node for node in chosen_nodes(snapshot, wish) if name_of(node) == node_of(pod)]
         kept_away = [found for found in (kept_from(snapshot, wish, node) for node in nodes) if found]
         return place_of("nvidia-device-plugin") + 0.5, (kept_away or [waiting])[0]
-    return place, operand_verdict(snapshot, pod, trouble)
+    return place, label_maker(snapshot, wish, pod, operand_verdict(snapshot, pod, trouble))
+
+
+def label_maker(snapshot: Obj, wish: Obj, pod: Obj, found: Verdict) -> Verdict:
+    """Discovery that only begins is what a node without its label waits for: progress, under the name of what lacks."""
+    labelled = all(FOUND_BY_DISCOVERY in labels_of(node) for node in chosen_nodes(snapshot, wish))
+    if found.id != "OP-4" or DISCOVERY not in name_of(pod) or labelled:
+        return found
+    fix = f"see why it does not start: kubectl describe pod -n {space_of(pod)} {name_of(pod)}"
+    return waits("OP-5", found.problem, *found.evidence, fix=fix)
 
 
 def kept_from(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:

@@ -1,30 +1,17 @@
 """What keeps one pod from running: image, sandbox, init container, crash, or no place on any node."""
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional
 
-from decide.failures import recognize
 from decide.reading import (
     Obj,
-    Verdict,
-    allocatable,
     at,
-    chosen_nodes,
     condition_of,
     events_about,
-    last_lines,
     list_at,
     log_in,
     map_at,
     name_of,
-    node_of,
-    number_at,
-    space_of,
-    stuck,
     text_at,
-    untaint,
-    untolerated,
-    verdict,
-    waits,
 )
 
 PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
@@ -91,86 +78,6 @@ def unplaced(pod: Obj) -> str:
     return text_at(placed, "message") if placed.get("status") == "False" else ""
 
 
-def unschedulable(snapshot: Obj, wish: Obj, pod: Obj, gpus: int, node: Optional[str]) -> Verdict:
-    """Why no node takes a validation pod: the four things that one sentence of the scheduler can mean."""
-    said = unplaced(pod)
-    nodes = [one for one in chosen_nodes(snapshot, wish) if node in (None, name_of(one))]
-    if not nodes:
-        wanted = f"node {node}" if node else "labels " + shown_labels(map_at(wish, "node_selector"))
-        return stuck("SCH-6", "no node matches " + wanted, said)
-    free = [one for one in nodes if not at(one, "spec", "unschedulable")]
-    if not free:
-        return cordoned(nodes, said)
-    open_to_us = [one for one in free if not untolerated(one, wish.get("tolerations"))]
-    if not open_to_us:
-        return tainted(free, wish, said)
-    return short_of_cards(snapshot, wish, open_to_us, gpus, said)
-
-
 def shown_labels(labels: Obj) -> str:
     """Labels as kubectl writes them."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-
-
-def cordoned(nodes: List[Obj], said: str) -> Verdict:
-    """No node that takes new pods."""
-    names = [name_of(one) for one in nodes]
-    fix = "kubectl uncordon " + " ".join(names)
-    return stuck("SCH-7", "cordoned: " + ", ".join(names), said, fix=fix)
-
-
-def tainted(nodes: List[Obj], wish: Obj, said: str) -> Verdict:
-    """No node without a taint that keeps the pod away."""
-    taints = [(one, untolerated(one, wish.get("tolerations"))) for one in nodes]
-    each = [f"{name_of(one)} has taint {', '.join(there)}" for one, there in taints]
-    fix = "add it to cluster.tolerations, or remove it: " + "; ".join(untaint(one, there) for one, there in taints)
-    problem = "; ".join(each) + ", which GPU pods do not tolerate"
-    return stuck("SCH-2", problem, said, fix=fix)
-
-
-def short_of_cards(snapshot: Obj, wish: Obj, nodes: List[Obj], gpus: int, said: str) -> Verdict:
-    """More cards asked for than any node has, or all of them taken."""
-    largest, resource = max(allocatable(one, wish) for one in nodes), str(wish.get("resource"))
-    if gpus > largest:
-        problem = f"the pod asks for {gpus} {resource}, and no matching node has more than {largest}"
-        fix = f"set validation.gpus to at most {largest}" if largest else ""
-        return stuck("SCH-1", problem, said, fix=fix)
-    if "Insufficient " + resource not in said:
-        return stuck("SCH-8", "the scheduler finds no place: " + said)
-    names = [name_of(one) for one in nodes]
-    holders = [
-        f"{space_of(holder)}/{name_of(holder)} ({cards} on {node})"
-        for holder, cards, node in gpu_pods(snapshot, resource)
-        if node in names
-    ]
-    by_whom = ", taken by " + ", ".join(holders[:5]) if holders else ""
-    return waits("SCH-1", f"no free card on {', '.join(names)}{by_whom}", said)
-
-
-def gpu_pods(snapshot: Obj, resource: str) -> List[Tuple[Obj, int, str]]:
-    """Pods that hold cards, how many, and where."""
-    found = []
-    for pod in list_at(snapshot, "all_pods"):
-        containers = list_at(pod, "spec", "containers") + list_at(pod, "spec", "initContainers")
-        cards = max([number_at(one, "resources", "limits", resource) for one in containers] or [0])
-        node = node_of(pod)
-        if cards and node and text_at(pod, "status", "phase") not in ("Succeeded", "Failed"):
-            found.append((pod, cards, node))
-    return found
-
-
-IMAGE_SETTINGS = {"nvidia-smi": "validation.smiImage", "vectoradd": "validation.cudaImage"}
-
-
-def failed_container(snapshot: Obj, pod: Obj, trouble: Trouble, state: str) -> Verdict:
-    """A validation container that went wrong: what its own words give away."""
-    said = said_by(snapshot, pod, trouble)
-    known = recognize(said)
-    node = node_of(pod)
-    lines = [f"{trouble.container} on {node}: {line}" for line in last_lines(said)]
-    where = f"{trouble.container} failed on {node}" if node else trouble.container + " failed"
-    if not known:
-        return verdict(state, "CUDA-13", where, *lines, hopeless=True)
-    setting = IMAGE_SETTINGS.get(trouble.container)
-    fix = f"{known.fix}; or set another image: {setting}" if known.id == "CUDA-5" and setting else ""
-    return verdict(state, known.id, f"{where}: {known.cause}", *lines, hopeless=True, fix=fix)

@@ -15,7 +15,7 @@ from settings.kinds import ListOf, Section, camel
 from settings.model import Config
 
 ROOT = Path(__file__).resolve().parent.parent
-AGAIN = "python -m docs.generate"
+AGAIN = "make docs"
 
 PROJECT = f"""\
 # Generated from settings/model.py: {AGAIN}
@@ -71,7 +71,8 @@ Generated from `decide/failures.py` and `decide/host_failures.py`; do not edit: 
 
 A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something
 else. When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the
-error: noise of the engine, not a fault of the program.
+error: noise of the engine, not a fault of the program. `python3: not found` has no id: our steps cannot even begin
+before Python 3.8 or newer is on PATH where `pulumi` runs.
 
 | id | layer | cause | fix |
 |---|---|---|---|
@@ -81,7 +82,12 @@ error: noise of the engine, not a fault of the program.
 def troubles() -> str:
     """The text of docs/troubleshooting.md."""
     known = sorted(ALL, key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
-    return TROUBLES + "".join(f"| {one.id} | {one.layer} | {one.cause} | {one.fix} |\n" for one in known)
+    return TROUBLES + "".join(_cells(one.id, one.layer, one.cause, one.fix) for one in known)
+
+
+def _cells(*texts: str) -> str:
+    """A row of a table; a bar inside a text would end its cell."""
+    return "| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |\n"
 
 
 def project() -> str:
@@ -96,7 +102,7 @@ def project() -> str:
 
 def parameters() -> str:
     """The text of docs/parameters.md."""
-    decided = "".join(f"| `{path}` | {instead} |\n" for path, instead in OWNED.items())
+    decided = "".join(_cells(f"`{path}`", instead) for path, instead in OWNED.items())
     tail = TAIL.format(secrets=_listed(SECRETS), first=SECRETS[0], later=_listed(LATER_TARGETS))
     return "".join([HEAD, *_sections("gpu-ready", "", Config), DECIDED, decided, tail])
 
@@ -128,7 +134,7 @@ def _row(one: "dataclasses.Field[Any]") -> str:
     kind, example = one.metadata["kind"], one.metadata["example"]
     about = one.metadata["about"] if example.endswith(f": {one.default}") else f"{one.metadata['about']} `{example}`"
     type_ = f"{kind.type} or string" if getattr(kind, "short", "") else kind.type
-    return f"| `{camel(one.name)}` | {type_} | {_default(one)} | {about} |\n"
+    return _cells(f"`{camel(one.name)}`", type_, _default(one), about)
 
 
 def _default(one: "dataclasses.Field[Any]") -> str:

@@ -43,13 +43,16 @@ of_branch() {
 
 install_driver() {
   mend_dpkg
-  block_others
   for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   # shellcheck disable=SC2046,SC2086
   if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
     repository
     update_lists
   fi
+  # All or nothing: what apt does not have is found out before anything is changed.
+  # shellcheck disable=SC2046,SC2086
+  resolved $(cat "$T/wanted") $GR_PIN_PACKAGE >/dev/null
+  block_others
   # The pin decides which branch all others come from, headers are what DKMS builds with: both before the rest.
   [ -z "$GR_PIN_PACKAGE" ] || install "$GR_PIN_PACKAGE"
   # shellcheck disable=SC2046
@@ -62,7 +65,12 @@ install_driver() {
   settle
 }
 
-for_kernel() { for name in $GR_KERNEL_PACKAGES; do echo "$name$kernel"; done; }
+# The next kernel needs them as well, or its boot is one without a driver.
+for_kernel() {
+  for name in $GR_KERNEL_PACKAGES; do
+    printf '%s\n' "$name$kernel" "$name$(next_kernel)" | grep -v -e '-$' | sort -u
+  done
+}
 
 # The archive may have left the running kernel behind; then the next one gets the module, and it takes a reboot.
 offered_for_kernel() {

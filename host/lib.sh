@@ -208,7 +208,7 @@ apt_failed() {
   last_words
   ! grep -q "Bad return status for module build" "$T/said" ||
     refuse "DRV-8 driver" "the module was not built for this kernel" "take a newer driver branch or an older kernel"
-  ! grep -q "No space left on device" "$T/said" ||
+  ! grep -qE "No space left on device|enough free space" "$T/said" ||
     refuse "HST-32 packages" "there is not enough room on the disk" "make room: apt-get clean"
   ! grep -qE "NO_PUBKEY|is not signed|EXPKEYSIG" "$T/said" ||
     refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
@@ -294,21 +294,23 @@ missing() {
   done
 }
 
-# install ITEM ...: simulated first; what is new is noted before it comes.
-install() {
-  todo=$(missing "$@")
-  [ -n "$todo" ] || return 0
-  exact=
-  for item in $todo; do
+# resolved ITEM ...: " NAME=VERSION ..." of those that are not installed as wished.
+resolved() {
+  for item in $(missing "$@"); do
     version=$(offered "$item")
     if [ -z "$version" ]; then
       grep -E '^(E|W):' "$T/updated" 2>/dev/null | plain >&2 || :
-      refuse "HST-78 packages" "apt does not offer $item" "leave version out, or take one that apt-cache madison ${item%%=*} lists"
+      refuse "HST-78 packages" "apt does not offer $(echo "$item" | sed 's/=/ /; s/[*.[].*//')" "leave version out; apt-cache madison ${item%%=*} lists what there is"
     fi
-    exact="$exact ${item%%=*}=$version"
+    printf ' %s=%s' "${item%%=*}" "$version"
   done
-  # shellcheck disable=SC2086
-  free $todo
+}
+
+# install ITEM ...: simulated first; what is new is noted before it comes.
+install() {
+  exact=$(resolved "$@")
+  [ -n "$exact" ] || return 0
+  free
   # shellcheck disable=SC2086
   apt_get -s install $exact || apt_failed "-s install$exact"
   noted packages >"$T/mine"
@@ -333,16 +335,16 @@ hold() {
   run apt-mark hold $(cat "$T/unheld") || apt_failed hold
 }
 
-# free ITEM ...: our own holds on them are lifted.
+# free: our own holds are lifted, as far as they still stand.
 free() {
-  for item; do noted holds | grep -xF "${item%%=*}" || :; done >"$T/free"
+  apt-mark showhold >"$T/held"
+  noted holds | grep -xFf "$T/held" >"$T/free" || return 0
   # shellcheck disable=SC2046
-  [ ! -s "$T/free" ] || run apt-mark unhold $(cat "$T/free") || apt_failed unhold
+  run apt-mark unhold $(cat "$T/free") || apt_failed unhold
 }
 
 take_back_packages() {
-  # shellcheck disable=SC2046
-  free $(noted holds)
+  free
   packages | cut -d' ' -f1 | sort >"$T/installed"
   noted packages | grep -xFf "$T/installed" >"$T/mine" || :
   if [ -s "$T/mine" ]; then
@@ -424,6 +426,8 @@ driver_trouble() {
     refuse "DRV-1 driver" "the loaded module is $(loaded), the libraries are newer or older" "drain and reboot the node"
   ! grep -q "No devices were found" "$T/smi" ||
     refuse "PCI-4 driver" "the driver sees no card" "compare card, branch and flavour; on the host: dmesg | grep -i nvrm"
+  ! grep -qE "GPU is lost|fallen off the bus" "$T/smi" ||
+    refuse "PCI-8 card" "a card stopped answering" "drain and reboot the host; if it comes back, the hardware is bad"
   refuse "DRV-3 driver" "the driver shows $(wc -l <"$T/seen") of $(cards | wc -l) cards" "on the host: dmesg | grep -i nvrm"
 }
 

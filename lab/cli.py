@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from lab.operate import Operation, Outcome
-from lab.session import FOLDER, ROOT, Parts, Session, UnreadableWorldError
+from lab.operate import BARE, Asked, Operation, Outcome
+from lab.parts import Parts
+from lab.pipe import lasting, status
+from lab.session import FOLDER, ROOT, Session, UnreadableWorldError
 from lab.stack_file import WrongUse
 from lab.view import View, wrapped
 from lab.view_json import JsonView
@@ -32,6 +34,7 @@ STACK is a name in stacks/ or a path to a stack file.
 exit status: 0 fine, 1 failed, 2 wrong use
 """
 SPEED, WATCHED_SPEED = "GPU_READY_SPEED", 25.0
+CLEAR = "forget what an interrupted operation was creating: somebody has seen what became of it"
 OPERATIONS = {
     "preview": "what up would do",
     "up": "make it, and prove that GPU pods run",
@@ -46,8 +49,12 @@ class Streams:
     """Where we read and write; tests put their own here."""
 
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
-    stdout: TextIO = field(default_factory=lambda: sys.stdout)
-    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    stdout: TextIO = field(default_factory=lambda: lasting(sys.stdout))
+    stderr: TextIO = field(default_factory=lambda: lasting(sys.stderr))
+
+    def status(self, exit: int) -> int:
+        """What this process ends with."""
+        return status(exit, self.stdout, self.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--yes", action="store_true", help="do not preview and ask first")
         one.add_argument("--set", action="append", default=[], dest="changes", metavar="PATH=VALUE")
         one.add_argument("--no-color", action="store_true")
+        if op == "refresh":
+            one.add_argument("--clear-pending-creates", action="store_true", help=CLEAR)
     return top
 
 
@@ -98,7 +107,8 @@ def perform(options: argparse.Namespace, streams: Streams, parts: Parts | None =
     view = view_for(options, streams.stdout)
     try:
         session = Session(options.stack, options.changes, root, parts, speed(streams.stdout))
-        outcome = Operation(options.op, session, view, streams.stdin, sure=options.yes, json=options.json).run()
+        asked = Asked(options.yes, options.json, getattr(options, "clear_pending_creates", False))
+        outcome = Operation(options.op, session, view, streams.stdin, asked).run()
     except WrongUse as fault:
         outcome = Outcome(2, error=str(fault))
     except KeyboardInterrupt:
@@ -134,7 +144,7 @@ def _print_end(options: argparse.Namespace, view: View, streams: Streams, outcom
 
 
 def _document(options: argparse.Namespace, view: JsonView, outcome: Outcome) -> dict[str, Any]:
-    document = {"op": options.op, "stack": options.stack, "simulated": True, **view.document(), **outcome.document}
+    document = {"op": options.op, "stack": options.stack, **BARE, **view.document(), **outcome.document}
     if outcome.error:
         document["diagnostics"] = [*document["diagnostics"], {"severity": "error", "text": outcome.error}]
         document["result"] = "refused" if outcome.exit == 2 else "failed"
@@ -146,8 +156,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    try:
-        return perform(parser().parse_args(argv), Streams()).exit
-    except BrokenPipeError:  # the reader went away (`| head`): nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    streams = Streams()
+    return streams.status(perform(parser().parse_args(argv), streams).exit)

@@ -10,9 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import packages
+
+packages.demand("lab.demo")
+
+# ruff: noqa: E402 - a bare Python has to get a sentence, not a traceback
 from lab.cli import Streams, parser, perform
 from lab.operate import Outcome
-from lab.session import FOLDER, ROOT, Parts
+from lab.packages import COMMAND
+from lab.parts import Parts
+from lab.session import FOLDER, ROOT
 from lab.view import seconds_text, wrapped
 
 STACK = "demo"
@@ -123,7 +130,7 @@ ACTS = (
 def play(acts: Sequence[Act], streams: Streams, parts: Parts | None = None, root: Path = ROOT) -> list[str]:
     """Plays all acts until one does not end as claimed; returns what was not true."""
     for number, act in enumerate(acts, 1):
-        shown = " ".join(["python -m lab", act.words[0], "-s", STACK, *act.words[1:]])
+        shown = " ".join([COMMAND, act.words[0], "-s", STACK, *act.words[1:]])
         out = streams.stdout
         look_for = wrapped(f"look for: {act.look_for}", 78)
         out.write(f"\n== {number}/{len(acts)} {act.title} ==\n{look_for}\n$ {shown}\n\n")
@@ -157,10 +164,8 @@ def main() -> int:
         streams.stdout.write(
             f"\n{len(ACTS)} of {len(ACTS)} acts ended as claimed in {seconds_text(took)}. All of it was simulated.\n"
         )
-        streams.stdout.write(
-            "next: play with it (python -m lab up -s demo), or take a real cluster (stacks/README.md)\n"
-        )
-    return 1 if wrong else 0
+        streams.stdout.write(f"next: play with it ({COMMAND} up -s demo), or take a real cluster (stacks/README.md)\n")
+    return streams.status(1 if wrong else 0)
 
 
 if __name__ == "__main__":

@@ -223,9 +223,10 @@ class _Operation:
         entry = next((e for e in self.ledger if e.type == STACK_TYPE and not e.delete), None)
         if entry is None:
             return {}
-        if self.exports is not None and (self.op == "preview" or not has_unknown(self.exports)):
+        if self.exports is not None:
             kept = entry.outputs if self.failed else {}
-            entry.outputs = {**kept, **self.exports}
+            known = {key: value for key, value in self.exports.items() if not has_unknown(value)}
+            entry.outputs = {**kept, **(self.exports if self.op == "preview" else known)}
             self.ledger.save()
         return entry.outputs
 

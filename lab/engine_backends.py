@@ -130,13 +130,10 @@ class Backends:
         """What the provider finds changed between the old entry and these inputs."""
         return self.of(entry).diff(self.context(entry), old.id, old.inputs, old.outputs, inputs)
 
-    def provider_replaced(self, old: str, new: str) -> bool:
-        """Whether moving from one provider resource to the other (references) means new resources."""
-        if old == new or not old or not new:
-            return old != new
+    def provider_replaced(self, was: Props, new: str) -> bool:
+        """Whether moving from a provider resource with these inputs to this one (reference) means new resources."""
         provider = self.package(new.rpartition("::")[0].split("::")[2].rpartition(":")[2])
-        olds, news = _config(self.provider_inputs(old)), _config(self.provider_inputs(new))
-        return bool(provider.diff_config(olds, news).replaces)
+        return bool(provider.diff_config(_config(was), _config(self.provider_inputs(new))).replaces)
 
 
 def _refusal(failure: CheckFailure) -> str:

@@ -15,8 +15,8 @@ class Ledger:
         document = store.load()
         self._store, self._preview = store, preview
         self.old = [Entry.from_state(item) for item in document["resources"]]
-        self.before = frozenset(entry.urn for entry in self.old if not entry.delete)
-        """URNs that the last operation left."""
+        self.before = {entry.urn: entry for entry in self.old if not entry.delete}
+        """What the last operation left, by URN."""
         self.new: list[Entry] = []
         self.aliases: dict[str, str] = {}
         """Old URN -> the URN it has now."""

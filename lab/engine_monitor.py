@@ -80,8 +80,7 @@ class Monitor:
             self.executor.guard()
             try:
                 self._choose_provider(goal)
-                self._skip_broken(goal)
-                return plan(goal)
+                return self._unbroken(goal, plan(goal))
             except RefusedError as error:
                 self._refuse(error, goal)
                 raise StepFailedError(str(error)) from error
@@ -91,10 +90,18 @@ class Monitor:
         self.executor.fail(goal.urn)
         self.executor.watch.log("error", what + str(error), error.urn or goal.urn)
 
-    def _skip_broken(self, goal: Goal) -> None:
-        if goal.new.uses() & self.executor.broken:
-            self.executor.broken.add(self.executor.planner.name(goal))
+    def _unbroken(self, goal: Goal, steps: list[Step]) -> list[Step]:
+        """The steps without those that need something that failed or was skipped itself; they count as planned."""
+        broken, kept = self.executor.broken, []
+        for step in steps:
+            if step.entry.uses() & broken:
+                broken.add(step.entry.urn)
+            else:
+                kept.append(step)
+        if goal.urn in broken:
+            self.executor.run(kept)
             raise StepFailedError(f"{goal.name} needs a resource that failed")
+        return kept
 
     def _choose_provider(self, goal: Goal) -> None:
         new = goal.new

@@ -148,9 +148,18 @@ class Planner:
             return Diff(replaces=("deletedWith",))
         if self.replaced & set(new.replace_with):
             return Diff(replaces=("replaceWith",))
-        if self.backends.provider_replaced(old.provider, new.provider):
+        if self._moves_away(old, new):
             return Diff(replaces=("provider",))
         return _replacing_on(self.backends.diff(new, old, new.inputs), new.replace_on_changes)
+
+    def _moves_away(self, old: Entry, new: Entry) -> bool:
+        """Whether another provider means another resource; the last one of the old name is asked, whichever it had."""
+        if old.provider == new.provider or self.ledger.aliases.get(old.provider_urn) == new.provider_urn:
+            return False
+        if not old.provider or not new.provider:
+            return True
+        last = self.ledger.before.get(old.provider_urn)
+        return self.backends.provider_replaced(last.inputs if last else {}, new.provider)
 
     def _replacement(self, goal: Goal, old: Entry, diff: Diff) -> list[Step]:
         if goal.new.protect and old.protect:

@@ -97,7 +97,7 @@ class Executor:
 
     def _same(self, step: Step) -> None:
         assert step.old is not None
-        step.entry.id, step.entry.outputs = step.old.id, step.old.outputs
+        step.entry.id, step.entry.outputs = step.old.id, _hidden(step.entry, step.old.outputs)
         self.ledger.finish(step.entry, step.old)
 
     def _create(self, step: Step) -> None:
@@ -132,8 +132,7 @@ class Executor:
         except PartialFailure as error:
             partial = error
             new.id, outputs, new.init_errors = error.id, error.outputs, list(error.reasons)
-        extra = {key for key in new.additional_secret_outputs if key in outputs}
-        new.outputs = {**outputs, **{key: Secret(unwrap(outputs[key])) for key in extra}}
+        new.outputs = _hidden(new, outputs)
         return partial
 
     def _settle(self, error: PartialFailure | None, moment: str, new: Entry, old: Entry | None) -> None:
@@ -202,7 +201,7 @@ class Executor:
         found = self.backends.of(new).read(self.backends.context(new, "read"), new.id, new.inputs, {})
         if found is None:
             raise RefusedError(f"there is no {new.type} with the id {new.id!r}", new.urn)
-        new.outputs = found[1]
+        new.outputs = _hidden(new, found[1])
         if step.op == "read-replacement" and step.old is not None:
             step.old.delete = True
         self.ledger.finish(new, None if step.op == "read-replacement" else step.old)
@@ -270,6 +269,13 @@ class Executor:
         changes = (*_drift(entry.inputs, inputs), *_drift(entry.outputs, outputs))
         entry.inputs, entry.outputs, entry.init_errors = inputs, outputs, []
         return ("update" if changes else "same"), tuple({change.path: change for change in changes}.values())
+
+
+def _hidden(entry: Entry, outputs: Props) -> Props:
+    """The outputs, secret where the program says so, and where an input of that name is."""
+    leaks = (key for key, value in entry.inputs.items() if isinstance(value, Secret))
+    secret = {key for key in (*entry.additional_secret_outputs, *leaks) if key in outputs}
+    return {**outputs, **{key: Secret(unwrap(outputs[key])) for key in secret}}
 
 
 def _drift(old: Props, new: Props) -> Iterable[Change]:

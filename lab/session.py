@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import runpy
@@ -13,10 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from lab.events import Event, StepEvent, SummaryEvent
-from lab.stack_file import NAMESPACE, Loader, StackFile, WrongUse, read, split
+from lab.parts import Parts
+from lab.stack_file import NAMESPACE, StackFile, WrongUse, read, split
+from settings import yaml_text
 
 if TYPE_CHECKING:
     from lab.cluster.clock import Clock
@@ -27,45 +28,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "GPU_READY_LAB_DIR"
 """Environment variable that moves `.lab`."""
-
-
-class Parts:
-    """What a session is put together from; everything is imported when it is needed, for the SDKs cost a second."""
-
-    def wish(self, own: Mapping[str, str], secret_keys: frozenset[str]) -> Any:
-        """The checked settings; a fault in them is the user's."""
-        import settings
-
-        try:
-            return settings.parse(dict(own), secret_keys=sorted(secret_keys))
-        except settings.SettingsError as faults:
-            raise WrongUse(str(faults)) from None
-
-    def world(self, path: Path, speed: float) -> WholeWorld:
-        """The simulated world that is kept there."""
-        from lab.world import WholeWorld
-
-        return WholeWorld(path, speed)
-
-    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> WholeWorld:
-        """A world as described, kept there from now on."""
-        from lab.world import WholeWorld
-
-        return WholeWorld.create(path, spec, speed)
-
-    def derived_world(self, wish: Any) -> dict[str, Any]:
-        """A world that fits the settings, for a stack without one of its own."""
-        from lab.cluster import derive
-
-        return derive.world(wish)
-
-    def providers(self, world: WholeWorld, root: Path) -> Sequence[Provider]:
-        """What stands behind the resource types."""
-        from lab.providers.command import CommandProvider
-        from lab.providers.kubernetes import KubernetesProvider
-
-        commands = CommandProvider(env=world.env(), cwd=str(root), remote=world.remote_commands())
-        return [commands, KubernetesProvider(world)]
 
 
 class UnreadableWorldError(Exception):
@@ -96,14 +58,27 @@ class Session:
         speed: float = 0.0,
     ) -> None:
         self.root, self.parts, self.speed = root, parts or Parts(), speed
+        self.wanted = wanted
+        """The stack as the user calls it: a name, or the path of a file."""
         ours, self.switches = split(changes)
         self.stack: StackFile = read(root, wanted, ours)
         self.name = self.stack.name
-        self.folder = Path(os.environ.get(FOLDER) or root / ".lab") / self.name
+        self.folder = Path(os.environ.get(FOLDER) or root / ".lab") / self._place()
         self.engine: Engine | None = None
         self.contacts: dict[str, Any] = {}
         """How often each host was dialed and given a script by the last operation; empty when none was."""
         self._began = self._clock().now()
+
+    @property
+    def _is_ours(self) -> bool:
+        return self.stack.path.resolve().parent == (self.root / "stacks").resolve()
+
+    def _place(self) -> str:
+        """The name of the folder: stacks of the same name in other folders have worlds of their own."""
+        if self._is_ours:
+            return self.name
+        path = str(self.stack.path.resolve())
+        return f"{self.name}-{hashlib.sha256(path.encode(errors='surrogateescape')).hexdigest()[:6]}"
 
     def _clock(self) -> Clock:
         from lab.cluster.clock import Clock
@@ -135,6 +110,10 @@ class Session:
 
         return [to_json(shown(from_json(item))) for item in self.store().load()["resources"]]
 
+    def pending(self) -> list[dict[str, Any]]:
+        """What was begun and never heard of again, as the state notes it."""
+        return list(self.store().load()["pending_operations"])
+
     def world(self) -> WholeWorld:
         """The simulated world; made when there is none yet."""
         path = self.folder / "world.json"
@@ -148,8 +127,8 @@ class Session:
 
     def _world_spec(self, wish: Any) -> dict[str, Any]:
         own = self.root / "lab" / "worlds" / f"{self.name}.yaml"
-        if own.is_file():
-            return dict(yaml.load(own.read_text(encoding="utf-8"), Loader=Loader))
+        if self._is_ours and own.is_file():
+            return dict(yaml_text.load(own.read_text(encoding="utf-8")))
         return self.parts.derived_world(wish)
 
     def turn_switches(self) -> list[str]:
@@ -161,8 +140,10 @@ class Session:
                 self.world().switch(path, value)
             if self._start.exists():
                 self._switched.touch()
-        shown = [(path, json.dumps(value, default=str)) for path, value in self.switches]
-        return [f"world: {path} = {value} (stays until it is set again)" for path, value in shown]
+        return [
+            f"world: {path} = {json.dumps(value, default=str)} (stays until it is set again)"
+            for path, value in self.switches
+        ]
 
     def node_count(self) -> int:
         """Nodes of the simulated cluster."""
@@ -180,7 +161,7 @@ class Session:
         described: list[dict[str, Any]] = getattr(self.world(), "hosts", list)()
         return {str(host["address"]): str(host["name"]) for host in described}
 
-    def run(self, op: Operation, on_event: Callable[[Event], None]) -> Result:
+    def run(self, op: Operation, on_event: Callable[[Event], None], clear_pending_creates: bool = False) -> Result:
         """Carries out one operation."""
         from lab.engine import Engine
         from lab.program_time import simulated
@@ -190,9 +171,9 @@ class Session:
             self._remember_start(world)
         providers, root = self.parts.providers(world, self.root), str(self.root)
         self.engine = Engine(NAMESPACE, self.name, self.store(), providers, on_event, root_directory=root)
-        config, secret_keys = self.stack.wire(), sorted(self.stack.secret_keys)
+        config: dict[str, Any] = {"config": self.stack.wire(), "secret_keys": sorted(self.stack.secret_keys)}
         with _importable(self.root), simulated(self._clock()):
-            result = self.engine.run(op, self._program, config=config, secret_keys=secret_keys)
+            result = self.engine.run(op, self._program, **config, clear_pending_creates=clear_pending_creates)
         self.contacts = self._contacts(providers)
         return result
 

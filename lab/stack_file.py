@@ -6,16 +6,13 @@ import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import yaml
+from settings import stack_file, yaml_text
+from settings.stack_file import NAMESPACE, PLACEHOLDER, StackFile, WrongUse, misspelt
+from settings.yaml_text import YamlError
 
-from settings import stack_file
-from settings.stack_file import NAMESPACE, PLACEHOLDER, Loader, StackFile, WrongUse, one_line
-
-__all__ = [
-    "NAMESPACE", "PLACEHOLDER", "Loader", "StackFile", "WrongUse", "parse_set", "put", "read", "split",
-]  # fmt: skip
+__all__ = ["NAMESPACE", "PLACEHOLDER", "StackFile", "WrongUse", "parse_set", "put", "read", "split"]
 
 WORLD = "world"
 
@@ -26,7 +23,7 @@ def read(root: Path, wanted: str, changes: Iterable[tuple[str, Any]] = ()) -> St
     values = dict(found.config)
     for target, value in changes:
         put(values, target, value)
-    return dataclasses.replace(found, config=values)
+    return dataclasses.replace(found, config=values, notes=tuple(misspelt(values)))
 
 
 def parse_set(text: str) -> tuple[str, Any]:
@@ -35,16 +32,30 @@ def parse_set(text: str) -> tuple[str, Any]:
     if not equals or not path.strip():
         raise WrongUse(f"--set {text}: PATH=VALUE belongs there, for example --set gpu.operator=external")
     try:
-        return path.strip(), yaml.load(value, Loader=Loader)
-    except yaml.YAMLError as error:
-        raise WrongUse(f"--set {text}: the value is not YAML: {one_line(error)}.") from error
+        return path.strip(), yaml_text.load(value)
+    except YamlError as error:
+        raise WrongUse(f"--set {text}: the value {error}.") from error
 
 
 def split(changes: Iterable[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
     """What `--set` says about the config, and what about the simulated world (`world.` taken off)."""
-    parsed = [parse_set(text) for text in changes]
-    ours = [one for one in parsed if not one[0].startswith(f"{WORLD}.")]
-    return ours, [(path.partition(".")[2], value) for path, value in parsed if path.startswith(f"{WORLD}.")]
+    ours: list[tuple[str, Any]] = []
+    worlds: list[tuple[str, Any]] = []
+    for text in changes:
+        path, value = parse_set(text)
+        if path.startswith(f"{WORLD}."):
+            worlds.append(_switch(path.partition(".")[2], value, text.partition("=")[2].strip()))
+        else:
+            ours.append((path, value))
+    return ours, worlds
+
+
+def _switch(path: str, value: Any, written: str) -> tuple[str, Any]:
+    """YAML takes 1.20 for the number 1.2: where the world wants a text, it stays as it was written."""
+    from lab.cluster.spec import is_text
+
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return path, written if is_number and is_text(path) else value
 
 
 STEP = re.compile(r'\[?"([^"]+)"\]?|\[(\d+)\]|([^.\[\]"]+)')
@@ -56,19 +67,48 @@ def put(values: dict[str, Any], path: str, value: Any) -> None:
     steps = ["".join(found) for found in STEP.findall(rest if colon else path)]
     if not steps:
         raise WrongUse(f"--set {path}: a key belongs before the equals sign, for example gpu.operator.")
-    key = f"{namespace if colon else NAMESPACE}:{steps[0]}"
-    values[key] = _with(values.get(key), steps[1:], value, path)
+    ours = not colon or namespace == NAMESPACE
+    key = f"{NAMESPACE if ours else namespace}:{steps[0]}"
+    values[key] = _with(values.get(key), steps, 1, value, Place(path, ours))
 
 
-def _with(old: Any, steps: list[str], value: Any, path: str) -> Any:
-    if not steps:
+class Place(NamedTuple):
+    """Where `--set` puts something."""
+
+    path: str
+    ours: bool
+    """Whether it is a setting of this project."""
+
+    def wrong(self, why: str, example: str = "") -> WrongUse:
+        """The refusal."""
+        return WrongUse(f"--set {self.path}: {why}{f' Example: --set {example}' if example else ''}")
+
+
+def _with(old: Any, steps: list[str], at: int, value: Any, place: Place) -> Any:
+    """`old`, which stands at the first `at` steps, with the value at the end of all steps."""
+    if at == len(steps):
         return value
-    head, rest = steps[0], steps[1:]
+    head = steps[at]
     if isinstance(old, list):
         if not head.isdigit() or int(head) > len(old):
-            raise WrongUse(f"--set {path}: a list of {len(old)} stands there, and {head!r} is no place in it.")
-        at = int(head)
-        return [*old[:at], _with(old[at] if at < len(old) else None, rest, value, path), *old[at + 1 :]]
-    if old is not None and not isinstance(old, dict):
-        raise WrongUse(f"--set {path}: {old!r} stands where {head!r} would have to be a key of a map.")
-    return {**(old or {}), head: _with((old or {}).get(head), rest, value, path)}
+            raise place.wrong(f"a list of {len(old)} stands there, and {head!r} is no place in it.")
+        inner = _with(old[int(head)] if int(head) < len(old) else None, steps, at + 1, value, place)
+        return [*old[: int(head)], inner, *old[int(head) + 1 :]]
+    known = _as_map(old, steps[:at], head, place)
+    return {**known, head: _with(known.get(head), steps, at + 1, value, place)}
+
+
+def _as_map(old: Any, steps: list[str], head: str, place: Place) -> dict[Any, Any]:
+    """What stands there as a map: a mere text may be short for one."""
+    from settings.lookup import example_at, short_key
+
+    if old is None or isinstance(old, dict):
+        return old or {}
+    short = short_key(steps) if place.ours and isinstance(old, str) else ""
+    if short:
+        return {short: old}
+    example = example_at(steps) if place.ours else ""
+    raise place.wrong(
+        f"{old!r} stands where {head!r} would have to be a key of a map.",
+        f"{'.'.join(steps)}={example}" if example else "",
+    )

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
+from lab.state_form import misfit
 from lab.values import from_json, to_json
 
 VERSION: Final = 1
@@ -201,20 +202,25 @@ class FileStore:
         if document["version"] > VERSION:
             raise StateTooNewError(
                 f"The state file {self.path} has version {document['version']}, this release reads up to {VERSION}. "
-                "Nothing was changed: use the release that wrote it, or move the file away to begin anew."
+                f"Nothing was changed: use the release that wrote it, or {self._anew}."
             )
         try:
-            for item in [*document["resources"], *(item["resource"] for item in document["pending_operations"])]:
-                Entry.from_state(item)
+            begun = [(item["type"], item["resource"])[1] for item in document["pending_operations"]]
+            entries = [Entry.from_state(item) for item in [*document["resources"], *begun]]
         except (KeyError, TypeError, AttributeError) as error:
             raise self._unreadable(f"a resource in it is incomplete ({error})") from error
+        for wrong in filter(None, (misfit(entry, _NAMES) for entry in entries)):
+            raise self._unreadable(wrong)
         return document
 
+    @property
+    def _anew(self) -> str:
+        """A state of another time does not fit the world: what it does not know of would be in the way for ever."""
+        return f"move the folder {self.path.parent} away to begin anew (the simulated cluster lies in it too)"
+
     def _unreadable(self, why: str) -> StateUnreadableError:
-        has_backup = self.backup.exists()
-        hint = f"Copy {self.backup} over it, or move both away" if has_backup else "Move it away"
         return StateUnreadableError(
-            f"The state file {self.path} cannot be read: {why}. Nothing was changed. {hint} to begin anew."
+            f"The state file {self.path} cannot be read: {why}. Nothing was changed; {self._anew}."
         )
 
     def save(self, document: Document) -> None:

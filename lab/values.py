@@ -216,14 +216,17 @@ def _mapping_with_old(new: Mapping[str, Any], old: Mapping[str, Any], path: Path
     return result
 
 
-def diff_paths(old: Any, new: Any, at: Path = ()) -> list[Path]:
-    """Where two values differ, marks of secrecy aside; what is unknown differs from everything."""
-    old, new = unwrap(old), unwrap(new)
+def diff_paths(old: Any, new: Any, at: Path = (), marks: bool = False) -> list[Path]:
+    """Where two values differ, marks of secrecy aside unless they count; what is unknown differs from everything."""
+    if marks and isinstance(old, Secret) != isinstance(new, Secret):
+        return [at]
+    old, new = (side.value if isinstance(side, Secret) else side for side in (old, new))
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = [*old, *(key for key in new if key not in old)]
-        return [p for k in keys for p in diff_paths(old.get(k, MISSING), new.get(k, MISSING), (*at, k))]
+        return [p for k in keys for p in diff_paths(old.get(k, MISSING), new.get(k, MISSING), (*at, k), marks)]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [path for i, (a, b) in enumerate(zip(old, new, strict=True)) for path in diff_paths(a, b, (*at, i))]
+        pairs = enumerate(zip(old, new, strict=True))
+        return [path for i, (a, b) in pairs for path in diff_paths(a, b, (*at, i), marks)]
     comparable = type(old) is type(new) or (_is_number(old) and _is_number(new))
     return [] if comparable and old == new and new is not UNKNOWN else [at]
 

@@ -149,15 +149,17 @@ class Reason(NamedTuple):
 
     line: str
     more: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    """What a step of ours says before its verdict; plain lines show it when it comes."""
 
 
 VERDICT = re.compile(r"^(?:\w+: )?[A-Z]{2,5}-\d+ \S.*")
 """A failure of the catalog, as our steps print it: `RT-1 container runtime: ...`, then `fix: ...`."""
+NO_PYTHON = re.compile(r"python3: (?:command )?not found|python3: No such file or directory")
+"""What a shell says where our steps cannot begin, and so cannot explain."""
 NOISE = re.compile(
     r"^(exit status \d+|running \".*\"|error|.*: exit status \d+.*|Process exited with \w+ \w+: running .*)?:?$"
 )
-
-
 RETRY = re.compile(r"^retrying \w+ due to on-error hook request \(\d+/\d+\)$")
 """Said by the engine at each try; what is waited for, and since when, is said by the step itself."""
 DIAL = re.compile(r"^Dial \d+/\S+ failed: retrying")
@@ -176,10 +178,14 @@ def is_verdict(line: str) -> bool:
 
 def reason(message: str) -> Reason:
     """Puts what a reader needs first: the verdict of our own steps, else the first line that says something."""
-    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.lstrip().startswith(("{", "["))]
+    raw = [line for line in message.splitlines() if line.strip() and not line.lstrip().startswith(("{", "["))]
+    lines = [line.strip() for line in raw]
     verdicts = [at for at, line in enumerate(lines) if VERDICT.match(line)]
     if verdicts:
-        return Reason(lines[verdicts[0]], tuple(lines[verdicts[0] + 1 :]))
+        evidence = tuple(line.strip() for line in raw[: verdicts[0]] if line.startswith("  "))
+        return Reason(lines[verdicts[0]], tuple(lines[verdicts[0] + 1 :]), evidence)
+    if any(NO_PYTHON.search(line) for line in lines):
+        return Reason("python3 is not on PATH", ("fix: install Python 3.8 or newer where this runs",))
     if any(line.startswith("Traceback ") for line in lines):
         return Reason(lines[-1], _last_lines(lines[:-1]))
     telling = [line for line in lines if not NOISE.match(line)] or lines or ["no reason given"]

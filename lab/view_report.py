@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lab.events import StepEvent
+from lab.packages import COMMAND
 from lab.view import seconds_text, short_type
 from lab.view_model import STACK_TYPE, Tree, named
 
@@ -25,6 +27,15 @@ def header(nodes: int, secrets: int = 0, hosts: int = 0) -> list[Line]:
         what = "secret is replaced by a placeholder" if secrets == 1 else "secrets are replaced by placeholders"
         lines.append(Line(f"{secrets} {what}: a rehearsal takes no real one", "dim"))
     return lines
+
+
+def unread(environments: Sequence[str]) -> Iterator[Line]:
+    """What the stack file would bring from elsewhere, and the rehearsal leaves out."""
+    if environments:
+        which = ", ".join(environments)
+        yield Line(
+            f"environments of Pulumi ESC are not read here: {which}; the config of the file alone counts", "yellow"
+        )
 
 
 def simulated(nodes: int, hosts: int = 0) -> str:
@@ -54,11 +65,13 @@ def hosts_of(resources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def closing(report: Mapping[str, Any], hosts: Mapping[str, Any] | None = None) -> Iterator[Line]:
-    """What `up` proved, node by node, and what the host below each node shows of itself."""
+def closing(report: Mapping[str, Any], hosts: Mapping[str, Any] | None = None, earlier: str = "") -> Iterator[Line]:
+    """What `up` proved, node by node, and what the host below each shows; a report not made now says so."""
     host_of = {str(one["node"]): (name, one) for name, one in (hosts or {}).items() if isinstance(one, Mapping)}
+    if report.get("why"):
+        yield Line(f"not validated: {report['why']}", "yellow")
     for node in report.get("nodes") or []:
-        yield from (Line(""), *_node(node), *_host(*host_of.get(str(node.get("name")), ("", {}))))
+        yield from (Line(""), *_node(node, earlier), *_host(*host_of.get(str(node.get("name")), ("", {}))))
     for name in report.get("not_tested") or []:
         yield Line(f"  not tested: {_text(name)}", "yellow")
     for warning in report.get("warnings") or []:
@@ -69,11 +82,25 @@ def take_back(stack: str, hint: str) -> Iterator[Line]:
     """How to undo it, here and outside of the rehearsal, and what then stays."""
     first, *rest = hint.splitlines() or [""]
     outside = f" (outside of the rehearsal: {first})" if first else ""
-    yield Line(f"take it back: python -m lab destroy -s {stack}{outside}")
+    yield Line(f"take it back: {COMMAND} destroy -s {shlex.quote(stack)}{outside}")
     yield from (Line(f"  {line}", "dim") for line in rest)
 
 
-def _node(node: Mapping[str, Any]) -> Iterator[Line]:
+def unsettled(stack: str, pending: Sequence[Mapping[str, Any]]) -> str:
+    """What to do about operations that were interrupted."""
+    names = ", ".join(named(urn)[1] for urn in pending_urns(pending))
+    return (
+        f"noted as begun and never finished: {names}; when you know what became of it, this forgets the note: "
+        f"{COMMAND} refresh -s {shlex.quote(stack)} --clear-pending-creates"
+    )
+
+
+def pending_urns(pending: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The resources that interrupted operations were about."""
+    return [str(item["resource"]["urn"]) for item in pending]
+
+
+def _node(node: Mapping[str, Any], earlier: str = "") -> Iterator[Line]:
     card = " ".join(
         str(part)
         for part in (f"{node.get('gpus') or 1} x {node.get('card') or 'unknown card'}", node.get("memory") or "")
@@ -81,6 +108,7 @@ def _node(node: Mapping[str, Any]) -> Iterator[Line]:
     facts = [card.strip()]
     facts += [f"{word} {node[key]}" for key, word in (("driver", "driver"), ("cuda", "CUDA up to")) if node.get(key)]
     facts += [f"{float(node['seconds']):.0f}s"] if node.get("seconds") else []
+    facts += [earlier] if earlier else []
     checks = node.get("checks") or []
     passed = bool(checks) and all(check.get("passed") for check in checks)
     yield Line(

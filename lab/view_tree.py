@@ -168,7 +168,7 @@ class TreeView:
             self.say("")
             self.say(f"why {node.name} failed:", "bold red")
             why = reason(node.message)
-            for line in (why.line, *why.more):
+            for line in (*why.evidence, why.line, *why.more):
                 self.say(f"  {line}", "green" if line.startswith("fix:") else "")
 
 

@@ -36,10 +36,10 @@ class Settings(Config):
     def nodes_args(self, secret: Callable[[str], Any] = lambda _: None) -> Any:
         """Arguments of the target's nodes: ExistingGpuNodes, or BareMetalGpuNodes, which gets its secrets by name."""
         where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._choices()}
+        where |= {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
-        validates = {"validation_namespace": defaults.VALIDATION_NAMESPACE} if self.validation.enabled else {}
-        return {**where, "hosts": [_host(one) for one in self.hosts_args()], **validates, **_login(secret)}
+        return {**where, "hosts": [_host(one) for one in self.hosts_args()], **_login(secret)}
 
     def hosts_args(self) -> list[dict[str, Any]]:
         """Each host of target bareMetal in plain values, with its wish as `decide.host_plan` reads it."""
@@ -48,7 +48,7 @@ class Settings(Config):
     def provider_args(self, nodes: Any) -> Any:
         """Arguments of the Kubernetes provider: path and context, which are the same for every colleague."""
         where = {"kubeconfig": nodes.kubeconfig, "context": nodes.context}
-        return {**where, "cluster_identifier": nodes.context}
+        return {**where, "cluster_identifier": self.cluster.identifier or nodes.context}
 
     def stack_args(self, nodes: Any = None) -> Any:
         """Arguments of GpuStack on these GPU nodes."""
@@ -72,6 +72,8 @@ class Settings(Config):
             "hosts": nodes.node_of_host,
             "gpu": self._choices(),
             "proves": self._proves(),
+            "namespace": wish.namespace,
+            **({"operator_version": self.gpu.operator.version} if self.gpu.operator.version else {}),
             "gpus": wish.gpus,
             "timeout_seconds": wish.timeout_seconds,
             "poll_seconds": wish.poll_seconds,
@@ -84,8 +86,8 @@ class Settings(Config):
         return self.gpu.operator.version or defaults.OPERATOR_VERSION
 
     def _proves(self) -> str:
-        """A digest of what the stack makes: when it changes, the proof has to be made anew."""
-        about = json.dumps(self.stack_args(), sort_keys=True)
+        """A digest of what the stack makes, and of the wish to see it again; when it changes, so does the proof."""
+        about = json.dumps([self.stack_args(), self.validation.run], sort_keys=True)
         return hashlib.sha256(about.encode()).hexdigest()[:12]
 
     @property
@@ -147,6 +149,8 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
         raise SettingsError(reading.faults)
     _check_secrets(raw, secret_keys, top)
     _check_keys(raw, top)
+    if _is_later(raw.get("target")):  # nothing more can be said: what belongs to that target is not known yet
+        raise SettingsError(reading.faults)
     config = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
     faults = [*reading.faults, *broken(config, reading.given)]
     owners = decision(config) if not faults else ()
@@ -171,7 +175,9 @@ def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Pl
 def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
     """Keys that nobody knows, that come later, or that belong to another target."""
     examples = {camel(one.name): one.metadata["example"] for one in dataclasses.fields(Config)}
-    target = raw.get("target")
+    target: Any = raw.get("target")
+    if _is_later(target):
+        top.below("target", examples["target"]).wrong(_later(target))
     for key in raw:
         if key in LATER_TARGETS or _is_of_another(key, raw):
             _check_other_target(key, target, top)
@@ -184,16 +190,25 @@ def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
 def _is_of_another(key: Any, raw: Mapping[str, Any]) -> bool:
     """Whether a key says something of a target that was not chosen."""
     target = raw.get("target")
-    if not isinstance(target, str) or target not in (*TARGETS, *LATER_TARGETS):
+    if not isinstance(target, str) or target not in TARGETS:
         return False
     return key in TARGETS and key not in TAKES.get(target, ()) and _is_given(_parsed(raw.get(key), "object"))
 
 
+def _is_later(target: Any) -> bool:
+    return isinstance(target, str) and target in LATER_TARGETS
+
+
+def _later(target: str) -> str:
+    return f"{target} comes with a later release; this one has {THESE}"
+
+
 def _check_other_target(key: str, target: Any, top: Place) -> None:
-    known = target if isinstance(target, str) and target != key else ""
-    mixed = f"belongs to target {key}, but target is {known}" if known in (*TARGETS, *LATER_TARGETS) else ""
-    later = "" if key in TARGETS else f"target {key} comes with a later release; this one has {THESE}"
-    top.below(key, "").wrong("; ".join(part for part in (mixed, later) if part), f"leave {key} out")
+    """The key of a target that was not chosen; of one that was, its choice is the fault."""
+    if not _is_later(target):
+        mixed = f"belongs to target {key}, but target is {target}" if target in TARGETS else ""
+        later = f"target {_later(key)}" if key in LATER_TARGETS else ""
+        top.below(key, "").wrong("; ".join(part for part in (mixed, later) if part), f"leave {key} out")
 
 
 def _member(one: "dataclasses.Field[Any]", raw: Mapping[str, Any], secret_keys: Collection[str], top: Place) -> Any:
@@ -202,9 +217,7 @@ def _member(one: "dataclasses.Field[Any]", raw: Mapping[str, Any], secret_keys: 
     place = top.below(key, one.metadata["example"])
     given = _parsed(raw.get(key), one.metadata["kind"].type)
     if (key in secret_keys and key in raw) or _is_of_another(key, raw):
-        return BROKEN
-    if key == "target" and given in LATER_TARGETS:
-        return place.wrong(f"{given} comes with a later release; this one has {THESE}")
+        return BROKEN  # told already
     if _is_given(given):
         place.reading.given.add(key)
         return one.metadata["kind"].read(given, place)

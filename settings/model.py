@@ -55,6 +55,13 @@ class Cluster:
         "Path of the kubeconfig file; stays as written, so that a colleague with another home sees no change.",
         defaults.KUBECONFIG,
     )
+    identifier: str | None = setting(
+        Text("a name for the cluster"),
+        "identifier: home",
+        "Tells Pulumi which cluster this is. A context that was renamed: put its old name here, else all is made anew.",
+        None,
+        "the context",
+    )
     nodes: tuple[str, ...] = setting(
         ListOf(Text("the name of a node", NODE_NAME)),
         "nodes: [gpu-1, gpu-2]",
@@ -153,6 +160,13 @@ class Validation:
     """The proof: a Job per node runs nvidia-smi and a CUDA kernel; `pulumi up` succeeds only if it does."""
 
     enabled: bool = setting(Flag(), "enabled: true", "Whether to prove anything at all.", True)
+    namespace: str = setting(
+        Text("the name of a namespace", NAMESPACE, 63),
+        f"namespace: {defaults.VALIDATION_NAMESPACE}",
+        "Namespace of the validation's Jobs, made for them; each stack on a cluster needs its own.",
+        defaults.VALIDATION_NAMESPACE,
+    )
+    run: int = setting(Count(1, 1_000_000), "run: 2", "Another number proves everything again, whenever you like.", 1)
     gpus: int = setting(
         Count(1, defaults.MOST_GPUS), "gpus: 1", "Cards that each Job asks for.", defaults.VALIDATION_GPUS
     )

@@ -98,13 +98,22 @@ def helm_values(config: Config, _: Given) -> Iterator[Fault]:
         yield Fault(f"gpu.operator.values.{fault.path}", fault.problem, fix, FIX)
 
 
-def namespace_is_free(config: Config, _: Given) -> Iterator[Fault]:
+def namespaces_are_free(config: Config, given: Given) -> Iterator[Fault]:
     """A namespace that we make is one that destroy deletes."""
-    operator = config.gpu.operator
+    operator, validation = config.gpu.operator, config.validation
+    proof = "" if validation.enabled is False or validation.namespace is BROKEN else validation.namespace
+    blamed = "validation.namespace" if "validation.namespace" in given else "gpu.operator.namespace"
     if operator.mode == "install" and operator.namespace in defaults.RESERVED_NAMESPACES:
-        example = f"namespace: {defaults.OPERATOR_NAMESPACE}"
-        problem = f"{operator.namespace} is taken; destroy deletes the namespace that up made"
-        yield Fault("gpu.operator.namespace", problem, example)
+        yield _taken("gpu.operator.namespace", operator.namespace)
+    if proof in defaults.RESERVED_NAMESPACES:
+        yield _taken("validation.namespace", proof)
+    elif proof and proof == operator.namespace:
+        yield _taken(blamed, proof)
+
+
+def _taken(path: str, namespace: str) -> Fault:
+    good = defaults.VALIDATION_NAMESPACE if path.startswith("validation") else defaults.OPERATOR_NAMESPACE
+    return Fault(path, f"{namespace} is taken; destroy deletes the namespace that up made", f"namespace: {good}")
 
 
 def polls_within_its_time(config: Config, _: Given) -> Iterator[Fault]:
@@ -134,7 +143,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     ownership,
     only_for_our_operator,
     helm_values,
-    namespace_is_free,
+    namespaces_are_free,
     polls_within_its_time,
     something_to_do,
     *host_rules.RULES,

@@ -5,30 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from settings import yaml_text
+from settings.yaml_text import YamlError
 
 NAMESPACE = "gpu-ready"
 PLACEHOLDER = "rehearsal-placeholder"
 """What stands in for every secret: only Pulumi can read a real one."""
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class Loader(SafeLoader):  # type: ignore[misc]
-    """A safe loader that does not take the second of two equal keys silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The map, or a complaint with the place."""
-        seen = set()
-        for key, _value in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
-            seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
-        return dict(super().construct_mapping(node, deep))
 
 
 class WrongUse(Exception):
@@ -44,6 +31,10 @@ class StackFile:
     config: Mapping[str, Any]
     """Full key -> plain value; secrets are placeholders."""
     secret_keys: frozenset[str] = frozenset()
+    environments: tuple[str, ...] = ()
+    """Names of what `environment:` would bring from Pulumi ESC: a rehearsal calls nobody and reads none of it."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the file, and nobody refuses."""
 
     def wire(self) -> dict[str, str]:
         """All values as text, structured ones as JSON: what a program's config holds."""
@@ -95,33 +86,55 @@ def stack_name(path: Path) -> str:
 def read(root: Path, wanted: str) -> StackFile:
     """The stack file, over the project's defaults."""
     path = find(root, wanted)
-    config = document(path).get("config") or {}
+    whole = document(path)
+    config = whole.get("config") or {}
     if not isinstance(config, dict):
         raise WrongUse(f"{path}: `config` is a {type(config).__name__}, a map of keys belongs there.")
     values, secrets = _project_defaults(root), set()
-    for key, value in config.items():
-        full = str(key) if ":" in str(key) else f"{NAMESPACE}:{key}"
+    for full, value in _with_full_keys(path, config).items():
         values[full] = without_secrets(value)
         secrets |= {full} if values[full] != value else set()
-    return StackFile(stack_name(path), path, values, frozenset(secrets))
+    environments = _environments(whole.get("environment"))
+    return StackFile(stack_name(path), path, values, frozenset(secrets), environments, tuple(misspelt(values)))
+
+
+def _with_full_keys(path: Path, config: dict[Any, Any]) -> dict[str, Any]:
+    """Each key with its namespace; without one it belongs to the project, so both forms together are one too many."""
+    full = {key: str(key) if ":" in str(key) else f"{NAMESPACE}:{key}" for key in config}
+    for key, long in full.items():
+        if key != long and long in config:
+            raise WrongUse(f"{path}: {key} and {long} are the same setting; one of them has to go.")
+    return {full[key]: value for key, value in config.items()}
+
+
+def misspelt(keys: Iterable[str]) -> Iterator[str]:
+    """Keys that nobody reads because of their namespace; those of other packages are none of our business."""
+    for key in keys:
+        namespace, _, name = key.partition(":")
+        if namespace != NAMESPACE and difflib.get_close_matches(namespace.lower(), [NAMESPACE], 1, 0.75):
+            yield f"{key} is read by nobody; did you mean {NAMESPACE}:{name}?"
+
+
+def _environments(written: Any) -> tuple[str, ...]:
+    """Imported ones by name; values that stand in the file itself count as one more."""
+    if isinstance(written, dict):
+        own = ("one written in the stack file",) if written.get("values") else ()
+        return (*_environments(written.get("imports")), *own)
+    listed = written if isinstance(written, list) else [] if written is None else [written]
+    return tuple(name for one in listed for name in (map(str, one) if isinstance(one, dict) else [str(one)]))
 
 
 def document(path: Path) -> dict[str, Any]:
     """All that stands in a stack file."""
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {}
+        loaded = yaml_text.load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise WrongUse(f"{path} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise WrongUse(f"{path} is not YAML: {one_line(error)}.") from error
+    except YamlError as error:
+        raise WrongUse(f"{path} {error}.") from error
     if not isinstance(loaded, dict):
         raise WrongUse(f"{path} is not a stack file: a map with the key `config` belongs there.")
     return loaded
-
-
-def one_line(error: yaml.YAMLError) -> str:
-    """What is wrong with a YAML text, and where in it."""
-    return re.sub(r"\s+", " ", re.sub(r'in "<[^"]*>", ', "", str(error))).strip()
 
 
 def _project_defaults(root: Path) -> dict[str, Any]:

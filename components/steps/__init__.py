@@ -7,6 +7,7 @@ _READING = ("decide/failures.py", "decide/reading.py")
 _JUDGING = (
     "decide/pod_health.py",
     "decide/job_health.py",
+    "decide/rollout_health.py",
     "decide/operator_health.py",
     "decide/cluster_health.py",
 )

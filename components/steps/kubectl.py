@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from typing import Any, Dict, List, Sequence
 
 from decide.reading import (
@@ -29,16 +30,18 @@ READ_FAILURES = (
 MAY_BE_UNKNOWN = "clusterpolicies.nvidia.com"
 PLURALS = {"clusterpolicy": "clusterpolicies", "runtimeclass": "runtimeclasses"}
 NO_SUCH_KIND = "the server doesn't have a resource type"
-NO_ANSWER = "to the server"  # `Unable to connect to the server`, `The connection to the server ... was refused`
+NO_CONNECTION = "to the server"  # `Unable to connect to the server`, `The connection to the server ... was refused`
 SECONDS_PER_CALL = 20
+SECONDS_PER_PROCESS = SECONDS_PER_CALL + 10  # a login program that hangs does not know kubectl's own limit
+LINES, WIDTH = 20, 400
 
 
 class Unreadable(Exception):
     """The cluster could not be read; `found` says why, and is `waiting` where trying again may help."""
 
-    def __init__(self, found: Verdict) -> None:
+    def __init__(self, found: Verdict, nobody: bool = False) -> None:
         super().__init__(found.problem)
-        self.found = found
+        self.found, self.nobody = found, nobody
 
 
 def kubectl(params: Obj, *words: str) -> str:
@@ -46,18 +49,25 @@ def kubectl(params: Obj, *words: str) -> str:
     kubeconfig = os.path.expanduser(params["kubeconfig"])  # noqa: PTH111 - Path raises where a user has no home
     where = ["--kubeconfig", kubeconfig, "--context", params["context"]]
     command = ["kubectl", *where, "--request-timeout", f"{SECONDS_PER_CALL}s", *words]
+    limit = seconds_for(params, SECONDS_PER_PROCESS)
+    if limit <= 0:
+        raise Unreadable(waits("PLM-3", "", f"there was no time left for kubectl {' '.join(words)}"), nobody=True)
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS_PER_CALL + 10, check=False
-        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
     except OSError:
         raise Unreadable(broken("PLM-11")) from None
     except subprocess.TimeoutExpired:
-        said = f"kubectl {' '.join(words)} gave no answer"
-        raise Unreadable(waits("PLM-3", "", said)) from None
+        said = f"kubectl {' '.join(words)} gave no answer in {int(limit)} s"
+        raise Unreadable(waits("PLM-3", "", said), nobody=True) from None
     if done.returncode == 0:
         return done.stdout.decode("utf-8", "replace")
     raise read_failure(done.stderr.decode("utf-8", "replace").strip(), params)
+
+
+def seconds_for(params: Obj, most: float) -> float:
+    """How long a call may take: the engine stops a step without a word, so all of its calls end before that."""
+    stop = params.get("stop")
+    return most if stop is None else min(most, stop - time.monotonic())
 
 
 def read_failure(said: str, params: Obj) -> Unreadable:
@@ -66,15 +76,17 @@ def read_failure(said: str, params: Obj) -> Unreadable:
     id, problem, transient = next(rules)
     found = verdict("waiting" if transient else "broken", id, problem, *said.splitlines()[-3:])
     meant = similar_context(params) if (id, problem) == ("PLM-12", "") else ""
-    return Unreadable(found._replace(problem=f"{found.problem} (context {params['context']}{meant})"))
+    problem = f"{found.problem} (context {params['context']}{meant})"
+    return Unreadable(found._replace(problem=problem), nobody=NO_CONNECTION in said)
 
 
 def similar_context(params: Obj) -> str:
     """The context that was probably meant."""
     kubeconfig = os.path.expanduser(params["kubeconfig"])  # noqa: PTH111 - as above
     command = ["kubectl", "--kubeconfig", kubeconfig, "config", "get-contexts", "-o", "name"]
+    limit = max(1.0, seconds_for(params, 10))
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     close = difflib.get_close_matches(params["context"], done.stdout.decode("utf-8", "replace").split(), n=1)
@@ -115,12 +127,16 @@ def say(line: str) -> None:
 
 def refuse(found: Verdict, lead: str = "", others: Sequence[Verdict] = ()) -> int:
     """Ends with the evidence, the id, the layer, the problem and the fix; the verdict that decides comes last."""
+    # Nothing on stdout: the engine's error text mixes both streams, and its end is what people read.
     for one in (*others, found):
-        for line in one.evidence:
+        for line in compact(one.evidence):
             say("  " + line)
         say(f"{one.id} {one.layer}: {lead if one is found else ''}{one.problem}")
         say("fix: " + one.fix)
-    about = {"ready": False, "id": found.id, "layer": found.layer, "problem": found.problem, "fix": found.fix}
-    also = [{"id": one.id, "problem": one.problem, "fix": one.fix} for one in others]
-    print(json.dumps(dict(about, evidence=list(found.evidence), also=also), sort_keys=True))
     return 3
+
+
+def compact(lines: Sequence[str]) -> List[str]:
+    """As much evidence as fits on a screen."""
+    short = [line if len(line) <= WIDTH else line[:WIDTH] + " ..." for line in lines[:LINES]]
+    return short if len(lines) <= LINES else [*short, f"... and {len(lines) - LINES} more lines"]

@@ -3,7 +3,7 @@
 import difflib
 import json
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from components.steps.kubectl import MAY_BE_UNKNOWN, Unreadable, by_kind, objects, refuse, say
 from decide.reading import (
@@ -26,10 +26,12 @@ from decide.reading import (
     untolerated,
 )
 
-# By this label what we made is told from what somebody else did; the components write it.
+# By these what a stack of ours made is told from what others did, and which stack it was; the components write them.
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
+STACK = "gpu-ready/stack"
 # DaemonSets that hand out cards without the operator: NVIDIA's own chart, and what clouds bring along.
 PLUGINS = ("nvidia-device-plugin", "nvidia-gpu-device-plugin")
+SECONDS_OF_LAST_CALL = 15  # after the deadline; the engine's own limit comes much later
 
 
 def main(params: Obj) -> int:
@@ -48,6 +50,7 @@ def main(params: Obj) -> int:
 def look_until_answered(params: Obj) -> Dict[str, Any]:
     """The cluster's answers; an API server that is just coming back gets a little time."""
     deadline = time.monotonic() + params["seconds"]
+    params = dict(params, stop=deadline + SECONDS_OF_LAST_CALL)
     while True:
         try:
             return look_once(params)
@@ -74,11 +77,27 @@ def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
 
 def space_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Namespaces that will be made, and that somebody else has made already."""
-    there = {name_of(one): labels_of(one) for one in list_at(snapshot, "namespaces")}
-    taken = [name for name in params["makes"] if name in there and not matches(there[name], OURS)]
-    fix = "remove it: kubectl delete namespace {}; or choose another: gpu.operator.namespace"
-    problem = "namespace {} is here already and is not ours"
-    return [broken("CFG-8", problem.format(name), fix=fix.format(name)) for name in taken]
+    there = {name_of(one): one for one in list_at(snapshot, "namespaces")}
+    taken = [there[name] for name in params["makes"] if name in there and not is_marked(there[name], params)]
+    return [taken_space(one, params) for one in taken]
+
+
+def taken_space(space: Obj, params: Obj) -> Verdict:
+    """A namespace that a stranger made, or another stack of ours, or this one under an earlier name."""
+    name, stack = name_of(space), text_at(space, "metadata", "annotations", STACK)
+    other = "choose another: gpu.operator.namespace or validation.namespace"
+    if not (stack and matches(labels_of(space), OURS)):
+        problem = f"namespace {name} is here already and is not ours"
+        return broken("CFG-8", problem, fix=f"remove it: kubectl delete namespace {name}; or {other}")
+    renamed = (
+        f"if that is this stack's old name: kubectl annotate namespace {name} {STACK}={params['stack']} --overwrite"
+    )
+    return broken("CFG-8", f"namespace {name} belongs to stack {stack}", fix=f"{other}; {renamed}")
+
+
+def is_marked(obj: Obj, params: Obj) -> bool:
+    """Whether this very stack made it."""
+    return matches(labels_of(obj), OURS) and text_at(obj, "metadata", "annotations", STACK) == params["stack"]
 
 
 def node_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
@@ -125,13 +144,18 @@ def closest_labels(snapshot: Obj, params: Obj) -> str:
     return ", ".join(said) or "all of these at once: " + ", ".join(f"{key}={value}" for key, value in wanted)
 
 
+def our_space(snapshot: Obj, params: Obj, obj: Obj) -> str:
+    """Namespace of the release of ours that made it: Helm's marks, and a namespace that carries our mark."""
+    marks = map_at(obj, "metadata", "annotations")
+    space = text_at(marks, "meta.helm.sh/release-namespace")
+    marked = [name_of(one) for one in list_at(snapshot, "namespaces") if is_marked(one, params)]
+    ours = text_at(marks, "meta.helm.sh/release-name") == params["operator"]["release"]
+    return space if ours and space in marked else ""
+
+
 def is_ours(snapshot: Obj, params: Obj, obj: Obj) -> bool:
-    """Whether our own release made it: Helm's marks, in a namespace that carries our mark."""
-    operator, marks = params["operator"], map_at(obj, "metadata", "annotations")
-    release = (marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace"))
-    spaces = [one for one in list_at(snapshot, "namespaces") if name_of(one) == operator["namespace"]]
-    marked = any(labels_of(one).get(key) == value for one in spaces for key, value in OURS.items())
-    return marked and release == (operator["release"], operator["namespace"])
+    """Whether our own release made it, where it is wished now."""
+    return our_space(snapshot, params, obj) == text_at(params, "operator", "namespace")
 
 
 def makers(obj: Obj) -> List[str]:
@@ -139,19 +163,20 @@ def makers(obj: Obj) -> List[str]:
     return [text_at(one, "kind") for one in list_at(obj, "metadata", "ownerReferences")]
 
 
-def advertisers(snapshot: Obj, params: Obj) -> List[str]:
-    """Whatever hands out GPUs here already and is not ours."""
+def advertisers(snapshot: Obj) -> List[Tuple[str, Obj]]:
+    """Whatever was made here so that GPUs are handed out, and how it is named."""
     policies = list_at(snapshot, "clusterpolicies")
     operators = [one for one in list_at(snapshot, "deployments") if name_of(one) == "gpu-operator"]
     plugins = [one for one in list_at(snapshot, "daemonsets") if is_plugin(one)]
-    found = [
-        " ".join([kind, "/".join(part for part in (space_of(one), name_of(one)) if part)])
+    return [
+        (" ".join([kind, "/".join(part for part in (space_of(one), name_of(one)) if part)]), one)
         for kind, some in (("ClusterPolicy", policies), ("Deployment", operators), ("DaemonSet", plugins))
         for one in some
-        if not is_ours(snapshot, params, one)
     ]
-    if found or policies:
-        return found
+
+
+def handed_out(snapshot: Obj, params: Obj) -> List[str]:
+    """Nodes that hand out GPUs, whoever sees to it."""
     nodes = [node for node in chosen_nodes(snapshot, params) if allocatable(node, params)]
     return [f"node {name_of(node)} hands out {allocatable(node, params)} {params['resource']}" for node in nodes]
 
@@ -164,12 +189,40 @@ def is_plugin(daemon_set: Obj) -> bool:
 
 
 def operator_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
-    """Found but not declared, or declared but not found."""
-    found = advertisers(snapshot, params)
+    """Found but not declared, or declared but not found; what this stack made itself is neither."""
+    found, wished = advertisers(snapshot), params["operator"]["namespace"]
+    foreign = [name for name, one in found if not our_space(snapshot, params, one)]
+    own = sorted({our_space(snapshot, params, one) for _, one in found} - {""})
+    # Without anything that explains them, cards that are handed out are somebody else's doing.
+    unexplained = [] if found else handed_out(snapshot, params)
     if params["operator"]["mode"] == "install":
-        problem = "GPUs are handed out here already, and not by this stack: " + "; ".join(found)
-        return [broken("CFG-4", problem)] if found else []
-    return [] if found else [broken("CFG-5")]
+        return [cannot_move(space, wished) for space in own if space != wished] + doubled(foreign + unexplained)
+    if foreign or unexplained:
+        return []
+    return [taken_away(own[0])] if own else [broken("CFG-5")]
+
+
+def doubled(foreign: List[str]) -> List[Verdict]:
+    """A second operator beside one that is there already."""
+    problem = "GPUs are handed out here already, and not by this stack: " + "; ".join(foreign)
+    return [broken("CFG-4", problem)] if foreign else []
+
+
+INSTALLED = "the operator here is the one that this stack installed in namespace {}; "
+
+
+def taken_away(space: str) -> Verdict:
+    """The stack installed the operator, and now says that it is somebody else's."""
+    then = "with gpu.operator: external the stack would uninstall it, and nothing would hand out GPUs"
+    fix = "set gpu.operator: install again; to change over to an operator of your own: pulumi destroy, install yours"
+    return broken("CFG-9", INSTALLED.format(space) + then, fix=fix + ", then gpu.operator: external")
+
+
+def cannot_move(space: str, wished: str) -> Verdict:
+    """The stack installed the operator in another namespace than it shall have now."""
+    then = f"it cannot move to {wished}: its cluster-wide objects belong to one release, and Helm would refuse another"
+    fix = f"set gpu.operator.namespace: {space} again; to move it: pulumi destroy, then pulumi up with the new one"
+    return broken("CFG-9", INSTALLED.format(space) + then, fix=fix)
 
 
 def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Verdict]:
@@ -189,7 +242,7 @@ def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Ver
 
 def made_by_us(snapshot: Obj, params: Obj, runtime_class: Obj) -> bool:
     """By our own hand, or by the operator that our release installed."""
-    if all(labels_of(runtime_class).get(key) == value for key, value in OURS.items()):
+    if is_marked(runtime_class, params):
         return True
     policies = [one for one in list_at(snapshot, "clusterpolicies") if is_ours(snapshot, params, one)]
     return bool(policies) and "ClusterPolicy" in makers(runtime_class)

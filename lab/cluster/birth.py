@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from decide import defaults
-from lab.cluster import releases
+from lab.cluster import others
 from lab.cluster.admission import admit
 from lab.cluster.nodes import sync_nodes
 from lab.cluster.spec import normal
 from lab.cluster.store import Cluster
 
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
-_PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 
 
 def born(wanted: dict[str, Any], moment: float) -> Cluster:
@@ -33,20 +32,8 @@ def born(wanted: dict[str, Any], moment: float) -> Cluster:
     }
     cluster = Cluster(data, moment)
     cluster.admit = admit
-    for name in (*_NAMESPACES, *data["spec"]["namespaces"]):
+    for name in _NAMESPACES:
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    for one in data["spec"]["runtime_classes"]:
-        meta = {"name": one["name"]}
-        handler = one.get("handler", one["name"])
-        cluster.create({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta, "handler": handler})
     sync_nodes(cluster)
-    if data["spec"]["operator"]["installed"]:
-        _install(cluster, data["spec"]["operator"])
+    others.act(cluster)
     return cluster
-
-
-def _install(cluster: Cluster, wish: dict[str, Any]) -> None:
-    """An operator that somebody installed with Helm before us."""
-    name = wish["namespace"]
-    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(_PRIVILEGED)}})
-    releases.install(cluster, defaults.RELEASE_NAME, name, wish["version"], wish["values"])

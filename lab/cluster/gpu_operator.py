@@ -6,11 +6,13 @@ import re
 
 from lab.cluster import host
 from lab.cluster.clock import stamp
+from lab.cluster.driver_upgrade import upgrade_drivers
 from lab.cluster.jobs import owner
-from lab.cluster.kubelet import is_ready
-from lab.cluster.operand_programs import OPERATOR, PLUGIN
+from lab.cluster.leadership import has_seen, leader
+from lab.cluster.operand_programs import PLUGIN
 from lab.cluster.operands import NODE_LABELS, OPERANDS, Operand, daemon_set
 from lab.cluster.store import Cluster, Object
+from lab.cluster.workloads import is_current
 
 RESOURCE = "nvidia.com/gpu"
 _FIRST_WITH_CUDA_13 = 580
@@ -29,14 +31,16 @@ def reconcile(cluster: Cluster) -> None:
         _advertise(cluster, node)
         _describe(cluster, node)
     policy = policy_of(cluster)
-    operator = next((pod for pod in cluster.list("Pod") if cluster.private(pod).get("operand") == OPERATOR), None)
-    if policy is None or operator is None or not is_ready(operator):
+    operator = leader(cluster, policy) if policy else None
+    if policy is None or operator is None or not has_seen(cluster, policy):
         return
     namespace = operator["metadata"]["namespace"]
+    cluster.data["operator_version"] = operator["spec"]["containers"][0]["image"].rpartition(":")[2]
     for node in cluster.list("Node"):
         _label(cluster, node, policy)
     _runtime_classes(cluster, policy)
     _roll_out(cluster, policy, namespace)
+    upgrade_drivers(cluster, policy, namespace)
     _report(cluster, policy, namespace)
 
 
@@ -181,14 +185,13 @@ def is_enabled(operand: Operand, policy: Object) -> bool:
 
 
 def _roll_out(cluster: Cluster, policy: Object, namespace: str) -> None:
-    version = cluster.data["operator_version"]
     for operand in OPERANDS:
         found = cluster.get("DaemonSet", operand.daemon_set, namespace)
         if not is_enabled(operand, policy):
             if found:
                 cluster.remove(found)
             continue
-        wanted = daemon_set(operand, policy, namespace, version)
+        wanted = daemon_set(operand, policy, namespace)
         wanted["metadata"]["ownerReferences"] = [owner(policy)]
         if found is None:
             found = cluster.create(wanted)
@@ -221,10 +224,17 @@ def _report(cluster: Cluster, policy: Object, namespace: str) -> None:
 
 
 def _is_ready(cluster: Cluster, operand: Operand, namespace: str) -> bool:
+    """By the operator's own rule; only that of 26.7 knows that a roll-out takes time."""
     found = cluster.get("DaemonSet", operand.daemon_set, namespace)
     status = found.get("status", {}) if found else {}
     wanted = status.get("desiredNumberScheduled")
-    return wanted is not None and status["numberReady"] == wanted
+    if found is None or wanted is None or status.get("numberUnavailable"):
+        return wanted == 0
+    if found["spec"]["updateStrategy"]["type"] == "OnDelete":
+        return all(is_current(found, pod) for pod in cluster.owned(found["metadata"]["uid"], "Pod"))
+    observed = status["observedGeneration"] >= found["metadata"]["generation"]
+    rolled_out = observed and status.get("updatedNumberScheduled", 0) == wanted
+    return rolled_out or str(cluster.data["operator_version"]) < "v26.7"
 
 
 def _set_state(cluster: Cluster, policy: Object, namespace: str, state: str, reason: str, text: str) -> None:

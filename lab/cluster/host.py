@@ -55,8 +55,8 @@ def driver(cluster: Cluster, node: str) -> str | None:
     own = declared(cluster, node).get("driver")
     if own or not runs(cluster, node, "nvidia-driver-daemonset"):
         return str(own) if own else None
-    policy = cluster.get("ClusterPolicy", "cluster-policy")
-    return str(policy["spec"]["driver"]["version"]) if policy else None
+    pod = operand(cluster, node, "nvidia-driver-daemonset")
+    return str(pod["spec"]["containers"][0]["image"].rpartition(":")[2]) if pod else None
 
 
 def has_handler(cluster: Cluster, node: str, handler: str) -> bool:

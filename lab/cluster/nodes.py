@@ -46,6 +46,9 @@ def _update(cluster: Cluster, node: Object, declared: Object) -> None:
     taints = [*declared["taints"], *([] if ready else _GONE)]
     node["spec"].pop("taints", None)
     node["spec"].update({"taints": taints} if taints else {})
+    for amounts in (node["status"]["capacity"], node["status"]["allocatable"]):
+        amounts.update(cpu=str(declared["cpus"]), memory=declared["memory"])
+    node["status"]["nodeInfo"]["kernelVersion"] = declared["kernel"]
     conditions = _conditions(cluster, ready)
     if [one["status"] for one in conditions] != [one["status"] for one in node["status"].get("conditions", ())]:
         node["status"]["conditions"] = conditions

@@ -15,6 +15,7 @@ DRIVER, TOOLKIT, VALIDATOR = (
 )
 PLUGIN = "nvidia-device-plugin-daemonset"
 OPERATOR = "gpu-operator"
+DISCOVERY = "node-feature-discovery"
 PARTS = {
     "operator": OPERATOR,
     "driver": DRIVER,
@@ -53,6 +54,8 @@ def is_hit(cluster: Cluster, operand: str, fault: str) -> bool:
 def pull_seconds(cluster: Cluster, pod: Object) -> float:
     """Images take what is left of the time that the world gives the operator; they come in two waves."""
     wish = cluster.spec["operator"]
+    if cluster.private(pod)["operand"].startswith(DISCOVERY):
+        return float(wish["discovery_seconds"])
     if not cluster.private(pod).get("slow"):
         return 4.0
     total = wish["ready_seconds"] + (_LATE_SECONDS if wish["fault"] == "late" else 0.0)

@@ -50,10 +50,11 @@ NODE_LABELS = (
 VALIDATOR_IMAGE = "nvcr.io/nvidia/gpu-operator"
 
 
-def daemon_set(operand: Operand, policy: Object, namespace: str, version: str) -> Object:
-    """The DaemonSet of an operand as the operator would apply it."""
+def daemon_set(operand: Operand, policy: Object, namespace: str) -> Object:
+    """The DaemonSet of an operand as the operator would apply it; images and labels stand in the policy."""
     spec = policy["spec"]
-    labels = {"app": operand.daemon_set, "app.kubernetes.io/managed-by": "gpu-operator"}
+    version = policy["metadata"]["labels"]["app.kubernetes.io/version"]
+    labels = {**spec["daemonsets"]["labels"], "app": operand.daemon_set}
     tag = str(spec["driver"]["version"]) if operand.daemon_set == DRIVER else version
     pod: Object = {
         "nodeSelector": {f"nvidia.com/gpu.deploy.{operand.label}": "true"},

@@ -14,7 +14,7 @@ _DEFAULTS: Object = {
     "cdi": {"enabled": True, "nriPluginEnabled": False},
     "operator": {"runtimeClass": "nvidia", "cleanupCRD": False},
     "daemonsets": {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]},
-    "driver": {"enabled": True, "version": "595.91.07"},
+    "driver": {"enabled": True, "version": "595.91.07", "upgradePolicy": {"autoUpgrade": True}},
     "toolkit": {"enabled": True},
     "devicePlugin": {"enabled": True},
     "dcgmExporter": {"enabled": True},
@@ -73,7 +73,6 @@ def install(cluster: Cluster, name: str, namespace: str, version: str, values: O
         _refuse_foreign(cluster, obj, name, namespace)
     for obj in objects:
         _own(cluster, cluster.create(obj))
-    cluster.data["operator_version"] = version
     releases[key] = {"version": version, "values": values, "revision": 1, "status": "deployed"}
     _record(cluster, name, namespace, releases[key])
     return releases[key]  # type: ignore[no-any-return]
@@ -86,7 +85,6 @@ def upgrade(cluster: Cluster, name: str, namespace: str, version: str, values: O
     if release is None:
         raise ApiError("NotFound", f'"{name}" has no deployed releases')
     _definitions(cluster, version)
-    cluster.data["operator_version"] = version
     wanted = rendered(name, namespace, version, effective(version, values))
     for obj in wanted:
         found = cluster.get(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace"))
@@ -190,6 +188,9 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
         objects += _discovery(name, namespace, values["node-feature-discovery"]["worker"]["tolerations"])
     if values["clusterPolicy"]["deployCR"]:
         spec = {key: values[key] for key in _SPEC_KEYS}
+        # The operator writes these labels into all that it makes: so one sees whether it has met this policy.
+        marks = {"helm.sh/chart": f"gpu-operator-{version}", "app.kubernetes.io/managed-by": "gpu-operator"}
+        spec["daemonsets"] = {**spec["daemonsets"], "labels": {**marks, **spec["daemonsets"].get("labels", {})}}
         objects.append({**_object("nvidia.com/v1", "ClusterPolicy", "cluster-policy", None), "spec": spec})
     for obj in objects:
         obj["metadata"]["labels"] = {

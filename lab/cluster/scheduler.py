@@ -11,6 +11,7 @@ from lab.cluster.store import Cluster, Object
 
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "m": 1e-3, "": 1}
 _AFFINITY = "node(s) didn't match Pod's node affinity/selector"
+_CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _PINNED = "node(s) didn't satisfy plugin(s) [NodeAffinity]"
 
 
@@ -126,7 +127,7 @@ def refusal(cluster: Cluster, spec: Object, node: Object) -> Refusal | None:
     """Why this node does not take the pod; None if it does."""
     if _pinned_elsewhere(spec, node):
         return Refusal((_PINNED,))
-    if node["spec"].get("unschedulable"):
+    if node["spec"].get("unschedulable") and not tolerates(spec.get("tolerations") or [], _CORDON):
         return Refusal(("node(s) were unschedulable",))
     if taint := untolerated(spec, node):
         # Since 1.34.2 the text no longer names the taint.

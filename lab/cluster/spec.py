@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,8 @@ _WORLD: dict[str, Any] = {
         "version": defaults.OPERATOR_VERSION,
         "values": {},
         "ready_seconds": 40,
+        "discovery_seconds": 4,
+        "reacts_seconds": 5,
         "driver_seconds": 90,
         "fault": "none",
         "part": "",
@@ -82,7 +85,14 @@ def normal(wanted: dict[str, Any]) -> dict[str, Any]:
         spec[part] = {**copy.deepcopy(_WORLD[part]), **(wanted.get(part) or {})}
     spec["hosts"] = [normal_host(one) for one in spec["hosts"]]
     spec["nodes"] = [_node(one) for one in linked_nodes(spec["hosts"], spec["nodes"])]
+    spec["runtime_classes"] = [_class(one) for one in spec["runtime_classes"]]
     return spec
+
+
+def _class(written: str | dict[str, str]) -> dict[str, str]:
+    """A RuntimeClass, whose handler is called like it unless said otherwise."""
+    one = {"name": written} if isinstance(written, str) else written
+    return {"handler": one["name"], **one}
 
 
 def _node(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -119,9 +129,25 @@ def _faults(wanted: dict[str, Any]) -> Iterator[str]:
             yield f"{path}: {value!r} is not one of {listed}{meant(str(value), allowed)}"
     hosts = wanted.get("hosts")
     yield from host_faults(hosts if isinstance(hosts, list) else [], _unknown, meant)
+    yield from _list_faults(wanted)
     nodes = wanted.get("nodes")
     for number, node in enumerate(nodes if isinstance(nodes, list) else ()):
         yield from _node_faults(f"nodes[{number}]", node)
+
+
+def _list_faults(wanted: dict[str, Any]) -> Iterator[str]:
+    """Lists of names; those of RuntimeClasses may come with their handlers."""
+    for key in ("namespaces", "contexts", "runtime_classes"):
+        given = wanted.get(key)
+        for one in given if isinstance(given, list) else ():
+            inner = one if isinstance(one, dict) and key == "runtime_classes" else {"name": one}
+            if not (set(inner) <= {"name", "handler"} and inner.get("name") and _are_texts(inner)):
+                more = " nor a map such as {name: nvidia, handler: nvidia}" if key == "runtime_classes" else ""
+                yield f"{key}: {one!r} is no name{more}"
+
+
+def _are_texts(given: dict[str, Any]) -> bool:
+    return all(isinstance(one, str) for one in given.values())
 
 
 def at(spec: dict[str, Any], path: str) -> Any:
@@ -159,19 +185,40 @@ def _unknown(prefix: str, given: dict[str, Any], known: dict[str, Any]) -> Itera
         if key not in known:
             yield f"{prefix}{key}: there is no such key{meant(key, list(known))}"
         elif not _fits(key, value, known[key]):
-            yield f"{prefix}{key}: {value!r} should look like {known[key]!r}"
+            yield f"{prefix}{key}: {_unfit(key, value, known[key])}"
+
+
+def _unfit(key: str, value: Any, example: Any) -> str:
+    if key == "kubernetes":
+        return f"{value!r}: a version belongs here, as a text such as '{example}'"
+    if isinstance(example, int) and not isinstance(example, bool):
+        return f"{value!r}: {'a' if _is_time(key) else 'a whole'} number from 0 on belongs here"
+    return f"{value!r} should look like {example!r}"
 
 
 def _fits(key: str, value: Any, example: Any) -> bool:
     if key in _OPTIONAL_TEXT:
         return value is None or isinstance(value, str)
+    if key == "kubernetes":
+        return isinstance(value, str) and bool(re.fullmatch(r"\d+\.\d+(\.\d+)?", value))
     if example is None:
         return True
     if isinstance(example, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(example, bool)
     if isinstance(example, int):
-        return isinstance(value, (int, float)) and value >= 0
+        return isinstance(value, (int, float) if _is_time(key) else int) and value >= 0
     return isinstance(value, type(example))
+
+
+def _is_time(key: str) -> bool:
+    return key.endswith("_seconds")
+
+
+def is_text(path: str) -> bool:
+    """Whether a text belongs at this path: `1.20` written there is no number."""
+    key = path.rpartition(".")[2]
+    known = {**_NODE, **_WORLD["operator"], **_WORLD["jobs"], **_WORLD}
+    return key in _OPTIONAL_TEXT or isinstance(known.get(key), str)
 
 
 def meant(word: str, known: Any) -> str:

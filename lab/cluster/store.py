@@ -10,6 +10,7 @@ from lab.cluster.clock import stamp
 from lab.cluster.kinds import KINDS, Kind
 
 Object = dict[str, Any]
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # the characters that Kubernetes puts into generated names
 
 
@@ -112,6 +113,7 @@ class Cluster:
         if key in self._of(kind.name):
             raise ApiError("AlreadyExists", f'{kind.resource} "{meta["name"]}" already exists')
         meta.update(uid=self._uid(), creationTimestamp=stamp(self.now), generation=1)
+        _note_template(obj)
         self._of(kind.name)[key] = obj
         self.touch(obj)
         return obj
@@ -139,6 +141,7 @@ class Cluster:
             changed.setdefault("status", obj["status"])
         if _spec_of(changed) != _spec_of(obj):
             changed["metadata"]["generation"] = obj["metadata"].get("generation", 1) + 1
+        _note_template(changed)
         obj.clear()
         obj.update(changed)
         self.touch(obj)
@@ -217,6 +220,13 @@ def _event(
         "source": {"component": source},
         "reportingComponent": source,
     }
+
+
+def _note_template(obj: Object) -> None:
+    """The API server counts templates of DaemonSets; here whatever changes in one is its template."""
+    if obj["kind"] == "DaemonSet":
+        meta = obj["metadata"]
+        meta["annotations"] = {**meta.get("annotations", {}), TEMPLATE_GENERATION: str(meta["generation"])}
 
 
 def _spec_of(obj: Object) -> Object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lab.cluster import others
 from lab.cluster.host_spec import SWITCHES
 from lab.cluster.nodes import sync_nodes
 from lab.cluster.spec import WorldError, meant, normal
@@ -16,10 +17,20 @@ _OF_THE_HOST = ("card", "gpus", "driver", "toolkit", "kernel", "host", "alive", 
 
 def switch(cluster: Cluster, path: str, value: Any) -> None:
     """Sets one value of the world's description and lets the cluster feel it; raises `WorldError`."""
-    spec = cluster.data["spec"]
-    keys = _find(spec, path)
+    before = cluster.data["spec"]
+    keys = _find(before, path)
     if keys is None:
-        raise WorldError(f"there is no such switch{meant(path, list(paths(spec)))}")
+        raise WorldError(f"there is no such switch{meant(path, list(paths(before)))}")
+    try:
+        cluster.data["spec"] = normal(_changed(before, keys, value))
+    except WorldError as error:
+        raise WorldError(str(error).removeprefix(f"{_place(keys)}: ")) from None
+    sync_nodes(cluster)
+    others.act(cluster, before)
+    cluster.changed = True
+
+
+def _changed(spec: dict[str, Any], keys: list[Any], value: Any) -> dict[str, Any]:
     fresh = {**spec, "nodes": [dict(node) for node in spec["nodes"]]}
     for part in ("operator", "jobs"):
         fresh[part] = dict(spec[part])
@@ -29,9 +40,12 @@ def switch(cluster: Cluster, path: str, value: Any) -> None:
     for key in keys[:-1]:
         inside = inside[key]
     inside[keys[-1]] = value
-    cluster.data["spec"] = normal(fresh)
-    sync_nodes(cluster)
-    cluster.changed = True
+    return fresh
+
+
+def _place(keys: list[Any]) -> str:
+    """How a description's faults call this place; whoever turned the switch knows it by its own name."""
+    return f"nodes[{keys[1]}].{keys[2]}" if keys[0] == "nodes" else ".".join(keys)
 
 
 def paths(spec: dict[str, Any]) -> Iterator[str]:

@@ -31,29 +31,48 @@ def run_workloads(cluster: Cluster) -> None:
 
 
 def _deployment(cluster: Cluster, deployment: Object) -> None:
-    found = next(cluster.owned(deployment["metadata"]["uid"], "ReplicaSet"), None)
-    wanted = {"replicas": deployment["spec"].get("replicas", 1), "template": deployment["spec"]["template"]}
-    if found and found["spec"]["template"] != wanted["template"]:
-        cluster.remove(found)
-        found = None
-    replica_set = found or cluster.create(
+    """The pod of an older template stays until the new one is ready."""
+    sets = list(cluster.owned(deployment["metadata"]["uid"], "ReplicaSet"))
+    template = deployment["spec"]["template"]
+    current = next((one for one in sets if one["spec"]["template"] == template), None)
+    current = current or _replica_set(cluster, deployment)
+    cluster.private(current).update(cluster.private(deployment))
+    pods = list(cluster.owned(current["metadata"]["uid"], "Pod"))
+    if not pods:
+        _make(cluster, current, None)
+    older = [one for one in sets if one is not current]
+    if any(is_ready(pod) for pod in pods):
+        for one in older:
+            cluster.remove(one)
+        older = []
+    every = [*pods, *(pod for one in older for pod in cluster.owned(one["metadata"]["uid"], "Pod"))]
+    ready = sum(is_ready(pod) for pod in every)
+    counts = {
+        "replicas": len(every),
+        "updatedReplicas": len(pods),
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+        "unavailableReplicas": len(every) - ready,
+    }
+    observed = {"observedGeneration": deployment["metadata"]["generation"]}
+    _set_status(cluster, deployment, {**observed, **{key: value for key, value in counts.items() if value}})
+
+
+def _replica_set(cluster: Cluster, deployment: Object) -> Object:
+    meta, spec = deployment["metadata"], deployment["spec"]
+    wanted = {"replicas": spec.get("replicas", 1), "template": spec["template"], "selector": spec["selector"]}
+    return cluster.create(
         {
             "apiVersion": "apps/v1",
             "kind": "ReplicaSet",
             "metadata": {
-                "name": f"{deployment['metadata']['name']}-{cluster.suffix(10)}",
-                "namespace": deployment["metadata"]["namespace"],
+                "name": f"{meta['name']}-{cluster.suffix(10)}",
+                "namespace": meta["namespace"],
                 "ownerReferences": [owner(deployment)],
             },
-            "spec": {**wanted, "selector": deployment["spec"]["selector"]},
+            "spec": wanted,
         }
     )
-    cluster.private(replica_set).update(cluster.private(deployment))
-    pods = list(cluster.owned(replica_set["metadata"]["uid"], "Pod"))
-    if not pods:
-        _make(cluster, replica_set, None)
-    ready = sum(is_ready(pod) for pod in pods)
-    _set_status(cluster, deployment, {"replicas": 1, "readyReplicas": ready, "availableReplicas": ready})
 
 
 def _daemon_set(cluster: Cluster, daemon_set: Object) -> None:
@@ -61,17 +80,15 @@ def _daemon_set(cluster: Cluster, daemon_set: Object) -> None:
     spec["tolerations"] = [*spec.get("tolerations", ()), *_EVERYWHERE]
     nodes = {one["metadata"]["name"] for one in cluster.list("Node") if wants(spec, one) and not untolerated(spec, one)}
     pods = {_target(pod): pod for pod in cluster.owned(daemon_set["metadata"]["uid"], "Pod")}
-    generation = str(daemon_set["metadata"]["generation"])
-    for node, pod in list(pods.items()):
-        if node not in nodes or pod["metadata"]["labels"]["pod-template-generation"] != generation:
-            cluster.remove(pods.pop(node))
+    for node in [*(set(pods) - nodes), *_replaced_now(daemon_set, nodes, pods)]:
+        cluster.remove(pods.pop(node))
     for node in sorted(nodes - set(pods)):
         _make(cluster, daemon_set, node)
     ready = sum(is_ready(pod) for pod in pods.values())
     status = {
         "desiredNumberScheduled": len(nodes),
         "currentNumberScheduled": len(nodes & set(pods)),
-        "updatedNumberScheduled": len(nodes & set(pods)),
+        "updatedNumberScheduled": sum(is_current(daemon_set, pod) for pod in pods.values()),
         "numberReady": ready,
         "numberAvailable": ready,
         "numberUnavailable": len(nodes) - ready,
@@ -79,6 +96,21 @@ def _daemon_set(cluster: Cluster, daemon_set: Object) -> None:
         "observedGeneration": daemon_set["metadata"]["generation"],
     }
     _set_status(cluster, daemon_set, {key: value for key, value in status.items() if value or key not in _OMITTED})
+
+
+def is_current(daemon_set: Object, pod: Object) -> bool:
+    """Whether a pod is of the DaemonSet's newest template."""
+    return str(pod["metadata"]["labels"]["pod-template-generation"]) == str(daemon_set["metadata"]["generation"])
+
+
+def _replaced_now(daemon_set: Object, nodes: set[str], pods: dict[str, Object]) -> list[str]:
+    """Nodes whose older pod goes at this moment: all that do not run, and of those that run one by one."""
+    if daemon_set["spec"].get("updateStrategy", {}).get("type") == "OnDelete":
+        return []
+    older = sorted(node for node in nodes & set(pods) if not is_current(daemon_set, pods[node]))
+    down = [node for node in older if not is_ready(pods[node])]
+    all_up = all(node in pods and is_ready(pods[node]) for node in nodes)
+    return down or (older[:1] if all_up else [])
 
 
 _OMITTED = ("updatedNumberScheduled", "numberAvailable", "numberUnavailable")

@@ -54,11 +54,12 @@ class CommandProvider:
         if ctx.type != COMMAND:
             there = f"{COMMAND}, {remote_command.COMMAND}"
             return news, [CheckFailure("", f"the package command has no type {ctx.type!r}; there are {there}")]
+        news = command_inputs.without_nothing(news)
         return news, command_inputs.faults(news, command_inputs.LOCAL)
 
     def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
-        """A changed trigger replaces; everything else is an update."""
-        changed = diff_paths(old_inputs, new_inputs)
+        """A changed trigger replaces; everything else is an update. To become secret, or plain again, is a change."""
+        changed = diff_paths(old_inputs, new_inputs, marks=True)
         replaces = tuple(show_path(path) for path in changed if path[0] == "triggers")
         return Diff(tuple(show_path(path) for path in changed), replaces)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lab.provider import CheckFailure, Props
-from lab.values import UNKNOWN, unwrap
+from lab.values import UNKNOWN, Secret, unwrap
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,12 @@ def _fault(key: str, value: Any, known: Inputs, what: str) -> str:
         return f"is no property of {what}" + (f"; did you mean {close[0]!r}?" if close else "")
     kind = known[key]
     return "" if value is UNKNOWN or kind.fits(value) else f"must be {kind.words}"
+
+
+def without_nothing(value: Any) -> Any:
+    """The value without what is None in a map, at any depth: the real provider drops it."""
+    if isinstance(value, Secret):
+        return Secret(without_nothing(value.value))
+    if isinstance(value, Mapping):
+        return {key: without_nothing(item) for key, item in value.items() if item is not None}
+    return [without_nothing(item) for item in value] if isinstance(value, list) else value

@@ -22,7 +22,7 @@ def test_each_act_is_announced_with_its_command_and_what_to_look_for(monkeypatch
     wrong, out = played(list(demo.ACTS[:1]), [Outcome(0, changed=9)], monkeypatch)
     assert wrong == []
     assert "== 1/1 preview ==" in out
-    assert "$ python -m lab preview -s demo" in out
+    assert "$ .venv/bin/python -m lab preview -s demo" in out
     assert demo.ACTS[0].look_for in " ".join(out.split())
 
 

@@ -1,6 +1,9 @@
 """What is generated from the settings is fresh, and says what Pulumi understands."""
 
 import dataclasses
+import io
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ import yaml
 
 from decide.host_failures import ALL as FAILURES
 from docs import generate
+from lab.cli import Streams, parser, perform
+from lab.packages import COMMAND
 from settings.hosts import BareMetal, Host, HostDriver, HostToolkit
 from settings.kinds import camel
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
@@ -77,4 +82,45 @@ def test_only_the_target_is_demanded_of_every_stack() -> None:
 def test_every_known_failure_can_be_looked_up_by_its_id() -> None:
     rows = generate.troubles().splitlines()
     for failure in FAILURES:
-        assert [row for row in rows if row.startswith(f"| {failure.id} |") and failure.fix in row], failure.id
+        shown = failure.fix.replace("|", r"\|")
+        assert [row for row in rows if row.startswith(f"| {failure.id} |") and row.endswith(f"| {shown} |")], failure.id
+
+
+@pytest.mark.parametrize("text", [generate.troubles(), generate.parameters()], ids=["troubles", "parameters"])
+def test_no_cell_of_a_table_is_cut_by_a_bar_in_it(text: str) -> None:
+    columns = 0
+    for row in text.splitlines():
+        if row.startswith("|---"):
+            columns = row.count("---")
+        elif columns and row.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", row)) == columns + 1, row
+        elif not row.startswith("|"):
+            columns = 0
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOWN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "stacks").iterdir()]
+
+
+def test_commands_of_the_rehearsal_can_be_pasted() -> None:
+    named = [(path.name, line) for path in SHOWN for line in path.read_text().splitlines() if "python -m lab" in line]
+    assert len(named) >= 5
+    assert [one for one in named if one[1].count("python -m lab") != one[1].count(f"{COMMAND}")] == []
+
+
+def test_the_wrong_settings_of_the_readme_are_answered_as_it_says() -> None:
+    shown = re.search(r"\$ (\S+ -m lab preview .*?\n)(\d faults .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown
+    words = shlex.split(shown[1].replace("\\\n", " "))[3:]
+    streams = Streams(io.StringIO(), io.StringIO(), io.StringIO())
+    assert perform(parser().parse_args(words), streams).exit == 2
+    assert streams.stderr.getvalue() == shown[2]  # type: ignore[attr-defined]
+
+
+def test_the_docs_list_what_the_program_exports() -> None:
+    exported = list(dict.fromkeys(re.findall(r'pulumi\.export\("(\w+)"', (ROOT / "__main__.py").read_text())))
+    listed = re.search(r"^ exports: (.*)$", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    assert listed
+    assert listed[1].split(", ") == exported
+    readme = (ROOT / "README.md").read_text().partition("What it exports:")[2]
+    assert [name for name in exported if f"`{name}`" not in readme] == []

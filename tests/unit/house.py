@@ -36,12 +36,22 @@ class House:
     """One stack with its state and its cluster; no simulated second takes real time."""
 
     def __init__(self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None) -> None:
-        self.world = WholeWorld.create(folder / "world.json", dict(spec or WORLD))
-        self.events: list[Event] = []
-        self.remote = self.world.remote_commands()
-        commands = CommandProvider(env=self.world.env(), cwd=str(folder), remote=self.remote)
-        providers = [commands, KubernetesProvider(self.world)]
-        self.engine = Engine("gpu-ready", "demo", store or MemoryStore(), providers, self.events.append)
+        self._live_in(WholeWorld.create(folder / "world.json", dict(spec or WORLD)), "demo", store)
+
+    def _live_in(self, world: WholeWorld, stack: str, store: Store | None) -> None:
+        self.world, self.events = world, list[Event]()
+        self.remote = world.remote_commands()
+        commands = CommandProvider(env=world.env(), cwd=str(world.path.parent), remote=self.remote)
+        self.engine = Engine(
+            "gpu-ready", stack, store or MemoryStore(), [commands, KubernetesProvider(world)], self.events.append
+        )
+
+    @classmethod
+    def beside(cls, other: "House", stack: str) -> "House":
+        """Another stack in the same cluster."""
+        one = cls.__new__(cls)
+        one._live_in(other.world, stack, None)
+        return one
 
     def run(self, op: Operation, config: Mapping[str, Any] = CONFIG, **more: Any) -> Result:
         """The whole program with this config."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 Object = dict[str, Any]
@@ -12,6 +13,7 @@ PASSED = "[Vector addition of 50000 elements]\nTest PASSED\nDone\n"
 SMI = "NVIDIA A10G, 580.126.20, 23028 MiB"
 OPERATOR, OURS = "gpu-operator", "gpu-ready"
 MARKED = {"app.kubernetes.io/managed-by": "gpu-ready"}
+STACK = {"gpu-ready/stack": "gpu-ready/demo"}
 RELEASE = {"meta.helm.sh/release-name": "gpu-operator", "meta.helm.sh/release-namespace": OPERATOR}
 
 
@@ -26,6 +28,7 @@ def wish(*nodes: str, gpus: int = 1, **more: Any) -> Object:
         "tolerations": [{"key": RESOURCE, "operator": "Exists"}],
         "resource": RESOURCE,
         "operator": {"mode": "install", "release": "gpu-operator", "namespace": OPERATOR},
+        "stack": STACK["gpu-ready/stack"],
         "makes": [OPERATOR, OURS],
         "runtime_class": {"name": "nvidia", "owner": "operator"},
         "driver": {"owner": "host"},
@@ -196,6 +199,22 @@ KINDS = {
     "clusterpolicies": "ClusterPolicy",
     "runtimeclasses": "RuntimeClass",
 }
+
+
+class Refusal:
+    """What a step has written to its user's screen when it refused: the last id, problem and fix, and the others."""
+
+    def __init__(self, written: str) -> None:
+        self.lines = written.splitlines()
+        reasons = [re.fullmatch(r"([A-Z]+-\d+) ([\w ]+): (.*)", line) for line in self.lines]
+        self.reasons = [found.groups() for found in reasons if found]
+        self.fixes = [line[5:] for line in self.lines if line.startswith("fix: ")]
+
+    def __getitem__(self, key: str) -> Any:
+        *others, (id, layer, problem) = self.reasons
+        plain = problem.rpartition("still waiting for: ")[2]
+        about = {"id": id, "layer": layer, "problem": plain, "fix": self.fixes[-1], "also": [one[0] for one in others]}
+        return {**about, "evidence": [line[2:] for line in self.lines if line.startswith("  ")]}[key]
 
 
 def listed(kinds: str, ask: Any, space: str = "") -> list[Object]:

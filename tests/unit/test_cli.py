@@ -5,22 +5,25 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import os
 import re
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from lab.cli import Streams, main, parser, perform, speed, view_for
 from lab.cluster.spec import WorldError
 from lab.operate import STOPPED, STOPPING, Outcome
+from lab.parts import Parts
+from lab.pipe import lasting
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
 from lab.providers.remote_command import Contacts, RemoteCommands
-from lab.session import Parts, Session
+from lab.session import Session
 from lab.stack_file import WrongUse
 
 PROGRAM = """\
@@ -57,7 +60,7 @@ class FakeWorld:
 
     def switch(self, path: str, value: Any) -> None:
         if path not in ("fault", "stays"):
-            raise WorldError(f"{path}: this world has no such switch")
+            raise WorldError("there is no such switch")
         self.path.write_text(json.dumps({**self.snapshot(), path: value}))
 
     def snapshot(self) -> dict[str, Any]:
@@ -171,10 +174,10 @@ class Lab:
         (root / "__main__.py").write_text(PROGRAM)
         self.out, self.err = "", ""
 
-    def __call__(self, *words: str, answer: str | None = None) -> Outcome:
+    def __call__(self, *words: str, answer: str | None = None, stack: str = "demo") -> Outcome:
         stdin = io.StringIO() if answer is None else Terminal(answer)
         streams = Streams(stdin, io.StringIO(), io.StringIO())
-        outcome = perform(parser().parse_args([*words, "-s", "demo"]), streams, self.parts, self.root)
+        outcome = perform(parser().parse_args([*words, "-s", stack]), streams, self.parts, self.root)
         self.out, self.err = streams.stdout.getvalue(), streams.stderr.getvalue()  # type: ignore[attr-defined]
         return outcome
 
@@ -218,7 +221,7 @@ class TestOperations:
             "GPU ready: gpu-1: 2 x A10G 24 GiB, driver 580.126, CUDA up to 13.0, 4s", "  passed vectoradd: Test PASSED",
             "  host rtx: driver 580.126, containerd 1.7.24",
             "  not tested: gpu-2", "  warning: one is old",
-            "take it back: python -m lab destroy -s demo (outside of the rehearsal: pulumi destroy -s demo)",
+            "take it back: .venv/bin/python -m lab destroy -s demo (outside of the rehearsal: pulumi destroy -s demo)",
             "  stays: CRDs", "kind: Pod",
         ]  # fmt: skip
         lines = re.sub(r"\(\d\.\ds\)", "(SECONDS)", lab.out).splitlines()
@@ -229,8 +232,42 @@ class TestOperations:
         lab("up", "--yes")
         assert lab("up", "--yes").changed == 0
         assert "0 changes, 4 unchanged" in lab.out
-        assert "GPU ready: gpu-1" in lab.out
+        (line,) = [line for line in lab.out.splitlines() if line.startswith("GPU ready: gpu-1")]
+        assert line.endswith(", proven earlier (nothing ran now)")
         assert "take it back" not in lab.out
+
+    def test_only_a_gate_that_ran_makes_a_new_report(self, lab: Lab) -> None:
+        program = lab.root / "__main__.py"
+        program.write_text(PROGRAM.replace('Thing("second"', 'Thing("proof-gate"'))
+        assert lab.json("up", "--yes")["proven_now"] is True
+        lab("up", "--yes", "--set", "size='2'")
+        assert "4s, proven earlier (no check ran now)\n" in lab.out
+        program.write_text(program.read_text().replace('"proof-gate", "1"', '"proof-gate", "2"'))
+        lab("up", answer="y\n")
+        assert "GPU ready: gpu-1" in lab.out
+        assert "proven earlier" not in lab.out
+        assert lab.json("up", "--yes")["proven_now"] is False
+        announced = "'3' if pulumi.runtime.is_dry_run() else '2'"
+        program.write_text(program.read_text().replace('"proof-gate", "2"', f'"proof-gate", {announced}'))
+        lab("up", answer="y\n")
+        assert "proven earlier" in lab.out, "a preview is no proof"
+
+    def test_what_is_not_validated_is_said(self, lab: Lab) -> None:
+        report = 'pulumi.export("report", {"ready": None, "why": "validation.enabled is false"})\n'
+        (lab.root / "__main__.py").write_text(PROGRAM + report)
+        lab("up", "--yes")
+        assert "not validated: validation.enabled is false\n" in lab.out
+        assert "GPU ready" not in lab.out
+
+    def test_a_stack_that_was_named_by_its_path_is_taken_back_by_its_path(self, lab: Lab, tmp_path: Path) -> None:
+        path = tmp_path / "my stacks" / "Pulumi.demo.yaml"
+        path.parent.mkdir()
+        path.write_text("config: {gpu-ready:size: '3'}\n")
+        lab("up", "--yes")
+        assert lab("up", "--yes", stack=str(path)).changed == 4
+        assert f"take it back: .venv/bin/python -m lab destroy -s '{path}' (outside" in lab.out
+        assert lab("destroy", "--yes", stack=str(path)).changed == 4
+        assert lab("up", "--yes").changed == 0, "the stack of that name in stacks/ has a state of its own"
 
     def test_a_changed_setting_is_shown_with_its_values(self, lab: Lab) -> None:
         lab("up", "--yes")
@@ -334,7 +371,7 @@ class TestFailures:
 
     def test_an_unknown_switch_is_wrong_use(self, lab: Lab) -> None:
         assert lab("preview", "--set", "world.moon=full").exit == 2
-        assert "--set world.moon: moon: this world has no such switch" in lab.err
+        assert "--set world.moon: there is no such switch" in lab.err
 
     @pytest.mark.parametrize("op", [["preview"], ["up", "--yes"], ["refresh"], ["destroy", "--yes"], ["state"]])
     @pytest.mark.parametrize(
@@ -344,6 +381,7 @@ class TestFailures:
             ('{"version": 99}', "version 99"),
             ("[]", "not a state"),
             ("", "cannot be read"),
+            ('{"version": 1, "resources": [{"urn": "x", "type": "y"}], "pending_operations": []}', "is no URN"),
         ],
     )
     def test_a_state_that_cannot_be_used_is_one_sentence_and_stays(
@@ -454,22 +492,101 @@ class TestInterrupts:
         assert "create fake:index:Thing first" not in lab.out
 
 
+class TestUnsettled:
+    @pytest.fixture
+    def interrupted(self, lab: Lab) -> Lab:
+        """A stack whose first `up` was killed while it made `first`."""
+        lab("up", "--yes")
+        state = json.loads(lab.state.read_text())
+        first = next(item for item in state["resources"] if item["urn"].endswith("::first"))
+        state["pending_operations"].append({"type": "creating", "resource": first})
+        lab.state.write_text(json.dumps(state))
+        return lab
+
+    @pytest.mark.parametrize("op", [["preview"], ["up", "--yes"], ["refresh"], ["destroy", "--yes"], ["state"]])
+    def test_the_way_out_is_named_until_it_is_taken(self, interrupted: Lab, op: list[str]) -> None:
+        for _ in range(2):
+            interrupted(*op)
+            assert "warning: noted as begun and never finished: first; " in interrupted.out
+            assert ".venv/bin/python -m lab refresh -s demo --clear-pending-creates" in interrupted.out
+        interrupted("refresh", "--clear-pending-creates")
+        assert "never finished" not in interrupted.out
+        interrupted(*op)
+        assert "interrupted" not in interrupted.out
+        assert "never finished" not in interrupted.out
+
+    def test_it_stands_in_the_json_too(self, interrupted: Lab) -> None:
+        told = interrupted.json("destroy", "--yes")
+        assert [urn.rpartition("::")[2] for urn in told["pending"]] == ["first"]
+        assert any("--clear-pending-creates" in one["text"] for one in told["diagnostics"])
+        assert interrupted.json("state")["pending"] == told["pending"]
+
+    def test_only_a_refresh_forgets_it(self, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            lab("up", "--yes", "--clear-pending-creates")
+        assert "unrecognized arguments: --clear-pending-creates" in capsys.readouterr().err
+
+
+class TestReaderGone:
+    @pytest.mark.parametrize("words", [["preview"], ["up", "--yes"], ["up", "--yes", "--json"], ["state"]])
+    def test_a_command_goes_on_to_its_end_in_silence(self, lab: Lab, words: list[str]) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as out:
+            streams = Streams(io.StringIO(), lasting(out), io.StringIO())
+            outcome = perform(parser().parse_args([*words, "-s", "demo"]), streams, lab.parts, lab.root)
+            assert outcome.exit == 0
+            assert streams.status(outcome.exit) == 141, "as a shell says of any tool that lost its reader"
+        assert streams.stderr.getvalue() == ""  # type: ignore[attr-defined]
+        assert lab.state.exists() is (words[0] == "up")
+        assert list(lab.root.glob(".lab/crash-*")) == []
+        if words[0] == "up":
+            assert lab("up", "--yes").changed == 0
+
+    def test_what_failed_has_failed_and_what_was_read_is_fine(self) -> None:
+        assert Streams().status(1) == 1
+        assert Streams().status(0) == 0
+
+
 class TestJson:
+    KEYS: ClassVar = {
+        *("op", "stack", "simulated", "simulation", "switches", "notes", "pending"),
+        *("steps", "changes", "outputs", "diagnostics", "result", "seconds"),
+    }
+
+    @pytest.mark.parametrize(
+        ("words", "more"),
+        [
+            (["preview"], set()),
+            (["up", "--yes"], {"proven_now"}),
+            (["refresh"], set()),
+            (["destroy", "--yes"], {"stays"}),
+            (["state"], {"resources"}),
+            (["up"], set()),
+            (["preview", "--set", "sizes=1"], set()),
+        ],
+    )
+    def test_all_commands_and_refusals_have_one_form(self, lab: Lab, words: list[str], more: set[str]) -> None:
+        for _ in range(2):
+            told = lab.json(*words)
+            assert set(told) == self.KEYS | more
+            assert told["simulated"] is True
+            assert told["simulation"].startswith("built-in engine, simulated cluster")
+            assert told["simulation"].endswith("nothing real is touched")
+            lab("up", "--yes")
+
+    def test_switches_of_the_world_and_notes_are_told(self, lab: Lab) -> None:
+        (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("config: {gpu-redy:size: '1'}\n")
+        told = lab.json("preview", "--set", "world.fault=second")
+        assert told["switches"] == [{"path": "world.fault", "value": "second"}]
+        assert told["notes"] == ["gpu-redy:size is read by nobody; did you mean gpu-ready:size?"]
+        lab("preview")
+        assert "note: gpu-redy:size is read by nobody" in lab.out
+
     def test_one_object_with_everything_and_nothing_else_on_stdout(self, lab: Lab) -> None:
         told = lab.json("up", "--yes")
-        assert set(told) == {
-            "op",
-            "stack",
-            "simulated",
-            "steps",
-            "changes",
-            "outputs",
-            "diagnostics",
-            "result",
-            "seconds",
-        }
         assert (told["op"], told["stack"], told["result"]) == ("up", "demo", "succeeded")
-        assert "simulated cluster (3 nodes)" in told["simulated"]
+        assert "simulated cluster (3 nodes)" in told["simulation"]
         assert told["changes"] == {"create": 4}
         assert told["outputs"]["token"] == "[secret]"
         assert [step["name"] for step in told["steps"] if step["type"] == "fake:index:Thing"] == ["first", "second"]
@@ -516,3 +633,29 @@ def test_a_secret_in_the_stack_file_is_said_to_be_replaced(lab: Lab) -> None:
     (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("config: {gpu-ready:k3sToken: {secure: v1:abc}}\n")
     lab("preview")
     assert "1 secret is replaced by a placeholder: a rehearsal takes no real one" in lab.out
+
+
+def test_environments_of_pulumi_esc_are_named_as_not_read(lab: Lab) -> None:
+    stack = "environment: [gpu/base, gpu/prod]\nsecretsprovider: passphrase\nencryptionsalt: v1:x\n"
+    (lab.root / "stacks" / "Pulumi.demo.yaml").write_text(stack)
+    assert lab("preview").exit == 0
+    notes = [line for line in lab.out.splitlines() if "not read" in line]
+    told = "environments of Pulumi ESC are not read here: gpu/base, gpu/prod; the config of the file alone counts"
+    assert notes == [told]
+    assert "secretsprovider" not in lab.out
+
+
+def test_environments_are_named_before_a_setting_is_missed_that_they_may_bring(lab: Lab) -> None:
+    (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("environment: [gpu/base]\nconfig: {sizes: 1}\n")
+    assert lab("preview").exit == 2
+    assert "not read here: gpu/base;" in lab.out
+
+
+def test_environments_that_are_not_read_stand_in_the_json_too(lab: Lab) -> None:
+    (lab.root / "stacks" / "Pulumi.demo.yaml").write_text("environment: [gpu/base]\n")
+    assert lab.json("preview")["environments_not_read"] == ["gpu/base"]
+
+
+def test_a_stack_without_environments_says_nothing_of_them(lab: Lab) -> None:
+    lab("preview")
+    assert "Pulumi ESC" not in lab.out

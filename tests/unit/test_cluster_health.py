@@ -14,6 +14,7 @@ from components.steps import look
 from decide.cluster_health import judge, report, wanted_logs
 from decide.operator_health import CHAIN
 from tests.unit.small_snapshot import (
+    FOUND,
     OURS,
     PASSED,
     SMI,
@@ -27,6 +28,7 @@ from tests.unit.small_snapshot import (
     node,
     pod,
     policy,
+    runs,
     waits,
     wish,
 )
@@ -132,6 +134,16 @@ def test_discovery_that_does_not_run_is_the_cause_of_the_missing_label() -> None
     worker = pod("gpu-operator-node-feature-discovery-worker-x", waits("worker", "ErrImagePull", "not found"))
     found = judge(healthy(nodes=[blind], pods=[worker]), wish())
     assert (found.id, found.problem.split(" ")[0]) == ("CUDA-5", worker["metadata"]["name"])
+
+
+@pytest.mark.parametrize(("labels", "id"), [({}, "OP-5"), (FOUND, "OP-4")])
+@pytest.mark.parametrize("state", [waits("worker", "ContainerCreating"), runs("worker")])
+def test_discovery_that_begins_is_what_a_node_without_label_waits_for(state: Any, labels: Any, id: str) -> None:
+    without = node(gpus=0)
+    without["metadata"]["labels"] = labels
+    worker = pod("gpu-operator-node-feature-discovery-worker-x", state)
+    found = judge(healthy(nodes=[without], pods=[worker]), wish())
+    assert (found.id, found.hopeless, found.problem.split(" ")[0]) == (id, False, worker["metadata"]["name"])
 
 
 def test_a_labelled_node_without_cards_points_at_the_plugin() -> None:

@@ -176,6 +176,17 @@ def test_operands_that_do_not_tolerate_a_taint_stay_away_though_discovery_saw_th
     assert gpus(made) is None
 
 
+def test_discovery_labels_a_node_when_its_images_have_come(tmp_path: Path) -> None:
+    made = with_operator(world(tmp_path, GPU_1, operator={"discovery_seconds": 70}))
+    with after(made, 60).open() as cluster:
+        labels = cluster.list("Node")[0]["metadata"].get("labels", {})
+        worker = next(pod for pod in cluster.list("Pod") if "discovery-worker" in pod["metadata"]["name"])
+        assert [label for label in labels if label.startswith("feature.node")] == []
+        assert worker["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ContainerCreating"
+    with after(made, 20).open() as cluster:
+        assert cluster.list("Node")[0]["metadata"]["labels"]["feature.node.kubernetes.io/pci-10de.present"] == "true"
+
+
 def test_without_discovery_no_label_is_there(tmp_path: Path) -> None:
     made = after(with_operator(world(tmp_path), {**ON_HOST, "nfd": {"enabled": False}}), 200)
     assert condition(policy(made), "Ready")["reason"] == "NFDLabelsMissing"

@@ -258,8 +258,14 @@ def test_an_unknown_switch_is_a_fault_with_the_one_that_was_meant(tmp_path: Path
     ("path", "value", "text"),
     [
         ("operator.fault", "late!", "'none', 'late', 'stuck', 'crash', 'image'; did you mean 'late'?"),
-        ("nodes.gpu-1.ready", "no", "nodes[1].ready: 'no' should look like True"),
-        ("nodes.gpu-1.gpus", -1, "nodes[1].gpus: -1 should look like 0"),
+        ("nodes.gpu-1.ready", "no", "'no' should look like True"),
+        ("nodes.gpu-1.gpus", -1, "-1: a whole number from 0 on belongs here"),
+        ("nodes.gpu-1.gpus", 1.5, "1.5: a whole number from 0 on belongs here"),
+        ("operator.ready_seconds", -0.5, "-0.5: a number from 0 on belongs here"),
+        ("kubernetes", "new", "'new': a version belongs here, as a text such as '1.35'"),
+        ("kubernetes", 1.35, "1.35: a version belongs here, as a text such as '1.35'"),
+        ("namespaces", [7], "7 is no name"),
+        ("runtime_classes", [{"handler": "x"}], "is no name nor a map such as {name: nvidia"),
         ("nodes.gpu-1.taints", ["oops"], "'oops' is no taint, for example nvidia.com/gpu=present:NoSchedule"),
         ("nodes.gpu-1.card", "Tesla T5", "'Tesla T5' is not in the catalog; did you mean 'Tesla T4'?"),
     ],
@@ -270,6 +276,7 @@ def test_a_switch_takes_no_nonsense_and_stays_as_it_was(tmp_path: Path, path: st
     with pytest.raises(WorldError) as refused:
         made.switch(path, value)
     assert text in str(refused.value)
+    assert not str(refused.value).startswith((path, "nodes[1]")), "whoever turned the switch has its path already"
     assert made.path.read_bytes() == before
 
 
@@ -306,6 +313,74 @@ def test_a_node_that_is_not_ready_says_why(tmp_path: Path) -> None:
     assert (found["status"], found["message"]) == ("Unknown", "Kubelet stopped posting node status.")
 
 
+def test_a_node_gets_other_hardware(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    made.switch("nodes.gpu-1.memory", "8Gi")
+    made.switch("nodes.gpu-1.kernel", "6.9.0")
+    status = find(made, "Node", "gpu-1")["status"]
+    assert (status["allocatable"]["memory"], status["nodeInfo"]["kernelVersion"]) == ("8Gi", "6.9.0")
+
+
+def test_somebody_makes_namespaces_and_takes_them_away_again(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    made.switch("namespaces", ["gpu-operator", "default"])
+    assert find(made, "Namespace", "gpu-operator")["status"] == {"phase": "Active"}
+    made.switch("namespaces", ["default"])
+    assert [one["metadata"]["name"] for one in some(made, "Namespace")].count("default") == 1
+    assert not any(one["metadata"]["name"] == "gpu-operator" for one in some(made, "Namespace"))
+
+
+def test_somebody_makes_runtime_classes_and_takes_them_away_again(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    made.switch("runtime_classes", ["nvidia", {"name": "other", "handler": "runc"}])
+    assert {one["metadata"]["name"]: one["handler"] for one in some(made, "RuntimeClass")} == {
+        "nvidia": "nvidia", "other": "runc",
+    }  # fmt: skip
+    made.switch("runtime_classes", [{"name": "nvidia", "handler": "nvidia-cdi"}])
+    assert [(one["metadata"]["name"], one["handler"]) for one in some(made, "RuntimeClass")] == [
+        ("nvidia", "nvidia-cdi")
+    ]
+    made.switch("runtime_classes", [])
+    assert some(made, "RuntimeClass") == []
+
+
+def test_somebody_installs_the_operator_changes_it_and_takes_it_away(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    made.switch("operator.installed", True)
+    assert policy(after(made, 200))["status"]["state"] == "ready"
+    made.switch("operator.version", "v25.3.4")
+    with made.open() as cluster:
+        found = cluster.release("gpu-operator", "gpu-operator")
+        assert found is not None
+        assert (found["version"], found["revision"]) == ("v25.3.4", 2)
+    made.switch("operator.installed", False)
+    assert some(made, "ClusterPolicy") == []
+    assert not any(one["metadata"]["name"] == "gpu-operator" for one in some(made, "Namespace"))
+
+
+def test_before_anybody_installs_the_operator_it_is_said_which_one(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    for path, value in (("version", "v25.3.4"), ("namespace", "theirs"), ("installed", True)):
+        made.switch(f"operator.{path}", value)
+    with made.open() as cluster:
+        found = cluster.release("gpu-operator", "theirs")
+        assert found is not None
+        assert found["version"] == "v25.3.4"
+
+
+def test_nobody_installs_a_second_operator_or_moves_one(tmp_path: Path) -> None:
+    made = ready_world(tmp_path)
+    with pytest.raises(WorldError, match=r"nobody can install the operator now: .*name that is still in use"):
+        made.switch("operator.installed", True)
+    other = world(tmp_path / "other")
+    other.switch("operator.installed", True)
+    with pytest.raises(WorldError, match="the operator is in gpu-operator; turn operator"):
+        other.switch("operator.namespace", "elsewhere")
+    other.switch("namespaces", ["gpu-operator"])
+    with pytest.raises(WorldError, match="the operator is in gpu-operator; turn operator"):
+        other.switch("namespaces", [])
+
+
 # descriptions
 
 
@@ -334,11 +409,16 @@ def test_a_card_has_one_piece_unless_said_otherwise_and_brings_its_data() -> Non
     assert (node["gpus"], node["card"], node["memory_mib"], node["mig"]) == (1, "Tesla T4", 15360, False)
 
 
-@pytest.mark.parametrize("name", ["demo", "existing"])
-def test_the_worlds_that_come_along_can_be_made(tmp_path: Path, name: str) -> None:
-    made = World.create(tmp_path / "world.json", yaml.safe_load((WORLDS / f"{name}.yaml").read_text()))
+@pytest.mark.parametrize("path", sorted(WORLDS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_worlds_that_come_along_can_be_made_and_belong_to_a_stack(tmp_path: Path, path: Path) -> None:
+    made = World.create(tmp_path / "world.json", yaml.safe_load(path.read_text()))
     assert [one["metadata"]["name"] for one in some(made, "Node")] == ["cpu-1", "gpu-1", "gpu-2"]
-    assert bool(some(made, "RuntimeClass")) is (name == "existing")
+    assert (WORLDS.parents[1] / "stacks" / f"Pulumi.{path.name}").is_file()
+
+
+def test_an_operator_and_classes_that_are_there_from_the_start(tmp_path: Path) -> None:
+    made = World.create(tmp_path / "world.json", {"nodes": [CPU], "operator": {"installed": True}})
+    assert "nvidia" in [one["metadata"]["name"] for one in some(made, "RuntimeClass")]
 
 
 def wish(**gpu: Any) -> Any:

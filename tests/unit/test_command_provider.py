@@ -17,10 +17,10 @@ from pulumi_command.local import Command, Logging, run
 
 from lab.engine import Engine, Result
 from lab.events import LogEvent
-from lab.provider import Context, ProviderError
+from lab.provider import Context, Diff, ProviderError
 from lab.providers.command import CommandProvider, Finished, Script
 from lab.state import MemoryStore
-from lab.values import UNKNOWN
+from lab.values import UNKNOWN, Secret
 
 LOCAL = "command:local:Command"
 
@@ -174,6 +174,25 @@ def test_secrets_reach_the_script_and_stay_marked_where_they_are_echoed_as_input
         pulumi.export("environment", made.environment)
 
     assert Stack().up(program).outputs == {"stdout": "hunter2", "environment": "[secret]"}
+
+
+@pytest.mark.parametrize(("before", "after", "diff"), [
+    ({"stdin": "x"}, {"stdin": Secret("x")}, Diff(("stdin",))),
+    ({"stdin": Secret("x")}, {"stdin": "x"}, Diff(("stdin",))),
+    ({"stdin": Secret("x")}, {"stdin": Secret("x")}, Diff()),
+    ({"environment": {"A": "x"}}, {"environment": {"A": Secret("x")}}, Diff(("environment.A",))),
+    ({"triggers": [{"a": "x"}]}, {"triggers": [{"a": Secret("x")}]}, Diff(("triggers[0].a",), ("triggers[0].a",))),
+])  # fmt: skip
+def test_to_become_secret_or_plain_again_is_a_change(before: Any, after: Any, diff: Diff) -> None:
+    assert CommandProvider().diff(context(), "id", before, {}, after) == diff
+
+
+def test_nothing_in_a_map_is_dropped_and_in_a_list_it_stays() -> None:
+    written = {"environment": {"A": None, "B": "b"}, "triggers": [None, {"a": None, "b": [{"c": None}]}]}
+    kept: dict[str, Any] = {"environment": {"B": "b"}, "triggers": [None, {"b": [{}]}]}
+    assert CommandProvider().check(context(), None, written) == (kept, [])
+    secret = {"triggers": Secret([{"a": None}])}
+    assert CommandProvider().check(context(), None, secret) == ({"triggers": Secret([{}])}, [])
 
 
 @pytest.mark.parametrize(("inputs", "words"), [

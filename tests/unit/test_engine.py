@@ -11,7 +11,7 @@ from pulumi import ResourceOptions as Opt
 
 from lab.events import Change, LogEvent, StepEvent, SummaryEvent
 from lab.state import MemoryStore
-from lab.values import Secret
+from lab.values import Secret, from_json
 from tests.unit.toy import Bench, Group, Thing, ToyProvider
 
 
@@ -142,6 +142,37 @@ def test_with_continue_on_error_nothing_is_deleted_that_a_failed_one_needs() -> 
     bench.toy.failing = {("delete", "top")}
     bench.engine.run("destroy", continue_on_error=True)
     assert set(bench.kept()) == {"toys-dev", "default", "top", "middle", "low"}
+
+
+def test_with_continue_on_error_what_is_skipped_stays_as_it_was() -> None:
+    bench = Bench(one_thread=True)
+
+    def program(text: str) -> None:
+        base = Thing("base", text=text)
+        group = Group("group", opts=Opt(depends_on=[base]))
+        Thing("child", text=text, opts=Opt(parent=group))
+        Thing("of-child", text=text, opts=Opt(deleted_with=base))
+        if text == "old":
+            Thing("gone")
+
+    bench.up(lambda: program("old"))
+    before = bench.kept()
+    bench.toy.failing = {("update", "base")}
+    result = bench.up(lambda: program("new"), continue_on_error=True)
+    assert bench.steps(result) == ["update base", "delete gone"]
+    assert bench.kept() == {name: inputs for name, inputs in before.items() if name != "gone"}
+
+
+def test_with_continue_on_error_exports_that_are_known_are_taken_over() -> None:
+    bench = Bench()
+
+    def program(text: str) -> None:
+        pulumi.export("good", Thing("good", text=text).size)
+        pulumi.export("bad", Thing("bad", text=text).size)
+
+    bench.up(lambda: program("x"))
+    bench.toy.failing = {("update", "bad")}
+    assert bench.up(lambda: program("longer"), continue_on_error=True).outputs == {"good": 6, "bad": 1}
 
 
 def test_a_failed_update_keeps_old_inputs_and_is_tried_again() -> None:
@@ -330,6 +361,20 @@ def test_additional_secret_outputs_are_marked_in_the_state_and_masked_in_exports
     result = bench.up(program)
     assert result.outputs == {"size": "[secret]", "list": ["[secret]", 1]}
     assert bench.kept("outputs")["a"]["size"]["value"] == 1
+
+
+def test_a_value_that_becomes_secret_stays_secret_in_the_outputs_of_what_did_not_change() -> None:
+    bench = Bench()
+
+    def program(named: list[str], hide: bool) -> None:
+        text = pulumi.Output.secret("x") if hide else pulumi.Output.from_input("x")
+        thing = Thing("a", text=text, opts=Opt(additional_secret_outputs=named))
+        pulumi.export("size", thing.size)
+
+    assert bench.up(lambda: program([], False)).outputs == {"size": 1}
+    result = bench.up(lambda: program(["size", "nonsense"], True))
+    assert (bench.steps(result), result.outputs) == (["same a"], {"size": "[secret]"})
+    assert from_json(bench.kept("outputs")["a"]) == {"size": Secret(1), "text": Secret("x")}
 
 
 def test_time_limits_reach_the_provider_in_seconds() -> None:

@@ -70,6 +70,17 @@ def test_differences_are_paths(old: Any, new: Any, paths: list[str]) -> None:
     assert [show_path(path) for path in diff_paths(old, new)] == paths
 
 
+@pytest.mark.parametrize(("old", "new", "paths"), [
+    (Secret(1), Secret(1), []),
+    (Secret(1), Secret(2), [()]),
+    ({"a": [1, {"b": 2}]}, {"a": [1, {"b": Secret(2)}]}, [("a", 1, "b")]),
+    ({"a": Secret({"b": 1})}, {"a": {"b": Secret(1)}}, [("a",)]),
+    ({"a": Secret({"b": 1})}, {"a": Secret({"b": 2})}, [("a", "b")]),
+])  # fmt: skip
+def test_marks_of_secrecy_count_where_asked(old: Any, new: Any, paths: list[Any]) -> None:
+    assert diff_paths(old, new, marks=True) == paths
+
+
 @pytest.mark.parametrize(("pattern", "path", "inside"), [
     ("a", "a.b", True),
     ("a.b", "a", False),

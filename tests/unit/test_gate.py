@@ -13,7 +13,21 @@ import pytest
 from components.steps import gate
 from components.steps.kubectl import Unreadable
 from decide.reading import Verdict, broken, stuck, waits
-from tests.unit.small_snapshot import OURS, PASSED, Object, event, healthy, listed, node, wish
+from tests.unit.small_snapshot import (
+    OURS,
+    PASSED,
+    Object,
+    Refusal,
+    event,
+    healthy,
+    listed,
+    node,
+    operator_at_work,
+    pod,
+    policy,
+    wish,
+)
+from tests.unit.small_snapshot import waits as waiting
 
 DOWN = "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?"
 
@@ -33,7 +47,7 @@ class Played:
 
     def judged(self, verdict_at: Callable[[float], Verdict], **more: Any) -> int:
         """Runs the gate on verdicts that depend on the time alone."""
-        self.patch.setattr(gate, "read_and_judge", lambda _params: (verdict_at(self.now), healthy()))
+        self.patch.setattr(gate, "read_and_judge", lambda *_: (verdict_at(self.now), healthy()))
         return self.run(**more)
 
     def answered(self, ask: Callable[[list[str]], str | None], **more: Any) -> int:
@@ -54,6 +68,9 @@ class Played:
 
     @property
     def told(self) -> Any:
+        """The report of a step that went well, else its refusal; never both."""
+        if not self.out:
+            return Refusal("\n".join(self.lines))
         (line,) = self.out.splitlines()
         return json.loads(line)
 
@@ -74,7 +91,7 @@ def test_what_is_ready_is_reported_at_once(played: Played) -> None:
 
 def test_what_is_broken_is_refused_at_once(played: Played) -> None:
     assert played.judged(lambda _now: broken("DRV-1")) == 3
-    assert (played.now, played.told["id"], played.told["ready"]) == (0, "DRV-1", False)
+    assert (played.now, played.told["id"], played.out) == (0, "DRV-1", "")
     assert played.lines[0].startswith("DRV-1 driver: ")
     assert played.lines[1].startswith("fix: drain and reboot")
 
@@ -253,3 +270,98 @@ def test_the_report_is_the_same_when_nothing_changed(played: Played) -> None:
     snapshot["logs"] = {f"{OURS}/check-gpu-1-abcde/vectoradd": PASSED}
     first = played.answered(listing(snapshot)), played.out
     assert (played.answered(listing(snapshot)), played.out) == first
+
+
+def test_the_log_of_a_pod_that_is_over_is_read_once(played: Played) -> None:
+    """With a hundred nodes each look would ask a hundred times for what cannot change."""
+    names = [f"gpu-{n}" for n in range(1, 101)]
+    late = healthy(*names, clusterpolicies=[policy("notReady")])
+    logs: list[str] = []
+
+    def ask(words: list[str]) -> str:
+        if words[0] == "logs":
+            logs.append(words[3])
+        return listing(late if played.now < 300 else healthy(*names))(words)
+
+    assert played.answered(ask, nodes=names, jobs=wish(*names)["jobs"]) == 0
+    assert played.now == 300
+    assert (len(logs), len(set(logs))) == (100, 100)
+
+
+def test_the_log_of_a_pod_that_goes_on_is_read_anew(played: Played) -> None:
+    crash = waiting("c", "CrashLoopBackOff")
+    said = ["", "Incompatible platform detected"]
+    at_work = operator_at_work(pod("nvidia-device-plugin-daemonset-x", crash))
+
+    def ask(words: list[str]) -> str:
+        return said[played.now > 20] if words[0] == "logs" else listing(with_names(at_work))(words)
+
+    assert played.answered(ask) == 3
+    assert played.told["id"] == "DP-1"
+
+
+def test_a_log_that_could_not_be_read_is_asked_for_again(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = healthy(clusterpolicies=[policy("notReady")])
+    forbidden = b'Error from server (Forbidden): pods "x" is forbidden'
+
+    def call(command: list[str], **_: Any) -> Any:
+        words = command[command.index("20s") + 1 :]
+        if words[0] == "logs" and played.now < 20:
+            return subprocess.CompletedProcess(command, 1, b"", forbidden)
+        there = listing(late if played.now < 40 else healthy())(words)
+        return subprocess.CompletedProcess(command, 0, there.encode(), b"")
+
+    monkeypatch.setattr(subprocess, "run", call)
+    assert played.run() == 0
+    assert played.told["warnings"] == []
+
+
+class Slow:
+    """A kubectl that answers so late, or never, and is stopped at its limit."""
+
+    def __init__(self, played: Played, ask: Callable[[list[str]], str], seconds: Callable[[list[str]], float]) -> None:
+        self.played, self.ask, self.seconds = played, ask, seconds
+        played.patch.setattr(subprocess, "run", self)
+
+    def __call__(self, command: list[str], timeout: float, **_: Any) -> Any:
+        assert timeout > 0
+        words = command[command.index("20s") + 1 :]
+        needs = self.seconds(words)
+        self.played.now += min(needs, timeout)
+        if needs > timeout:
+            raise subprocess.TimeoutExpired(command, timeout)
+        return subprocess.CompletedProcess(command, 0, self.ask(words).encode(), b"")
+
+
+@pytest.mark.parametrize("hangs", ["get", "logs"])
+def test_a_kubectl_that_hangs_cannot_hold_the_gate_past_its_stop_time(played: Played, hangs: str) -> None:
+    names = [f"gpu-{n}" for n in range(1, 101)]
+    Slow(played, listing(healthy(*names)), lambda words: 1e9 if words[0] == hangs else 0.1)
+    assert played.run(nodes=names, jobs=wish(*names)["jobs"], timeout_seconds=100) == 3
+    assert played.now <= 145
+    assert played.told["id"] == "PLM-3"
+    assert played.lines[-2] == (
+        "PLM-3 API server: not ready after 100 s, still waiting for: the cluster does not answer"
+    )
+    assert f"kubectl {hangs}" in played.told["evidence"][0]
+
+
+def test_many_slow_logs_end_at_the_stop_time_too(played: Played) -> None:
+    names = [f"gpu-{n}" for n in range(1, 101)]
+    Slow(played, listing(healthy(*names)), lambda words: 10)
+    assert played.run(nodes=names, jobs=wish(*names)["jobs"], timeout_seconds=100) == 3
+    assert (played.now <= 145, played.told["id"]) == (True, "PLM-3")
+
+
+def test_what_was_read_before_a_slow_look_ended_is_not_lost(played: Played) -> None:
+    """A hundred logs of four seconds each do not fit between two looks, and need not."""
+    names = [f"gpu-{n}" for n in range(1, 101)]
+    busy = {"logs": 0}
+
+    def seconds(words: list[str]) -> float:
+        busy["logs"] += words[0] == "logs"
+        return 1e9 if words[0] == "logs" and busy["logs"] % 40 == 0 else 4.0
+
+    Slow(played, listing(healthy(*names)), seconds)
+    assert played.run(nodes=names, jobs=wish(*names)["jobs"]) == 0
+    assert busy["logs"] == 102

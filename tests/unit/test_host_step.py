@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr("pulumi.log.error", lambda line: lines.append(line))
+    monkeypatch.setattr("pulumi.log.error", lines.append)
     return lines
 
 

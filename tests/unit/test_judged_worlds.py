@@ -16,7 +16,7 @@ import pytest
 from components.steps import gate, look
 from lab.cluster import kubectl as stand_in
 from lab.cluster.world import World
-from tests.unit.small_snapshot import OURS, Object, external, wish
+from tests.unit.small_snapshot import MARKED, OURS, STACK, Object, Refusal, external, wish
 from tests.unit.small_world import GPU_1, RESTRICTED, after, job, namespace, with_operator, world
 
 BARE = {"name": "gpu-1", "card": "NVIDIA A10G"}
@@ -33,7 +33,7 @@ class Told(NamedTuple):
     seconds: float
 
 
-def tell(made: World, step: Any, params: Object, monkeypatch: pytest.MonkeyPatch) -> Told:
+def tell(made: World, step: Any, params: Object, monkeypatch: pytest.MonkeyPatch, poll: float = 20) -> Told:
     """Runs a step against a world, in its time."""
 
     def call(command: list[str], **_: Any) -> Any:
@@ -47,8 +47,10 @@ def tell(made: World, step: Any, params: Object, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(time, "monotonic", made.clock.now)
     out, err, began = io.StringIO(), io.StringIO(), made.clock.now()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = step.main({**params, "poll_seconds": 20})
-    return Told(code, json.loads(out.getvalue()), err.getvalue().splitlines(), made.clock.now() - began)
+        code = step.main({**params, "poll_seconds": poll})
+    about = Refusal(err.getvalue()) if code else json.loads(out.getvalue())
+    assert not (code and out.getvalue())
+    return Told(code, about, err.getvalue().splitlines(), made.clock.now() - began)
 
 
 def ask_for_proof(made: World, params: Object, **pod: Any) -> None:
@@ -209,14 +211,16 @@ def test_the_look_refuses_what_does_not_fit(
 ) -> None:
     found = tell(world(tmp_path, GPU_1, **spec), look, wished, monkeypatch)
     about = found.about
-    assert ([about["id"], *(one["id"] for one in about["also"])] if found.code else []) == ids
+    assert ([about["id"], *about["also"]] if found.code else []) == ids
     assert found.code == (3 if ids else 0)
 
 
 def test_the_look_knows_its_own_release_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = world(tmp_path, GPU_1)
     with made.open() as cluster:
-        cluster.create(namespace("gpu-operator", {"app.kubernetes.io/managed-by": "gpu-ready"}))
+        ours = namespace("gpu-operator", dict(MARKED))
+        ours["metadata"]["annotations"] = dict(STACK)
+        cluster.create(ours)
         cluster.install_release("gpu-operator", "gpu-operator", "v26.7.0", {"driver": {"enabled": False}})
     assert tell(after(made, 200), look, wish(), monkeypatch).code == 0
 
@@ -262,3 +266,20 @@ def test_a_wrong_context_is_answered_with_the_one_that_was_probably_meant(play: 
     found = play(GPU_1, wished={**wish(), "context": "dem"})
     assert (found.code, found.about["id"]) == (3, "PLM-12")
     assert "did you mean demo?" in found.about["problem"]
+
+
+def test_slow_discovery_is_progress_and_no_refusal(play: Play) -> None:
+    found = play(operator={"discovery_seconds": 300})
+    assert found.code == 0, found.lines[-3:]
+    assert any("node-feature-discovery-worker" in line and "on gpu-1 starts" in line for line in found.lines)
+    assert not [line for line in found.lines if "gives up" in line or "finds no NVIDIA card" in line]
+    assert 300 < found.seconds < 450
+
+
+def test_discovery_that_never_comes_ends_at_the_limit_and_not_before(play: Play) -> None:
+    found = play(wished=wish(timeout_seconds=240), operator={"discovery_seconds": 100_000})
+    assert (found.code, found.about["id"]) == (3, "OP-5")
+    assert "not ready after 240 s, still waiting for: " in found.lines[-2]
+    assert "node-feature-discovery-worker" in found.lines[-2]
+    assert "kubectl describe pod -n gpu-operator gpu-operator-node-feature-discovery-worker-" in found.lines[-1]
+    assert 240 <= found.seconds < 300

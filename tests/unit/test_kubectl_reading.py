@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -100,7 +101,7 @@ def test_a_call_that_gives_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPa
     assert (found.id, found.state, found.evidence) == (
         "PLM-3",
         "waiting",
-        ("kubectl get nodes -o json gave no answer",),
+        ("kubectl get nodes -o json gave no answer in 30 s",),
     )
 
 
@@ -126,10 +127,11 @@ def test_bytes_that_are_no_text_do_not_matter(monkeypatch: pytest.MonkeyPatch) -
     assert objects(wish(), "nodes") == ["\ufffd"]
 
 
-def test_a_refusal_ends_with_id_problem_and_fix_and_prints_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_ends_with_id_problem_and_fix_and_leaves_stdout_empty(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = stuck("RT-7", "no class", "a line of evidence"), broken("CFG-1", "no node")
     assert refuse(first, "still waiting for: ", [second]) == 3
     said = capsys.readouterr()
+    assert said.out == ""
     assert said.err.splitlines() == [
         "CFG-1 nodes: no node",
         "fix: correct cluster.nodes, or let the node join",
@@ -137,9 +139,62 @@ def test_a_refusal_ends_with_id_problem_and_fix_and_prints_one_line_of_json(caps
         "RT-7 runtime: still waiting for: no class",
         "fix: set gpu.runtimeClass: ours, or create it",
     ]
-    (line,) = said.out.splitlines()
-    about = json.loads(line)
-    assert (about["ready"], about["id"], about["evidence"]) == (False, "RT-7", ["a line of evidence"])
-    assert about["also"] == [
-        {"id": "CFG-1", "problem": "no node", "fix": "correct cluster.nodes, or let the node join"}
-    ]
+
+
+def test_long_evidence_is_cut_before_the_reason_is_pushed_off_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    refuse(stuck("RT-7", "no class", "x" * 1000, *[f"line {n}" for n in range(99)]))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 23
+    assert lines[0] == "  " + "x" * 400 + " ..."
+    assert lines[-3:] == ["  ... and 80 more lines", "RT-7 runtime: no class", f"fix: {stuck('RT-7').fix}"]
+
+
+# one stop time for all calls of a step
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, now: float) -> list[float]:
+    """kubectl hangs at this moment; gives the limits that it was started with."""
+    limits: list[float] = []
+
+    def run(command: list[str], timeout: float, **_: Any) -> Any:
+        limits.append(timeout)
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    return limits
+
+
+@pytest.mark.parametrize(("now", "limit"), [(0, 30), (80, 20), (99.5, 0.5)])
+def test_a_call_ends_before_the_stop_time_of_its_step(
+    monkeypatch: pytest.MonkeyPatch, now: float, limit: float
+) -> None:
+    limits = timed(monkeypatch, now)
+    with pytest.raises(Unreadable):
+        objects({**wish(), "stop": 100}, "nodes")
+    assert limits == [limit]
+
+
+def test_after_the_stop_time_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = timed(monkeypatch, 100)
+    with pytest.raises(Unreadable) as caught:
+        objects({**wish(), "stop": 100}, "nodes")
+    assert (limits, caught.value.found.id, caught.value.found.state) == ([], "PLM-3", "waiting")
+    assert caught.value.nobody
+    assert caught.value.found.evidence == ("there was no time left for kubectl get nodes -o json",)
+
+
+def test_the_question_for_a_similar_context_keeps_to_the_stop_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+
+    def run(command: list[str], timeout: float, **_: Any) -> Any:
+        limits.append(timeout)
+        if "get-contexts" in command:
+            raise subprocess.TimeoutExpired(command, timeout)
+        return subprocess.CompletedProcess(command, 1, b"", b'error: context "demo" does not exist')
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(time, "monotonic", lambda: 96)
+    with pytest.raises(Unreadable) as caught:
+        objects({**wish(), "stop": 100}, "nodes")
+    assert (limits, caught.value.found.id) == ([4, 4], "PLM-12")

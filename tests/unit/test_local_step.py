@@ -1,5 +1,6 @@
 """The text of a step: complete in itself, the same on every machine, its values readable."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.local_step import OUR_IMPORT, compose
+from components.local_step import EXPLANATION, OUR_IMPORT, ROOT, compose
 from components.steps import SOURCES
 
 PARAMS = {"context": "home", "nodes": ["gpu-1"], "note": "it's \\ '''quoted''' \u00e9"}
@@ -37,4 +38,25 @@ def test_two_machines_compose_the_same_text() -> None:
 
 
 def test_the_text_stays_small_because_it_stands_twice_in_the_state() -> None:
-    assert len(compose("gate", PARAMS)) < 56_000
+    assert len(compose("gate", PARAMS)) < 64_000
+
+
+def program_of(text: str) -> str:
+    """What a text does, without what it says about it."""
+    tree = ast.parse(text)
+    for one in ast.walk(tree):
+        if isinstance(one, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            one.body = [part for part in one.body if not is_explanation(part)]
+    return ast.dump(tree)
+
+
+def is_explanation(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
+
+
+@pytest.mark.parametrize("source", sorted({source for sources in SOURCES.values() for source in sources}))
+def test_only_explanations_are_left_out_of_the_text(source: str) -> None:
+    whole = OUR_IMPORT.sub("", (ROOT / source).read_text())
+    text = EXPLANATION.sub("", whole)
+    assert program_of(text) == program_of(whole)
+    assert not [line for line in text.splitlines() if line.lstrip().startswith(("#", '"""'))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,9 @@ from decide.reading import broken, waits
 from tests.unit.small_snapshot import (
     MARKED,
     RELEASE,
+    STACK,
     Object,
+    Refusal,
     by_labels,
     daemon_set,
     external,
@@ -41,11 +44,16 @@ def named(name: str, space: str = "", **meta: Any) -> Object:
     return {"metadata": {"name": name, **({"namespace": space} if space else {}), **meta}}
 
 
+def marks(stack: str = STACK["gpu-ready/stack"]) -> Object:
+    """By which an object is known to be of this stack, or of another one."""
+    return {"labels": dict(MARKED), "annotations": {"gpu-ready/stack": stack}}
+
+
 def ours(**changed: Any) -> Object:
     """A cluster in which our own release did its work."""
     made = {
         "nodes": [node()],
-        "namespaces": [named("gpu-operator", labels=dict(MARKED))],
+        "namespaces": [named("gpu-operator", **marks())],
         "clusterpolicies": [policy()],
         "deployments": [named("gpu-operator", "gpu-operator", annotations=dict(RELEASE))],
         "daemonsets": [made_by_policy(daemon_set("nvidia-device-plugin-daemonset"))],
@@ -162,7 +170,7 @@ def test_an_external_operator_that_is_nowhere_is_refused() -> None:
         {"namespaces": [named("gpu-operator")]},
         {"namespaces": []},
         {"namespaces": [named("gpu-operator", labels={"app.kubernetes.io/managed-by": "Helm"})]},
-        {"namespaces": [named("gpu-operator"), named("other", labels=dict(MARKED))]},
+        {"namespaces": [named("gpu-operator"), named("other", **marks())]},
     ],
 )
 def test_a_release_of_the_same_name_without_our_mark_is_foreign(changed: Object) -> None:
@@ -182,14 +190,12 @@ def test_a_runtime_class_of_somebody_else_is_refused_with_the_setting_that_fits(
     found = only(cluster(runtimeclasses=[named("nvidia"), named("kata")]))
     assert (found.id, "gpu.operator and gpu.runtimeClass: external" in found.fix) == ("CFG-6", True)
     beside = {**external(), "runtime_class": {"name": "nvidia", "owner": "us"}}
-    found = only(
-        ours(runtimeclasses=[named("nvidia")]), {**beside, "operator": {**beside["operator"], "namespace": "x"}}
-    )
+    found = only(ours(namespaces=[], runtimeclasses=[named("nvidia")]), beside)
     assert found.fix.startswith("set gpu.runtimeClass: external")
 
 
 def test_a_runtime_class_with_our_mark_is_ours() -> None:
-    assert ids(cluster(runtimeclasses=[named("nvidia", labels=dict(MARKED))])) == []
+    assert ids(cluster(runtimeclasses=[named("nvidia", **marks())])) == []
 
 
 def test_the_class_that_a_foreign_operator_made_is_no_fault_of_its_own() -> None:
@@ -209,6 +215,48 @@ def test_all_faults_are_said_at_once() -> None:
         runtimeclasses=[named("nvidia")],
     )
     assert ids(snapshot, wish("gpu-1", "gpu-2")) == ["CFG-1", "CFG-3", "SCH-7", "SCH-2", "CFG-4", "CFG-6"]
+
+
+# our own operator under other settings
+
+
+def installed_elsewhere(**changed: Any) -> Object:
+    """The wish of somebody who has changed `gpu.operator.namespace` since."""
+    return wish(operator={"mode": "install", "release": "gpu-operator", "namespace": "other", **changed})
+
+
+@pytest.mark.parametrize("namespace", ["gpu-operator", "other"])
+def test_an_own_operator_that_is_declared_external_would_be_uninstalled(namespace: str) -> None:
+    wished = external()
+    wished["operator"] = {**wished["operator"], "namespace": namespace}
+    found = only(ours(), wished)
+    assert found.id == "CFG-9"
+    assert "this stack installed in namespace gpu-operator; with" in found.problem
+    assert "would uninstall it, and nothing would hand out GPUs" in found.problem
+    assert found.fix.startswith("set gpu.operator: install again; ")
+
+
+def test_beside_an_own_operator_a_foreign_one_is_external_all_the_same() -> None:
+    plugin = daemon_set("nvidia-device-plugin", "kube-system")
+    assert ids(ours(daemonsets=[plugin]), external()) == []
+
+
+def test_an_own_operator_cannot_move_to_another_namespace() -> None:
+    found = only(ours(), installed_elsewhere())
+    assert found.id == "CFG-9"
+    assert "this stack installed in namespace gpu-operator; it cannot move to other" in found.problem
+    assert "not by this stack" not in found.problem
+    assert found.fix.startswith("set gpu.operator.namespace: gpu-operator again; to move it: pulumi destroy")
+
+
+def test_an_own_operator_that_moves_beside_a_foreign_one_has_two_faults() -> None:
+    plugin = daemon_set("nvidia-device-plugin", "kube-system")
+    assert ids(ours(daemonsets=[plugin]), installed_elsewhere()) == ["CFG-9", "CFG-4"]
+
+
+def test_a_deployment_without_a_policy_is_known_again_too() -> None:
+    assert ids(ours(clusterpolicies=[], runtimeclasses=[named("nvidia")]), external()) == ["CFG-9"]
+    assert "CFG-9" in ids(ours(clusterpolicies=[], runtimeclasses=[]), installed_elsewhere())
 
 
 # the step
@@ -246,8 +294,7 @@ def test_the_step_refuses_with_every_fault_and_its_fix(
     assert look.main(wish("gpu-2")) == 3
     said = capsys.readouterr()
     assert [line.split(" ")[0] for line in said.err.splitlines()] == ["CFG-6", "fix:", "CFG-1", "fix:"]
-    about = json.loads(said.out)
-    assert (about["id"], [one["id"] for one in about["also"]]) == ("CFG-1", ["CFG-6"])
+    assert said.out == ""
 
 
 def test_a_server_that_is_just_coming_back_gets_a_little_time(
@@ -273,7 +320,7 @@ def test_a_server_that_stays_away_is_refused_in_time(
 
     clock = reads(monkeypatch, ask)
     assert look.main(wish()) == 3
-    assert (clock.now, json.loads(capsys.readouterr().out)["id"]) == (30, "PLM-3")
+    assert (clock.now, Refusal(capsys.readouterr().err)["id"]) == (30, "PLM-3")
 
 
 def test_what_waiting_does_not_mend_is_refused_at_once(
@@ -295,7 +342,40 @@ def test_a_namespace_that_somebody_else_has_made_is_refused_before_ours_collides
 
 
 def test_a_namespace_with_our_mark_is_ours() -> None:
-    assert (
-        ids(cluster(namespaces=[named("gpu-ready", labels=dict(MARKED)), named("gpu-operator", labels=dict(MARKED))]))
-        == []
-    )
+    assert ids(cluster(namespaces=[named("gpu-ready", **marks()), named("gpu-operator", **marks())])) == []
+
+
+def test_a_kubectl_that_hangs_cannot_hold_the_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+
+    def run(command: list[str], timeout: float, **_: Any) -> Any:
+        assert timeout > 0
+        if clock.now < 25:
+            return subprocess.CompletedProcess(command, 1, b"", b"Unable to connect to the server: EOF")
+        clock.now += timeout
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert look.main(wish()) == 3
+    assert clock.now <= 45
+    told = Refusal(capsys.readouterr().err)
+    assert (told["id"], "gave no answer in" in told["evidence"][-1]) == ("PLM-3", True)
+
+
+def test_a_namespace_of_another_stack_is_refused_and_so_is_that_of_a_renamed_one() -> None:
+    fault = only(cluster(namespaces=[named("gpu-ready", **marks("gpu-ready/old"))]))
+    assert (fault.id, fault.problem) == ("CFG-8", "namespace gpu-ready belongs to stack gpu-ready/old")
+    assert "validation.namespace" in fault.fix
+    assert "kubectl annotate namespace gpu-ready gpu-ready/stack=gpu-ready/demo --overwrite" in fault.fix
+
+
+def test_the_operator_of_another_stack_is_an_external_one() -> None:
+    theirs = ours(namespaces=[named("gpu-operator", **marks("gpu-ready/other"))])
+    assert ids(theirs, external()) == []
+    assert "CFG-4" in ids(theirs)
+
+
+def test_a_runtime_class_of_another_stack_is_not_ours() -> None:
+    assert ids(cluster(runtimeclasses=[named("nvidia", **marks("gpu-ready/other"))])) == ["CFG-6"]

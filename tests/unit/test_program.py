@@ -44,6 +44,40 @@ def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_b
     assert house.world.unexpected(before, house.world.snapshot()) == []
 
 
+def test_a_renamed_context_with_the_old_name_as_identifier_changes_only_what_reads_the_cluster(house: House) -> None:
+    assert house.run("up").exit == 0
+    house.world.switch("contexts", ["home"])
+    cluster = {**CONFIG["cluster"], "context": "home", "identifier": "demo"}
+
+    moved = house.run("up", {**CONFIG, "cluster": cluster})
+
+    assert (moved.exit, moved.errors) == (0, [])
+    assert {name for op, _type, name in moved.steps if op != "same"} == {"cluster", GATE, LOOK}
+
+
+def test_another_number_proves_again_and_touches_nothing_else(house: House) -> None:
+    assert house.run("up").exit == 0
+
+    proven = house.run("up", {**CONFIG, "validation": {**CONFIG["validation"], "run": 2}})
+
+    assert (proven.exit, proven.errors) == (0, [])
+    jobs = {"gpu-validation-gpu-1", "gpu-validation-gpu-2"}
+    assert {name for op, _type, name in proven.steps if op != "same"} == {*jobs, GATE}
+
+
+def test_a_second_stack_beside_the_first_proves_in_a_namespace_of_its_own(house: House) -> None:
+    assert house.run("up").exit == 0
+    other = House.beside(house, "other")
+    external = {**CONFIG, "gpu": {"operator": "external"}}
+
+    refused = other.run("up", external)
+    own = other.run("up", {**external, "validation": {**CONFIG["validation"], "namespace": "proof"}})
+
+    assert any("belongs to stack gpu-ready/demo" in text for text in refused.errors), refused.errors
+    assert (own.exit, own.errors) == (0, [])
+    assert house.run("up", expect_no_changes=True).exit == 0
+
+
 def test_a_preview_shows_everything_and_makes_nothing(house: House) -> None:
     before = house.world.snapshot()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ config:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("GPU_READY_LAB_DIR", raising=False)
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.demo.yaml").write_text(STACK)
     return tmp_path
@@ -90,6 +92,12 @@ class TestStackFile:
             ("- a", "is not a stack file"),
             ("config: [1]", "`config` is a list"),
             ("config: {a: 1}\n\x00", "is not YAML"),
+            ("config: &a {gpu-ready:gpu: *a}", "has an anchor that contains itself"),
+            ("config: {gpu-ready:gpu: &a [1, [*a]]}", "has an anchor that contains itself"),
+            ("config: " + "[" * 5000, "is not YAML"),
+            ("config: " + "[" * 900 + "]" * 900, "is nested too deeply"),
+            ("config: {a: 1, gpu-ready:a: 1}", "a and gpu-ready:a are the same setting; one of them has to go"),
+            ("? [a]\n: 1\n? [a]\n: 2\n", "is not YAML"),
         ],
     )
     def test_a_broken_stack_file_says_why(self, root: Path, text: str, why: str) -> None:
@@ -105,6 +113,48 @@ class TestStackFile:
     def test_a_key_that_stands_twice_is_refused(self, root: Path) -> None:
         with pytest.raises(WrongUse, match="'gpu-ready:a' stands there twice"):
             read(root, stack_with(root, "config:\n  gpu-ready:a: 1\n  gpu-ready:a: 2\n"))
+
+    @pytest.mark.parametrize(
+        ("text", "read_elsewhere"),
+        [
+            ("", ()),
+            ("environment:", ()),
+            ("environment: []", ()),
+            ("environment: [gpu/base, gpu/prod@stable]", ("gpu/base", "gpu/prod@stable")),
+            ("environment: {imports: [gpu/base, {gpu/keys: {merge: false}}]}", ("gpu/base", "gpu/keys")),
+            ("environment: {values: {pulumiConfig: {gpu-ready:target: gke}}}", ("one written in the stack file",)),
+            ("environment:\n  imports: [a]\n  values: {b: 1}", ("a", "one written in the stack file")),
+            ("environment: gpu/base", ("gpu/base",)),
+            ("environment: 7", ("7",)),
+        ],
+    )
+    def test_environments_of_pulumi_esc_are_known_and_not_read(
+        self, root: Path, text: str, read_elsewhere: tuple[str, ...]
+    ) -> None:
+        stack = read(root, stack_with(root, f"{text}\nconfig: {{target: cluster}}\n"))
+        assert stack.environments == read_elsewhere
+        assert stack.wire() == {"gpu-ready:target": "cluster"}
+
+    def test_keys_of_encryption_and_unknown_ones_are_no_matter(self, root: Path) -> None:
+        keys = "secretsprovider: awskms://alias/x\nencryptedkey: abc\nencryptionsalt: v1:x\nsomething: new\n"
+        stack = read(root, stack_with(root, f"{keys}config: {{target: cluster}}"))
+        assert (stack.wire(), stack.environments) == ({"gpu-ready:target": "cluster"}, ())
+
+    def test_an_anchor_that_is_used_twice_is_fine(self, root: Path) -> None:
+        text = "config: {gpu-ready:a: &x {b: [1]}, gpu-ready:c: *x, gpu-ready:d: [*x, *x]}"
+        assert json.loads(read(root, stack_with(root, text)).own()["d"]) == [{"b": [1]}, {"b": [1]}]
+
+    @pytest.mark.parametrize("key", ["gpu-redy:foo", "gpu_ready:foo", "gpuready:foo", "Gpu-Ready:foo"])
+    def test_a_misspelt_namespace_gets_a_note(self, root: Path, key: str) -> None:
+        stack = read(root, stack_with(root, f"config: {{'{key}': 1}}"))
+        assert stack.notes == (f"{key} is read by nobody; did you mean gpu-ready:foo?",)
+
+    def test_a_misspelt_namespace_of_set_gets_a_note_too(self, root: Path) -> None:
+        assert read(root, "demo", [("gpu-redy:foo", 1)]).notes != ()
+
+    @pytest.mark.parametrize("namespace", ["aws", "gcp", "kubernetes", "pulumi", "gpu", "gpu-operator", "command"])
+    def test_namespaces_of_others_get_none(self, root: Path, namespace: str) -> None:
+        assert read(root, stack_with(root, f"config: {{'{namespace}:foo': 1}}")).notes == ()
 
     def test_an_empty_stack_file_is_an_empty_config(self, root: Path) -> None:
         assert read(root, stack_with(root, "")).config == {}
@@ -131,7 +181,7 @@ class TestSet:
     def test_values_are_read_as_yaml(self, text: str, value: Any) -> None:
         assert parse_set(text) == ("a.b", value)
 
-    @pytest.mark.parametrize("text", ["a.b", "=x", " =x", "a=[1"])
+    @pytest.mark.parametrize("text", ["a.b", "=x", " =x", "a=[1", "a=&x [*x]"])
     def test_what_cannot_be_read_is_wrong_use(self, text: str) -> None:
         with pytest.raises(WrongUse, match="--set"):
             parse_set(text)
@@ -140,6 +190,48 @@ class TestSet:
         ours, world = split(["gpu.operator=external", "world.nodes.gpu-1.ready=false", "worldly=1"])
         assert ours == [("gpu.operator", "external"), ("worldly", 1)]
         assert world == [("nodes.gpu-1.ready", False)]
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("kubernetes=1.20", "1.20"),
+            ("kubernetes='1.20'", "1.20"),
+            ("nodes.gpu-1.driver=580", "580"),
+            ("nodes.gpu-1.driver=", None),
+            ("nodes.gpu-1.kernel= 6.10 ", "6.10"),
+            ("nodes.gpu-1.ready=false", False),
+            ("nodes.gpu-1.gpus=2", 2),
+            ("operator.ready_seconds=0.5", 0.5),
+            ("moon=1.50", 1.5),
+        ],
+    )
+    def test_where_the_world_wants_a_text_it_stays_as_it_was_written(self, text: str, value: Any) -> None:
+        (found,) = split([f"world.{text}"])[1]
+        assert (found[1], type(found[1])) == (value, type(value))
+
+    @pytest.mark.parametrize("operator", ["install", {"mode": "install"}])
+    def test_a_setting_beside_a_short_form_keeps_what_that_said(self, operator: Any) -> None:
+        values: dict[str, Any] = {"gpu-ready:gpu": {"operator": operator}}
+        put(values, "gpu.operator.version", "v25.3.4")
+        put(values, "gpu-ready:gpu.operator.values.driver.version", "580")
+        assert values["gpu-ready:gpu"]["operator"] == {
+            "mode": "install", "version": "v25.3.4", "values": {"driver": {"version": "580"}},
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("path", "example"),
+        [
+            ("target.x", " Example: --set target=cluster"),
+            ("cluster.context.x", " Example: --set cluster.context=home"),
+            ("other.x", ""),
+            ("aws:region.x", ""),
+        ],
+    )
+    def test_a_text_that_is_short_for_nothing_is_refused_with_a_right_example(self, path: str, example: str) -> None:
+        values = {"gpu-ready:target": "a", "gpu-ready:cluster": {"context": "a"}, "gpu-ready:other": "a"}
+        with pytest.raises(WrongUse) as refused:
+            put({**values, "aws:region": "a"}, path, 2)
+        assert str(refused.value).endswith(f"'a' stands where 'x' would have to be a key of a map.{example}")
 
     def test_a_deep_value_is_changed_and_its_neighbors_stay(self, root: Path) -> None:
         stack = read(root, "demo", [("cluster.context", "home"), ("gpu.driver.owner", "host")])
@@ -171,8 +263,7 @@ class TestSet:
 
 
 class TestFolder:
-    def test_state_lies_below_the_checkout(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("GPU_READY_LAB_DIR", raising=False)
+    def test_state_lies_below_the_checkout(self, root: Path) -> None:
         assert Session("demo", root=root).folder == root / ".lab" / "demo"
 
     def test_an_environment_variable_moves_it(
@@ -180,6 +271,38 @@ class TestFolder:
     ) -> None:
         monkeypatch.setenv("GPU_READY_LAB_DIR", str(tmp_path / "elsewhere"))
         assert Session("demo", root=root).folder == tmp_path / "elsewhere" / "demo"
+
+    def test_a_stack_file_elsewhere_has_a_place_of_its_own_and_keeps_its_name(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paths = [root / where / "Pulumi.demo.yaml" for where in ("a", "b")]
+        for path in paths:
+            path.parent.mkdir()
+            path.write_text(STACK)
+        one, other = (Session(str(path), root=root) for path in paths)
+        assert one.name == other.name == "demo"
+        assert re.fullmatch(r"demo-[0-9a-f]{6}", one.folder.name)
+        assert one.folder.name != other.folder.name
+        monkeypatch.chdir(root / "a")
+        assert Session("./Pulumi.demo.yaml", root=root).folder == one.folder
+
+    def test_the_path_of_a_stack_in_stacks_means_the_same_as_its_name(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(root / "stacks")
+        assert Session("Pulumi.demo.yaml", root=root).folder == Session("demo", root=root).folder
+
+    @pytest.mark.parametrize(("where", "names"), [("stacks", ["gpu-7"]), ("elsewhere", ["cpu-1", "gpu-1", "gpu-2"])])
+    def test_a_world_that_comes_along_belongs_to_the_stack_in_stacks(
+        self, root: Path, where: str, names: list[str]
+    ) -> None:
+        (root / "lab" / "worlds").mkdir(parents=True)
+        (root / "lab" / "worlds" / "demo.yaml").write_text("nodes: [{name: gpu-7}]")
+        (root / "elsewhere").mkdir()
+        (root / "elsewhere" / "Pulumi.demo.yaml").write_text(STACK.replace("gpu-ready:k3sToken", "kubernetes:token"))
+        (root / "stacks" / "Pulumi.demo.yaml").write_text(STACK.replace("gpu-ready:k3sToken", "kubernetes:token"))
+        with Session(str(root / where / "Pulumi.demo.yaml"), root=root).world().open() as cluster:
+            assert [node["metadata"]["name"] for node in cluster.list("Node")] == names
 
     def test_nothing_is_made_by_looking(self, root: Path) -> None:
         session = Session("demo", root=root)

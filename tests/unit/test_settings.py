@@ -209,6 +209,9 @@ WRONG: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("namespace form", config(gpu__operator__namespace="GPU"), "gpu.operator.namespace", ("the name of a namespace",)),
     ("namespace taken", config(gpu__operator__namespace="kube-system"), "gpu.operator.namespace", ("destroy deletes",)),
     ("our namespace", config(gpu__operator__namespace="gpu-ready"), "gpu.operator.namespace", ("is taken",)),
+    ("proof in kube-system", config(validation__namespace="kube-system"), "validation.namespace", ("is taken",)),
+    ("proof at the operator's", config(validation__namespace="gpu-operator"), "validation.namespace", ("is taken",)),
+    ("no run", config(validation__run=0), "validation.run", ("from 1 to 1000000", "got 0")),
     ("flag", config(gpu__operator__removeCrds="yes"), "gpu.operator.removeCrds", ("true or false belongs here",)),
     ("number as flag", config(gpu__operator__removeCrds=1), "gpu.operator.removeCrds", ("true or false belongs here",)),
     ("driver", config(gpu__driver="host"), "gpu.driver", ("operator or preinstalled belongs here",)),
@@ -304,11 +307,32 @@ def test_a_target_of_a_later_release_says_so(target: str) -> None:
     )
 
 
-def test_the_keys_of_a_target_that_was_not_chosen_are_refused_too() -> None:
-    found = faults_of(config(target="gke", gke={"zone": "a"}))
+LATER = "target: aws comes with a later release; this one has only cluster. Example: target: cluster"
 
-    assert "belongs to target cluster, but target is gke" in found["cluster"]
-    assert set(found) == {"target", "cluster", "gke"}
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"aws": {"region": "x"}},
+        {"aws": '{"region": "x"}', "cluster": "{}", "gpu": "{}", "validation": "{}"},
+        {"aws": {"region": "x"}, "gke": {"zone": "a"}, "cluster": {"context": "home", "nodes": ["gpu-1"]}},
+        {"cluster": {"contex": "home"}, "gpu": {"driver": "magic"}},
+        {},
+    ],
+)
+def test_a_target_of_a_later_release_is_all_that_is_said(other: dict[str, Any]) -> None:
+    assert only_fault({"target": "aws", **other}) == LATER
+
+
+def test_a_secret_in_clear_and_a_misspelt_key_are_said_beside_a_later_target() -> None:
+    found = faults_of({"target": "aws", "k3sToken": "open", "validaton": {}})
+
+    assert set(found) == {"target", "k3sToken", "validaton"}
+
+
+@pytest.mark.parametrize("empty", [{}, "{}", None])
+def test_the_defaults_of_the_project_file_are_not_taken_for_what_somebody_wrote(empty: Any) -> None:
+    assert only_fault({"target": "cluster", "cluster": empty}).startswith("cluster: is missing")
 
 
 def test_all_faults_come_at_once_in_one_error() -> None:
@@ -356,6 +380,10 @@ def test_a_secret_in_clear_is_refused_and_not_repeated(key: str) -> None:
 
     assert f"pulumi config set --secret gpu-ready:{key}" in line
     assert "TOP-SECRET" not in line
+
+
+def test_a_key_that_is_encrypted_elsewhere_and_not_here_is_missing() -> None:
+    assert set(faults_of({}, ("target", "cluster"))) == {"target", "cluster"}
 
 
 def test_an_encrypted_setting_would_be_shown_in_clear_later() -> None:
@@ -456,7 +484,7 @@ def test_the_arguments_of_the_components_carry_what_was_asked() -> None:
         cluster__tolerations=[{"key": "dedicated", "operator": "Exists"}],
         gpu__driver="preinstalled",
         gpu__operator={"version": "v26.3.3", "namespace": "gpus", "removeCrds": True, "timeoutSeconds": 900},
-        validation={"gpus": 2, "timeoutSeconds": 600, "pollSeconds": 2},
+        validation={"gpus": 2, "timeoutSeconds": 600, "pollSeconds": 2, "namespace": "proof"},
     )
     wish = settings.parse(raw)
     choices = {
@@ -471,6 +499,7 @@ def test_the_arguments_of_the_components_carry_what_was_asked() -> None:
         "kubeconfig": "~/.kube/config",
         "nodes": ["gpu-1", "gpu-2"],
         "node_selector": {},
+        "validation_namespace": "proof",
         "gpu": choices,
     }
     assert wish.stack_args() == {

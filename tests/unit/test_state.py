@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -16,6 +17,12 @@ from lab import state
 from lab.state import Entry, FileStore, StateError, StateLockedError, StateTooNewError, StateUnreadableError
 from lab.values import Secret
 from tests.unit.toy import Bench, Thing
+
+
+def of_one(changed: dict[str, Any]) -> str:
+    """A state with one resource, which somebody edited by hand."""
+    good = {"urn": "urn:pulumi:s::p::t:m:T::n", "type": "t:m:T", "custom": True, "id": "i"}
+    return json.dumps({"version": 1, "resources": [{**good, **changed}], "pending_operations": []})
 
 
 def bench(path: Path) -> Bench:
@@ -31,6 +38,13 @@ def test_only_the_owner_may_read_it_and_it_says_that_it_is_a_rehearsal(tmp_path:
     assert document["version"] == state.VERSION
     token = next(e for e in document["resources"] if e["urn"].endswith("::a"))["inputs"]["token"]
     assert (token["4dabf18193072939515e22adb298388d"], token["value"]) == ("1b47061264138c4ac30d75fd1eb44270", "s")
+
+
+def test_a_state_of_the_right_form_is_read(tmp_path: Path) -> None:
+    more = {"inputs": {"a": [1]}, "dependencies": ["x"], "propertyDependencies": {"a": ["b"]}, "replacementTrigger": 3}
+    for text in (of_one({}), of_one(more)):
+        (tmp_path / "state.json").write_text(text)
+        assert FileStore(tmp_path / "state.json").load() == json.loads(text)
 
 
 def test_an_entry_survives_the_file() -> None:
@@ -76,6 +90,15 @@ def test_a_preview_touches_no_file(tmp_path: Path) -> None:
     ("[1, 2]", StateUnreadableError, "not a state"),
     ('{"version": 1, "resources": [{"urn": "x"}], "pending_operations": []}', StateUnreadableError, "incomplete"),
     ('{"version": 1, "resources": []}', StateUnreadableError, "incomplete"),
+    (of_one({"inputs": "x"}), StateUnreadableError, "inputs of urn:pulumi:s::p::t:m:T::n: a str where a dict belongs"),
+    (of_one({"urn": 7}), StateUnreadableError, "urn: an int where a str belongs"),
+    (of_one({"urn": "n"}), StateUnreadableError, "'n' is no URN"),
+    (of_one({"provider": "somebody"}), StateUnreadableError, "'somebody' is no provider"),
+    (of_one({"dependencies": [1]}), StateUnreadableError, "dependencies of .* an int where a str belongs"),
+    (of_one({"propertyDependencies": {"a": "b"}}), StateUnreadableError, "propertyDependencies of .* a str where"),
+    ('{"version": 1, "resources": 7, "pending_operations": []}', StateUnreadableError, "incomplete"),
+    ('{"version": 1, "resources": ["x"], "pending_operations": []}', StateUnreadableError, "incomplete"),
+    ('{"version": 1, "resources": [], "pending_operations": [{"resource": {}}]}', StateUnreadableError, "incomplete"),
     ('{"version": 99, "resources": [], "pending_operations": []}', StateTooNewError, "version 99"),
     ("\udcff", StateUnreadableError, "cannot be read"),
 ])  # fmt: skip
@@ -88,20 +111,23 @@ def test_a_state_that_cannot_be_used_is_one_sentence_and_stays_as_it_is(
     stack = bench(tmp_path)
     with pytest.raises(error) as caught:
         stack.engine.run(op, lambda: Thing("a"))
-    assert words in str(caught.value)
+    assert re.search(words, str(caught.value))
     assert "Nothing was changed" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert file.read_bytes() == text.encode(errors="surrogateescape")
     assert stack.toy.calls == []
 
 
-def test_an_unreadable_state_points_to_the_backup(tmp_path: Path) -> None:
-    for _ in range(2):
-        bench(tmp_path).up(lambda: Thing("a", text="x"))
-    bench(tmp_path).up(lambda: Thing("a", text="y"))
-    (tmp_path / "state.json").write_text("{")
-    with pytest.raises(StateUnreadableError, match=r"Copy .*state\.json\.bak over it"):
+@pytest.mark.parametrize("text", ["{", '{"version": 99, "resources": [], "pending_operations": []}'])
+def test_an_unreadable_state_says_how_to_begin_anew_with_the_simulated_cluster_beside_it(
+    tmp_path: Path, text: str
+) -> None:
+    bench(tmp_path).up(lambda: Thing("a", text="x"))
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(StateError) as caught:
         bench(tmp_path).up(lambda: None)
+    assert f"move the folder {tmp_path} away to begin anew (the simulated cluster lies in it too)" in str(caught.value)
+    assert ".bak" not in str(caught.value)
 
 
 def test_two_at_once_the_second_is_told_who_has_it_and_since_when(tmp_path: Path) -> None:

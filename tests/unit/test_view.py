@@ -137,6 +137,14 @@ class TestWords:
     def test_other_failures_give_the_first_line_that_says_something(self, message: str, line: str) -> None:
         assert reason(message).line == line
 
+    @pytest.mark.parametrize(
+        "said", ["/bin/sh: 1: python3: not found", "sh: line 1: python3: command not found", "bash: python3: not found"]
+    )
+    def test_a_missing_python_is_known_with_its_fix(self, said: str) -> None:
+        why = reason(f'exit status 127: running "python3 -":\n{said}\n')
+        assert why.line == "python3 is not on PATH"
+        assert why.more == ("fix: install Python 3.8 or newer where this runs",)
+
     def test_of_a_traceback_the_last_line_comes_first(self) -> None:
         message = (
             'exit status 1: running "python3 -":\nlooking\nTraceback (most recent call last):\n  File "x"\nKeyError: 1'
@@ -357,6 +365,20 @@ class TestTree:
         assert "why gate failed:" in text
         assert "  fix: set validation.gpus to 4" in text
 
+    def test_what_plain_lines_say_of_a_failed_gate_the_tree_says_too(self) -> None:
+        words = ["waiting for scheduler: soon", "  0/3 nodes are available", "  also DP-3: a taint"]
+        words += ["SCH-1 scheduler: too small", "fix: make it bigger"]
+        gate = urn(COMMAND, "gate")
+        events: list[Event] = [LogEvent("info", word, gate) for word in words]
+        message = "\n".join(['exit status 3: running "python3 -":', *words])
+        events.append(step("failed", "create", COMMAND, "gate", message=message))
+        plain_lines, tree_lines = plain(*events).splitlines(), finished_tree(*events).splitlines()
+        evidence = ["0/3 nodes are available", "also DP-3: a taint"]
+        assert plain_lines[1:3] == [f"  gate: {line}" for line in evidence]
+        assert tree_lines[tree_lines.index("why gate failed:") + 1 :] == [
+            *(f"  {line}" for line in evidence), "  SCH-1 scheduler: too small", "  fix: make it bigger",
+        ]  # fmt: skip
+
     def test_a_component_with_a_failed_child_is_incomplete(self) -> None:
         failed = step("failed", "create", COMMAND, "gate", urn(GROUP, "proof"), message="no")
         rows = finished_tree(*both("create", GROUP, "proof"), failed).splitlines()
@@ -519,6 +541,15 @@ class TestReport:
         assert bool(text) is bool(said)
         assert contacts({}, {}, op) == ""
 
+    def test_a_report_of_an_earlier_run_says_so(self) -> None:
+        checks = [{"name": "vectoradd", "passed": True}]
+        lines = [line.text for line in closing({"nodes": [{**self.NODE, "checks": checks}]}, earlier="proven earlier")]
+        assert lines[1].endswith("4s, proven earlier")
+
+    def test_a_validation_that_is_off_is_said_to_be(self) -> None:
+        report = {"ready": None, "why": "validation.enabled is false"}
+        assert [line.text for line in closing(report)] == ["not validated: validation.enabled is false"]
+
     def test_untested_nodes_are_named_with_their_reason(self) -> None:
         report = {"not_tested": ["gpu-2", {"name": "gpu-3", "reason": "not Ready"}], "warnings": ["old"]}
         assert [line.text for line in closing(report) if line.text] == [
@@ -534,11 +565,11 @@ class TestReport:
         assert list(workload("")) == []
 
     def test_the_way_back_is_named_for_the_rehearsal_and_for_the_real_thing(self) -> None:
-        lines = [line.text for line in take_back("demo", "pulumi destroy -s demo\nstays: CRDs")]
-        assert (
-            lines[0] == "take it back: python -m lab destroy -s demo (outside of the rehearsal: pulumi destroy -s demo)"
-        )
-        assert lines[1] == "  stays: CRDs"
+        first, *lines = [line.text for line in take_back("demo", "pulumi destroy -s demo\nstays: CRDs")]
+        assert first.startswith("take it back: .venv/bin/python -m lab destroy -s demo ")
+        assert first.endswith("(outside of the rehearsal: pulumi destroy -s demo)")
+        assert lines == ["  stays: CRDs"]
+        assert next(take_back("my stack.yaml", "")).text.endswith("destroy -s 'my stack.yaml'")
 
     def test_what_stays_is_listed_and_nothing_is_said_to_be_nothing(self) -> None:
         assert [line.text for line in stays(["crd/a"])][1] == "  crd/a"

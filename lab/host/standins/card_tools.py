@@ -41,7 +41,7 @@ def trouble(box: Box) -> tuple[int, tuple[str, ...]]:
         return 12, _NO_LIBRARY
     if loaded is None:
         return 9, _NO_DRIVER
-    if False:
+    if loaded != on_disk:
         short = ".".join(on_disk.split(".")[:2])
         return 18, ("Failed to initialize NVML: Driver/library version mismatch", f"NVML library version: {short}")
     if box.fault("card-lost"):

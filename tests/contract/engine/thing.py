@@ -29,7 +29,7 @@ class ThingProvider:
         _trace(ctx, "create")
         if inputs.get("refuses") == ctx.config["where"] and not Path("ok").exists():
             raise ProviderError(f"{ctx.name} refuses to be made in {inputs['refuses']}")
-        return f"{ctx.name}-in-{ctx.config['where']}", inputs
+        return f"{ctx.name}-lies-in-{ctx.config['where']}", inputs
 
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
         if not ctx.preview:

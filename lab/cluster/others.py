@@ -1,0 +1,77 @@
+"""What somebody else does to the cluster: brings namespaces and RuntimeClasses, installs the GPU operator."""
+
+from __future__ import annotations
+
+from decide import defaults
+from lab.cluster import releases
+from lab.cluster.spec import WorldError
+from lab.cluster.store import ApiError, Cluster, Object
+
+_PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
+_NOTHING: Object = {"namespaces": [], "runtime_classes": [], "operator": {"installed": False}}
+
+
+def act(cluster: Cluster, before: Object = _NOTHING) -> None:
+    """Brings what the description has now and had not before, and takes what it has no longer."""
+    _namespaces(cluster, before["namespaces"], cluster.spec["namespaces"])
+    _classes(cluster, before["runtime_classes"], cluster.spec["runtime_classes"])
+    try:
+        _operator(cluster, before["operator"], cluster.spec["operator"])
+    except ApiError as error:
+        raise WorldError(f"nobody can install the operator now: {error}") from error
+
+
+def _namespaces(cluster: Cluster, before: list[str], wanted: list[str]) -> None:
+    operator = cluster.spec["operator"]
+    for name in before:
+        if name not in wanted:
+            if operator["installed"] and operator["namespace"] == name:
+                raise WorldError(f"the operator is in {name}; turn operator.installed off first")
+            _take(cluster, "Namespace", name)
+    for name in wanted:
+        if cluster.get("Namespace", name) is None:
+            cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+
+def _classes(cluster: Cluster, before: list[Object], wanted: list[Object]) -> None:
+    names = [one["name"] for one in wanted]
+    for one in before:
+        if one["name"] not in names:
+            _take(cluster, "RuntimeClass", one["name"])
+    for one in wanted:
+        made = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": one["name"]}}
+        made["handler"] = one["handler"]
+        known = cluster.get("RuntimeClass", one["name"])
+        if known is None:
+            cluster.create(made)
+        elif one not in before:
+            cluster.replace(made)
+
+
+def _take(cluster: Cluster, kind: str, name: str) -> None:
+    found = cluster.get(kind, name)
+    if found:
+        cluster.remove(found)
+
+
+def _operator(cluster: Cluster, before: Object, wish: Object) -> None:
+    """Installed with Helm, by somebody who is not us; taken away with its namespace."""
+    if not before["installed"]:
+        if wish["installed"]:
+            _install(cluster, wish)
+    elif not wish["installed"]:
+        if f"{before['namespace']}/{defaults.RELEASE_NAME}" in cluster.data["releases"]:
+            releases.uninstall(cluster, defaults.RELEASE_NAME, before["namespace"])
+        _take(cluster, "Namespace", before["namespace"])
+    elif wish["namespace"] != before["namespace"]:
+        raise WorldError(f"the operator is in {before['namespace']}; turn operator.installed off first")
+    elif (wish["version"], wish["values"]) != (before["version"], before["values"]):
+        releases.upgrade(cluster, defaults.RELEASE_NAME, wish["namespace"], wish["version"], wish["values"])
+
+
+def _install(cluster: Cluster, wish: Object) -> None:
+    name = wish["namespace"]
+    if cluster.get("Namespace", name) is None:
+        meta = {"name": name, "labels": dict(_PRIVILEGED)}
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    releases.install(cluster, defaults.RELEASE_NAME, name, wish["version"], wish["values"])
