@@ -45,7 +45,8 @@ stack = GpuStack("gpu-stack", wish.stack_args(), on_cluster)
 if wish.validation.enabled:
     # Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
     after_all = ResourceOptions(provider=cluster, depends_on=[nodes, stack])
-    proof = GpuValidation("gpu-validation", wish.validation_args(nodes), after_all)
+    proven = wish.validation_args(nodes) | {"operator_revision": stack.operator_revision}
+    proof = GpuValidation("gpu-validation", proven, after_all)
     pulumi.export("report", proof.report)
 else:
     pulumi.export("report", {"ready": None, "why": "validation.enabled is false"})

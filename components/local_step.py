@@ -39,10 +39,10 @@ def compose(step: str, params: Mapping[str, Any]) -> str:
 
 def local_step(
     name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
-) -> pulumi.Output[Any]:
-    """Runs a step when its values or its text change; returns what it printed, parsed."""
+) -> local.Command:
+    """Runs a step when its values or its text change."""
     limit = f"{seconds}s"
-    command = local.Command(
+    return local.Command(
         name,
         create=COMMAND,
         stdin=pulumi.Output.from_input(dict(params)).apply(lambda known: compose(step, known)),
@@ -52,4 +52,8 @@ def local_step(
             opts, pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit))
         ),
     )
-    return command.stdout.apply(lambda text: json.loads(text) if text else {})
+
+
+def answer(step: local.Command) -> pulumi.Output[Any]:
+    """What a step printed, parsed."""
+    return step.stdout.apply(lambda text: json.loads(text) if text else {})

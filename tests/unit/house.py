@@ -1,7 +1,9 @@
 """The program in a simulated cluster of its own, for tests: the same engine and providers as the rehearsal has."""
 
 import json
+import os
 import runpy
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from lab.events import Event
 from lab.providers.command import CommandProvider
 from lab.providers.kubernetes import KubernetesProvider
 from lab.state import MemoryStore, Store
+from tests.unit import same_process
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO: dict[str, Any] = yaml.safe_load((ROOT / "lab/worlds/demo.yaml").read_text())
@@ -26,21 +29,27 @@ CONFIG: dict[str, Any] = {
 
 
 class House:
-    """One stack with its state and its cluster; no simulated second takes real time."""
+    """One stack with its state and its cluster; no simulated second takes real time.
 
-    def __init__(self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None) -> None:
-        self._live_in(World.create(folder / "world.json", dict(spec or DEMO)), "demo", store)
+    Its steps run inside this process, unless processes of their own are what a test is about.
+    """
 
-    def _live_in(self, world: World, stack: str, store: Store | None) -> None:
+    def __init__(
+        self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None, processes: bool = False
+    ) -> None:
+        self._live_in(World.create(folder / "world.json", dict(spec or DEMO)), "demo", store, processes)
+
+    def _live_in(self, world: World, stack: str, store: Store | None = None, processes: bool = False) -> None:
         self.world, self.events = world, list[Event]()
-        providers = [CommandProvider(env=world.env(), cwd=str(world.path.parent)), KubernetesProvider(world)]
+        commands = as_processes(world) if processes else CommandProvider(transport=same_process.transport(world))
+        providers = [commands, KubernetesProvider(world)]
         self.engine = Engine("gpu-ready", stack, store or MemoryStore(), providers, self.events.append)
 
     @classmethod
     def beside(cls, other: "House", stack: str) -> "House":
         """Another stack in the same cluster."""
         one = cls.__new__(cls)
-        one._live_in(other.world, stack, None)
+        one._live_in(other.world, stack)
         return one
 
     def run(self, op: Operation, config: Mapping[str, Any] = CONFIG, **more: Any) -> Result:
@@ -57,6 +66,14 @@ class House:
             made()
 
         return self.engine.run(op, few_lines)
+
+
+def as_processes(world: World) -> CommandProvider:
+    """Steps as the rehearsal runs them; with this very python3, because others are wrapped in slow shell scripts."""
+    env = world.env()
+    tools, _, rest = env["PATH"].partition(os.pathsep)
+    path = os.pathsep.join([tools, str(Path(sys.executable).parent), rest])
+    return CommandProvider(env={**env, "PATH": path}, cwd=str(world.path.parent))
 
 
 def program() -> None:
