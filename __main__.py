@@ -49,7 +49,7 @@ report: Any = {"ready": None, "why": "validation.enabled is false"}
 if wish.validation.enabled:
     # Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
     after_all = ResourceOptions(provider=cluster, depends_on=[nodes, stack])
-    report = GpuValidation("gpu-validation", wish.validation_args(nodes), after_all).report
+    report = GpuValidation("gpu-validation", wish.validation_args(nodes, stack), after_all).report
 
 pulumi.export("report", report)
 pulumi.export("node_selector", nodes.node_selector)

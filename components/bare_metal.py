@@ -9,7 +9,7 @@ from typing_extensions import NotRequired
 
 from components.choices import BroughtBy, GpuChoices, operator_namespace, owned, reading, text
 from components.gpu_host import GpuHost, GpuHostArgs
-from components.local_step import local_command, local_step
+from components.local_step import answer, local_step
 from decide import defaults
 from decide.ownership import Owner
 from decide.slots import workload_selector
@@ -75,7 +75,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         """The cluster comes first: nothing is done to a host for a cluster that does not fit."""
         limit = defaults.LOOK_SECONDS + LOOK_GRACE
         params = {**params, "seconds": defaults.LOOK_SECONDS}
-        return local_command(f"{name}-look", "look", params, limit, ResourceOptions(parent=self))
+        return local_step(f"{name}-look", "look", params, limit, ResourceOptions(parent=self))
 
     def _match(self, name: str, cluster: Mapping[str, Any], hosts: Mapping[str, GpuHost]) -> pulumi.Output[Any]:
         """The hosts as nodes: by their boot ids, which no other nodes have."""
@@ -88,7 +88,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
             "seconds": defaults.MATCH_SECONDS,
         }
         opts = ResourceOptions(parent=self, depends_on=[one.last for one in hosts.values()])
-        return local_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS + LOOK_GRACE, opts)
+        return answer(local_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS + LOOK_GRACE, opts))
 
 
 def with_nodes(found: Mapping[str, Any]) -> dict[str, Any]:

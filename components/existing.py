@@ -6,7 +6,7 @@ import pulumi
 from typing_extensions import NotRequired
 
 from components.choices import GpuChoices, operator_namespace, owned, reading
-from components.local_step import local_step
+from components.local_step import answer, local_step
 from decide import defaults
 from decide.ownership import Owner
 from decide.slots import workload_selector
@@ -60,7 +60,8 @@ class ExistingGpuNodes(pulumi.ComponentResource):
             "seconds": defaults.LOOK_SECONDS,
         }
         limit = defaults.LOOK_SECONDS + 90  # the step speaks first, with a reason
-        self.found = local_step(f"{name}-look", "look", params, limit, pulumi.ResourceOptions(parent=self))
+        look = local_step(f"{name}-look", "look", params, limit, pulumi.ResourceOptions(parent=self))
+        self.found = answer(look)
         self.register_outputs(
             {
                 "kubeconfig": self.kubeconfig,

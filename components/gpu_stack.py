@@ -45,6 +45,8 @@ class GpuStack(pulumi.ComponentResource):
     """What a pod asks for under `resources.limits`."""
     operator_version: pulumi.Output[str]
     """Version of the operator that this component installed; empty where it installed none."""
+    operator_revision: pulumi.Output[str]
+    """Number of the last change that Helm made to the operator; empty where this component installed none."""
 
     def __init__(self, name: str, args: GpuStackArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:GpuStack", name, {}, opts)
@@ -52,8 +54,10 @@ class GpuStack(pulumi.ComponentResource):
         who = owned(gpu)
         installs = who.plugin.owner is Owner.OPERATOR
         version = args.get("operator_version") or defaults.OPERATOR_VERSION
+        revision: pulumi.Input[str] = ""
         if installs:
-            self._operator(name, gpu, args, who, known_version(version))
+            release = self._operator(name, gpu, args, who, known_version(version))
+            revision = release.status.apply(revision_of)
         if who.runtime_class.owner is Owner.US:
             self._runtime_class(name)
         for host, node in (args.get("hosts") or {}).items():
@@ -62,16 +66,20 @@ class GpuStack(pulumi.ComponentResource):
         self.runtime_class = pulumi.Output.from_input(defaults.RUNTIME_CLASS)
         self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
         self.operator_version = pulumi.Output.from_input(version if installs else "")
+        self.operator_revision = pulumi.Output.from_input(revision)
         self.register_outputs(
             {
                 "ownership": self.ownership,
                 "runtime_class": self.runtime_class,
                 "resource_name": self.resource_name,
                 "operator_version": self.operator_version,
+                "operator_revision": self.operator_revision,
             }
         )
 
-    def _operator(self, name: str, gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: str) -> None:
+    def _operator(
+        self, name: str, gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: str
+    ) -> kubernetes.helm.v3.Release:
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
@@ -79,7 +87,7 @@ class GpuStack(pulumi.ComponentResource):
             ),
             opts=ResourceOptions(parent=self),
         )
-        kubernetes.helm.v3.Release(
+        return kubernetes.helm.v3.Release(
             f"{name}-operator",
             name=defaults.RELEASE_NAME,
             namespace=namespace.metadata.name,
@@ -112,6 +120,11 @@ class GpuStack(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(name=node, labels={HOST_LABEL: host}),
             opts=ResourceOptions(parent=self),
         )
+
+
+def revision_of(status: Any) -> str:
+    """How often Helm has changed a release; who plays the program with mocks may give no status."""
+    return str(status.revision) if status and status.revision else ""
 
 
 def helm_timeout(args: GpuStackArgs) -> int:

@@ -39,15 +39,8 @@ def compose(step: str, params: Mapping[str, Any]) -> str:
 
 def local_step(
     name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
-) -> pulumi.Output[Any]:
-    """Runs a step when its values or its text change; returns what it printed, parsed."""
-    return local_command(name, step, params, seconds, opts).stdout.apply(lambda text: json.loads(text) if text else {})
-
-
-def local_command(
-    name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
 ) -> local.Command:
-    """The same as a resource, for whatever has to come after it."""
+    """Runs a step when its values or its text change."""
     limit = f"{seconds}s"
     return local.Command(
         name,
@@ -59,3 +52,8 @@ def local_command(
             opts, pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit))
         ),
     )
+
+
+def answer(step: local.Command) -> pulumi.Output[Any]:
+    """What a step printed, parsed."""
+    return step.stdout.apply(lambda text: json.loads(text) if text else {})

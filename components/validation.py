@@ -1,4 +1,4 @@
-"""The proof: one Job per GPU node runs nvidia-smi and then a CUDA kernel, and the gate judges them."""
+"""The proof: when nodes and operator are ready, one Job per GPU node runs nvidia-smi and then a CUDA kernel."""
 
 from typing import Any, TypedDict
 
@@ -8,13 +8,14 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import OURS, STACK, GpuChoices, count, owned, reading, this_stack, tolerations
-from components.local_step import local_step
+from components.local_step import answer, local_step
 from decide import defaults
 from decide.ownership import Owner
 from decide.slots import Slot, room_beside, slots
 
 LABEL = "gpu-ready/check"
 PROVES = "gpu-ready/proves"
+REVISION = "gpu-ready/operator-revision"
 SHORTEST_ROOM = 12
 ENGINE_GRACE = 300  # a last look at a slow API server may take minutes; the gate has the better words
 NOT_AWAITED = {"pulumi.com/skipAwait": "true", "pulumi.com/replaceUnready": "true"}
@@ -41,7 +42,9 @@ class GpuValidationArgs(TypedDict):
     gpu: NotRequired[GpuChoices]
     """Who brings what; the gate names the right place to look."""
     proves: NotRequired[str]
-    """Whatever the proof is about, as a short text: when it changes, the Jobs run again."""
+    """Whatever the proof is about, as a short text: when it changes, everything is proven again."""
+    operator_revision: NotRequired[pulumi.Input[str]]
+    """GpuStack's `operator_revision`: when Helm has changed the operator, everything is proven again."""
     namespace: NotRequired[str]
     """Namespace of the Jobs, made for them. Default: gpu-ready"""
     operator_version: NotRequired[str]
@@ -49,9 +52,9 @@ class GpuValidationArgs(TypedDict):
     gpus: NotRequired[int]
     """Cards that each Job asks for. Default: 1"""
     timeout_seconds: NotRequired[int]
-    """How long the gate waits for the operator and the Jobs."""
+    """How long to wait for the operator, and then again for the Jobs."""
     poll_seconds: NotRequired[int]
-    """How often the gate looks."""
+    """How often to look meanwhile."""
     smi_image: NotRequired[str]
     """Image for nvidia-smi; any image with a shell."""
     cuda_image: NotRequired[str]
@@ -77,21 +80,32 @@ class GpuValidation(pulumi.ComponentResource):
             opts=here,
         )
         chosen = job_slots(args, room_for_nodes(name))
-        jobs = [self._job(name, slot, args, namespace) for slot in chosen]
-        params = gate_params(args, list(zip(chosen, [job.metadata.name for job in jobs], strict=True)))
-        self.report = local_step(
+        params, limit = what_to_judge(args), time_limit(args) + ENGINE_GRACE
+        # Jobs that come too early fail on a driver that is just being built, or prove the one of before.
+        ready = local_step(f"{name}-ready", "ready", {**params, **what_is_proven(args)}, limit, here)
+        after_it = ResourceOptions(parent=self, delete_before_replace=True, depends_on=[ready])
+        jobs = [self._job(name, slot, args, namespace, after_it) for slot in chosen]
+        made = list(zip(chosen, [job.metadata.name for job in jobs], strict=True))
+        gate = local_step(
             f"{name}-gate",
             "gate",
-            params,
-            params["timeout_seconds"] + ENGINE_GRACE,
+            {**params, **what_was_made(args, made)},
+            limit,
             ResourceOptions(parent=self, depends_on=jobs),
         )
+        self.report = answer(gate)
         self.register_outputs({"report": self.report})
 
     def _job(
-        self, name: str, slot: Slot, args: GpuValidationArgs, namespace: kubernetes.core.v1.Namespace
+        self,
+        name: str,
+        slot: Slot,
+        args: GpuValidationArgs,
+        namespace: kubernetes.core.v1.Namespace,
+        opts: ResourceOptions,
     ) -> kubernetes.batch.v1.Job:
         labels = {LABEL: slot.name}
+        proven = what_is_proven(args)
         return kubernetes.batch.v1.Job(
             f"{name}-{slot.name}",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
@@ -102,12 +116,13 @@ class GpuValidation(pulumi.ComponentResource):
                 active_deadline_seconds=time_limit(args) + 120,  # the gate speaks first, while the pod is still there
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                        labels=labels, annotations={PROVES: args.get("proves") or ""}
+                        labels=labels,
+                        annotations={PROVES: proven["proves"], REVISION: proven["revision"]},
                     ),
                     spec=pod_spec(slot, args),
                 ),
             ),
-            opts=ResourceOptions(parent=self, delete_before_replace=True),
+            opts=opts,
         )
 
 
@@ -178,22 +193,34 @@ def namespace_of(args: GpuValidationArgs) -> str:
 
 
 def time_limit(args: GpuValidationArgs) -> int:
-    """How long the gate waits."""
+    """How long each of the two gates waits."""
     return count("timeoutSeconds", args.get("timeout_seconds") or defaults.VALIDATION_TIMEOUT_SECONDS)
 
 
-def gate_params(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[str]]]) -> dict[str, Any]:
-    """What the gate has to know."""
-    gpus = count("gpus", args.get("gpus", 1))
+def what_is_proven(args: GpuValidationArgs) -> dict[str, Any]:
+    """When one of these changes, everything is proven again."""
+    # Settings that go to and fro look as if nothing had happened; Helm counts how often the operator was changed.
+    return {"proves": args.get("proves") or "", "revision": args.get("operator_revision", "")}
+
+
+def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
+    """What both gates have to know."""
     known = reading(args.get("gpu") or {}, args["kubeconfig"], args["context"])
     return {
         **known,
         "operator": {**known["operator"], "version": args.get("operator_version") or ""},
         "nodes": [*(args.get("nodes") or []), *(args.get("hosts") or {}).values()],
         "node_selector": dict(args.get("node_selector") or {}),
-        "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],
-        "validation_namespace": namespace_of(args),
         "timeout_seconds": time_limit(args),
         "poll_seconds": count("pollSeconds", args.get("poll_seconds") or defaults.POLL_SECONDS),
         "grace_seconds": defaults.GRACE_SECONDS,
+    }
+
+
+def what_was_made(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[str]]]) -> dict[str, Any]:
+    """What only the second gate can know."""
+    gpus = count("gpus", args.get("gpus", 1))
+    return {
+        "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],
+        "validation_namespace": namespace_of(args),
     }

@@ -3,7 +3,7 @@
 from typing import List, Optional, Tuple
 
 from decide.failures import recognize
-from decide.pod_health import Trouble, pod_troubles, said_by, sandbox_failure, unplaced
+from decide.pod_health import Trouble, pod_troubles, said_by, sandbox_failure, statuses_of, unplaced
 from decide.reading import (
     Obj,
     Verdict,
@@ -19,6 +19,7 @@ from decide.reading import (
     map_at,
     name_of,
     node_of,
+    number_at,
     space_of,
     stuck,
     text_at,
@@ -129,7 +130,14 @@ def operand_finding(snapshot: Obj, wish: Obj, pod: Obj) -> Tuple[float, Verdict]
         nodes = [node for node in chosen_nodes(snapshot, wish) if name_of(node) == node_of(pod)]
         kept_away = [found for found in (kept_from(snapshot, wish, node) for node in nodes) if found]
         return place_of("nvidia-device-plugin") + 0.5, (kept_away or [waiting])[0]
-    return place, label_maker(snapshot, wish, pod, operand_verdict(snapshot, pod, trouble))
+    found = operand_verdict(snapshot, pod, trouble)._replace(tried=tries(pod, trouble))
+    return place, label_maker(snapshot, wish, pod, found)
+
+
+def tries(pod: Obj, trouble: Trouble) -> Tuple[str, int]:
+    """Which container is started again and again, and how often it has been; its cause may be mended meanwhile."""
+    restarts = [number_at(one, "restartCount") for one in statuses_of(pod) if one.get("name") == trouble.container]
+    return (f"{name_of(pod)}/{trouble.container}", restarts[0]) if trouble.kind == "crash" else ("", 0)
 
 
 def label_maker(snapshot: Obj, wish: Obj, pod: Obj, found: Verdict) -> Verdict:

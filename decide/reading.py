@@ -19,6 +19,8 @@ class Verdict(NamedTuple):
     hopeless: bool = False
     """Waiting for something that does not come by itself."""
     fix: str = ""
+    tried: Tuple[str, int] = ("", 0)
+    """What is tried again by itself after a pause, and how often it has been."""
 
     @property
     def layer(self) -> str:

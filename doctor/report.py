@@ -45,7 +45,7 @@ def steps(seen: Seen) -> Iterator[tuple[str, str, bool]]:
     done = {
         "driver": facts.our_driver and facts.driver_works and wanted.fits(facts.driver_version, facts.flavour),
         "toolkit": facts.our_toolkit and facts.toolkit == toolkit["GR_TOOLKIT_VERSION"],
-        "runtime": RUNTIME_CLASS in facts.runtime.handlers,
+        "runtime": facts.our_runtime and RUNTIME_CLASS in facts.runtime.handlers,
     }
     for one in plan.decisions:
         if one.about != "host":

@@ -54,15 +54,26 @@ install_driver() {
   resolved $(cat "$T/wanted") $GR_PIN_PACKAGE >/dev/null
   block_others
   # The pin decides which branch all others come from, headers are what DKMS builds with: both before the rest.
+  outdated | grep '^nvidia-driver-pinning-' >"$T/old" || :
+  take_away <"$T/old"
   [ -z "$GR_PIN_PACKAGE" ] || install "$GR_PIN_PACKAGE"
   # shellcheck disable=SC2046
   install $(offered_for_kernel)
   # shellcheck disable=SC2046
   install $(cat "$T/wanted")
+  outdated >"$T/old"
+  take_away <"$T/old"
   # shellcheck disable=SC2046
   hold $(to_hold)
   rebuild_initramfs
   settle
+}
+
+# Ours, of another branch than the wished one: what is left of it could be loaded in the place of the new.
+outdated() {
+  noted packages | sed -n 's/^\(.*nvidia[a-z-]*-\([4-9][0-9][0-9]\)\([-.].*\)\{0,1\}\)$/\2 \1/p' |
+    awk -v branch="${GR_WANT_DRIVER%%.*}" -v pin="$GR_PIN_PACKAGE" \
+      '$1 != branch || ($2 ~ /^nvidia-driver-pinning-/ && $2 != pin) {print $2}'
 }
 
 # The next kernel needs them as well, or its boot is one without a driver.

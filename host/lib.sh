@@ -300,7 +300,7 @@ resolved() {
     version=$(offered "$item")
     if [ -z "$version" ]; then
       grep -E '^(E|W):' "$T/updated" 2>/dev/null | plain >&2 || :
-      refuse "HST-78 packages" "apt does not offer $(echo "$item" | sed 's/=/ /; s/[*.[].*//')" "leave version out; apt-cache madison ${item%%=*} lists what there is"
+      refuse "HST-78 packages" "apt does not offer $(echo "$item" | sed 's/=/ /; s/\.\*$//; s/\[.*//')" "leave version out; apt-cache madison ${item%%=*} lists what there is"
     fi
     printf ' %s=%s' "${item%%=*}" "$version"
   done
@@ -343,19 +343,25 @@ free() {
   run apt-mark unhold $(cat "$T/free") || apt_failed unhold
 }
 
+# take_away < names: those that are installed and ours, with nothing else going along.
+take_away() {
+  packages | cut -d' ' -f1 >"$T/installed"
+  grep -xFf "$T/installed" >"$T/going" || return 0
+  free
+  # shellcheck disable=SC2046
+  apt_get -s remove --purge $(cat "$T/going") || apt_failed "-s remove"
+  noted packages >"$T/mine"
+  foreign=$(awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
+  [ -z "$foreign" ] || refuse "HST-71 packages" "apt would remove $foreign as well, which is not ours" \
+    "remove it by hand first, or keep all: state: abandoned"
+  # shellcheck disable=SC2046
+  apt_get remove --purge $(cat "$T/going") || apt_failed remove
+}
+
 take_back_packages() {
   free
-  packages | cut -d' ' -f1 | sort >"$T/installed"
-  noted packages | grep -xFf "$T/installed" >"$T/mine" || :
-  if [ -s "$T/mine" ]; then
-    # shellcheck disable=SC2046
-    apt_get -s remove --purge $(cat "$T/mine") || apt_failed "-s remove"
-    foreign=$(awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
-    [ -z "$foreign" ] || refuse "HST-71 packages" "apt would remove $foreign as well, which is not ours" \
-      "remove it by hand first, or keep all: state: abandoned"
-    # shellcheck disable=SC2046
-    apt_get remove --purge $(cat "$T/mine") || apt_failed remove
-  fi
+  noted packages >"$T/all"
+  take_away <"$T/all"
   drop holds
   drop packages
   if [ -n "${GR_REPO-}" ]; then run apt-get -q update || say "apt-get update had something to say: see apt"; fi

@@ -77,10 +77,10 @@ class Ledger:
         creating = [item for item in self.unfinished if item["type"] == "creating"]
         # One that was deleted before, and is replaced now, gets a second deletion but no place in the state: as really.
         kept = [entry for entry in self if not (entry.delete and entry.pending_replacement)]
-        resources = [entry.renamed(self._urn_now).to_state() for entry in kept]
+        now = [entry.renamed(self._urn_now) for entry in kept] if self.aliases else kept
         return {
             **empty_document(),
-            "resources": resources,
+            "resources": [entry.to_state() for entry in now],
             "pending_operations": [*creating, *self._begun.values()],
         }
 
@@ -89,8 +89,10 @@ class Ledger:
 
     def save(self) -> None:
         """Writes the state if it differs from what was written last."""
+        if self._preview:
+            return
         with self._lock:
             document = self.document()
-            if not self._preview and document != self._written:
+            if document != self._written:
                 self._store.save(document)
                 self._written = document

@@ -238,6 +238,6 @@ class Operation:
         pending = self.session.pending()
         self._warn_of(pending)
         self._say([Line(f"rehearsal: state of {self.session.name}: {count}; nothing real is in it", "bold")])
-        around = self._around(nodes) if resources else {}
+        around = self._around(nodes, hosts) if resources else {}
         known = {"stack": self.session.name, "resources": resources, "pending": view_report.pending_urns(pending)}
         return Outcome(0, {**around, **known, "result": "succeeded"})

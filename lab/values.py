@@ -57,6 +57,8 @@ def from_json(value: Any) -> Any:
 
 def to_json(value: Any) -> Any:
     """The opposite of `from_json`."""
+    if value is None or isinstance(value, (str, bool, int, float)):  # most of all that there is, so it comes first
+        return value
     if isinstance(value, Secret):
         return {_SIGNATURE: _SECRET, "value": to_json(value.value)}
     if isinstance(value, Mapping):

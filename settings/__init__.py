@@ -62,8 +62,8 @@ class Settings(Config):
             "values": dict(operator.values),
         }
 
-    def validation_args(self, nodes: Any) -> Any:
-        """Arguments of GpuValidation, on the cluster that these GPU nodes belong to."""
+    def validation_args(self, nodes: Any, stack: Any) -> Any:
+        """Arguments of GpuValidation, on the cluster that these GPU nodes belong to, after this stack on them."""
         wish = self.validation
         return {
             "kubeconfig": nodes.kubeconfig,
@@ -72,6 +72,7 @@ class Settings(Config):
             "hosts": nodes.node_of_host,
             "gpu": self._choices(),
             "proves": self._proves(),
+            "operator_revision": stack.operator_revision,
             "namespace": wish.namespace,
             **({"operator_version": self.gpu.operator.version} if self.gpu.operator.version else {}),
             "gpus": wish.gpus,

@@ -173,7 +173,7 @@ class Validation:
     timeout_seconds: int = setting(
         _seconds,
         f"timeoutSeconds: {defaults.VALIDATION_TIMEOUT_SECONDS}",
-        "How long to wait for the operator and the Jobs before the first broken layer is named.",
+        "How long to wait for the operator, and then again for the Jobs, before the first broken layer is named.",
         defaults.VALIDATION_TIMEOUT_SECONDS,
     )
     poll_seconds: int = setting(

@@ -49,8 +49,9 @@ def _smi(cluster: Cluster, pod: Object, container: Object, text: str) -> Run:
             return Run(0.0, 128, start_error=error)
         return Run(0.2, 127, "sh: 1: nvidia-smi: not found\n")
     node = host.declared(cluster, pod["spec"]["nodeName"])
-    version = host.driver(cluster, node["name"]) or ""
-    fault = host.fault_of(cluster, pod)
+    version, fault = host.driver(cluster, node["name"]), host.fault_of(cluster, pod)
+    if not version:
+        return _SMI_FAULTS["nvidia-smi"]
     if fault == "mismatch":
         library = ".".join(version.split(".")[:2])
         text = f"Failed to initialize NVML: Driver/library version mismatch\nNVML library version: {library}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -17,8 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from decide.host_failures import BY_ID
+from decide.host_failures import BY_ID, Refusal
 from host import script
+from host.facts import read
 
 HOST = Path(script.__file__).parent
 SOURCES = sorted(HOST.glob("*.sh"))
@@ -435,3 +437,177 @@ def test_words_of_others_come_out_as_plain_ascii(root: Path) -> None:
     said = step(root, 'run cat "$ROOT/words"; last_words; quoted "$(cat "$ROOT/value")"; list_of <"$ROOT/value"')
     assert said.stderr == "caf [31m \n"
     assert said.stdout == r'"a\"b\\c"["a\"b\\c"]' + "\n"
+
+
+# --- steps among stubs ------------------------------------------------------------------------------------------------
+
+HOSTILE_BYTES = b'"}], "x": $(touch /tmp/pwned) `id` \\\\" \xff\xfe caf\xc3\xa9 \x1b[2J \\n\' ; rm -rf /\n'
+
+
+def stub(root: Path, name: str, body: str) -> None:
+    """A tool of the host that says what a test wants, and notes that it was called."""
+    (root / "bin").mkdir(exist_ok=True)
+    (root / "bin" / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"{root}/calls"\n{body}\n')
+    (root / "bin" / name).chmod(0o755)
+
+
+def shipped(root: Path, name: str, *args: str, values: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs a step of the bundle as it lies there."""
+    (root / "run").mkdir(exist_ok=True)
+    environment = {"PATH": f"{root / 'bin'}:{os.defpath}", "GPU_READY_ROOT": str(root)}
+    command = ["sh", str(HOST / f"{name}.sh"), *args]
+    return subprocess.run(command, input=values, capture_output=True, text=True, check=False, env=environment)
+
+
+def card(root: Path) -> None:
+    """A card on the bus of a host."""
+    device = root / "sys/bus/pci/devices/0000:01:00.0"
+    device.mkdir(parents=True)
+    for name, text in {"vendor": "0x10de", "device": "0x2786", "class": "0x030000"}.items():
+        (device / name).write_text(text + "\n")
+
+
+def test_facts_of_a_hostile_host_are_one_line_of_plain_json(root: Path) -> None:
+    card(root)
+    (root / "hostile").write_bytes(HOSTILE_BYTES * 3)
+    for name in (
+        "dpkg-query",
+        "dpkg",
+        "apt-cache",
+        "apt-mark",
+        "systemctl",
+        "nvidia-smi",
+        "modinfo",
+        "nvidia-ctk",
+        "containerd",
+        "uname",
+        "df",
+    ):
+        stub(root, name, f'cat "{root}/hostile"')
+    for name in (
+        "etc/os-release",
+        "etc/machine-id",
+        "proc/sys/kernel/random/boot_id",
+        "sys/module/nvidia/version",
+        "etc/hostname",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"ID=" + HOSTILE_BYTES)
+    said = shipped(root, "facts", "apply", values="GR_ASK='bash linux-headers-'\n")
+    assert said.stdout.count("\n") == 1
+    assert said.stdout.isascii()
+    known = json.loads(said.stdout)
+    assert known["os"]["id"].startswith("}], x: $(touch /tmp/pwned) `id` ")
+    assert isinstance(read(said.stdout), Refusal)
+    assert not Path("/tmp/pwned").exists()
+
+
+def test_a_share_of_a_card_is_seen_in_its_configuration_space(root: Path) -> None:
+    card(root)
+    for name in ("dpkg-query", "apt-cache", "apt-mark", "dpkg"):
+        stub(root, name, "")
+    config = bytearray(256)
+    config[0x34], config[0x50:0x55] = 0x40, bytes([9, 0, 8, 0x56, 0x46])
+    config[0x40:0x42] = bytes([1, 0x50])
+    for shared in (True, False):
+        config[0x53] = 0x56 if shared else 0
+        (root / "sys/bus/pci/devices/0000:01:00.0/config").write_bytes(bytes(config))
+        assert json.loads(shipped(root, "facts", "apply").stdout)["vgpu"] is shared
+    config[0x41] = 0x40
+    (root / "sys/bus/pci/devices/0000:01:00.0/config").write_bytes(bytes(config))
+    assert json.loads(shipped(root, "facts", "apply").stdout)["vgpu"] is False, "a list that bites its tail ends"
+
+
+def test_the_driver_of_a_card_that_is_in_use_is_not_taken_away(root: Path) -> None:
+    card(root)
+    record = root / "var/lib/gpu-ready/record"
+    record.mkdir(parents=True)
+    (record / "driver.packages").write_text("nvidia-utils-580-server\n")
+    stub(root, "nvidia-smi", 'echo "4711, python3"')
+    stub(root, "apt-get", "")
+    said = shipped(root, "driver", "remove", values="GR_REPO=''\n")
+    assert said.returncode == 3
+    assert said.stderr.startswith("HST-81 driver: the card is in use: 4711, python3")
+    assert "apt-get" not in (root / "calls").read_text()
+    assert (record / "driver.packages").exists()
+
+
+APT = """\
+case "$*" in
+*" -s install"*) cat "{root}/simulated" ;;
+*" install "*) [ ! -e "{root}/lies" ] && touch "{root}/installed" ;;
+esac
+"""
+INST = "Inst wanted (2.0-1 Some:1/archive [amd64])\nInst needed (2.0-1 Some:1/archive [amd64])\n"
+
+
+def packaging(root: Path, simulated: str) -> None:
+    """An apt that offers `wanted` 2.0-1, and a dpkg that has it once it was installed."""
+    (root / "simulated").write_text(simulated)
+    stub(root, "apt-get", APT.replace("{root}", str(root)))
+    stub(root, "apt-cache", "echo '  Candidate: 2.0-1'")
+    stub(root, "apt-mark", "")
+    stub(root, "dpkg-query", f'[ ! -e "{root}/installed" ] || echo "ii |wanted|2.0-1"')
+
+
+def test_what_is_new_is_noted_before_it_is_installed(root: Path) -> None:
+    packaging(root, INST + "Inst older [1.0-1] (2.0-1 Some:1/archive [amd64])\nInst linux-image-6.9 (6.9 X [amd64])\n")
+    said = step(root, "install wanted=2.*")
+    assert (said.returncode, said.stderr) == (0, "gpu-ready: installing wanted=2.0-1\n")
+    noted = (root / "var/lib/gpu-ready/record/some.packages").read_text()
+    assert noted == "needed\nwanted\n", "neither what is only updated, nor a kernel"
+    calls = (root / "calls").read_text()
+    assert step(root, "install wanted=2.*").stderr == ""
+    assert "apt-get" not in (root / "calls").read_text()[len(calls) :]
+
+
+def test_nothing_is_installed_at_the_price_of_what_is_not_ours(root: Path) -> None:
+    packaging(root, INST + "Remv precious [1.0-1]\n")
+    said = step(root, "install wanted")
+    assert (said.returncode, said.stderr.split(":")[0]) == (3, "HST-71 packages")
+    assert "precious" in said.stderr
+    assert not (root / "installed").exists()
+    assert step(root, "echo precious | note packages; install wanted").returncode == 0, "unless it is ours"
+
+
+def test_an_apt_that_ends_well_and_installs_nothing_is_caught(root: Path) -> None:
+    packaging(root, INST)
+    (root / "lies").touch()
+    stub(root, "apt-get", APT.replace("{root}", str(root)) + "exit 0\n")
+    said = step(root, "install wanted")
+    assert (said.returncode, said.stderr.splitlines()[-2].split(":")[0]) == (3, "HST-80 packages")
+
+
+def test_a_version_that_is_not_offered_is_named(root: Path) -> None:
+    packaging(root, INST)
+    said = step(root, "install 'wanted=3.*'")
+    assert said.returncode == 3
+    assert said.stderr.startswith("HST-78 packages: apt does not offer wanted 3\nfix: ")
+    assert not (root / "installed").exists()
+
+
+def test_only_holds_of_our_own_are_lifted(root: Path) -> None:
+    (root / "holds").write_text("theirs\n")
+    stub(
+        root, "apt-mark",
+        f'f="{root}/holds"; case $1 in showhold) cat "$f" ;; hold) shift; printf "%s\\n" "$@" >>"$f" ;; '
+        f'unhold) shift; for n; do grep -vxF "$n" "$f" >"$f.new"; mv "$f.new" "$f"; done ;; esac',
+    )  # fmt: skip
+    assert step(root, "hold theirs ours").returncode == 0
+    assert (root / "holds").read_text() == "theirs\nours\n"
+    assert (root / "var/lib/gpu-ready/record/some.holds").read_text() == "ours\n"
+    assert step(root, "free").returncode == 0
+    assert (root / "holds").read_text() == "theirs\n"
+
+
+def test_a_lock_of_apt_is_worth_another_try_and_its_holder_is_named(root: Path) -> None:
+    packaging(root, INST)
+    stub(
+        root,
+        "apt-get",
+        "echo 'E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (unattended-upgr)' >&2\nexit 100",
+    )
+    said = step(root, "install wanted")
+    assert said.returncode == 75
+    assert "not yet: TK-12" in said.stderr
+    assert "process 7 (unattended-upgr)" in said.stderr

@@ -63,7 +63,12 @@ def test_components_declare_all_arguments_that_they_get(stack: Path) -> None:
     given_and_declared = [
         (wish.nodes_args(), NODES[wish.target]),
         (wish.stack_args(), GpuStackArgs),
-        (wish.validation_args(SimpleNamespace(**vars(wish.cluster), node_of_host={})), GpuValidationArgs),
+        (
+            wish.validation_args(
+                SimpleNamespace(**vars(wish.cluster), node_of_host={}), SimpleNamespace(operator_revision="1")
+            ),
+            GpuValidationArgs,
+        ),
         (wish.nodes_args()["gpu"], GpuChoices),
         *((host, GpuHostArgs) for host in wish.nodes_args().get("hosts", [])),
         *((host["driver"], HostDriver) for host in wish.nodes_args().get("hosts", [])),

@@ -1,7 +1,9 @@
 """The program in a simulated cluster of its own, for tests: the same engine and providers as the rehearsal has."""
 
 import json
+import os
 import runpy
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from lab.events import Event
 from lab.program_time import simulated
 from lab.providers.command import CommandProvider
 from lab.providers.kubernetes import KubernetesProvider
+from lab.providers.remote_command import RemoteCommands
 from lab.state import MemoryStore, Store
 from lab.world import WholeWorld
+from tests.unit import same_process
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLD: dict[str, Any] = yaml.safe_load((ROOT / "tests/worlds/cluster.yaml").read_text())
@@ -33,24 +37,28 @@ HOSTS_CONFIG: dict[str, Any] = {
 
 
 class House:
-    """One stack with its state and its cluster; no simulated second takes real time."""
+    """One stack with its state and its cluster; no simulated second takes real time.
 
-    def __init__(self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None) -> None:
-        self._live_in(WholeWorld.create(folder / "world.json", dict(spec or WORLD)), "demo", store)
+    Its steps run inside this process, unless processes of their own are what a test is about.
+    """
 
-    def _live_in(self, world: WholeWorld, stack: str, store: Store | None) -> None:
+    def __init__(
+        self, folder: Path, spec: Mapping[str, Any] | None = None, store: Store | None = None, processes: bool = False
+    ) -> None:
+        self._live_in(WholeWorld.create(folder / "world.json", dict(spec or WORLD)), "demo", store, processes)
+
+    def _live_in(self, world: WholeWorld, stack: str, store: Store | None = None, processes: bool = False) -> None:
         self.world, self.events = world, list[Event]()
         self.remote = world.remote_commands()
-        commands = CommandProvider(env=world.env(), cwd=str(world.path.parent), remote=self.remote)
-        self.engine = Engine(
-            "gpu-ready", stack, store or MemoryStore(), [commands, KubernetesProvider(world)], self.events.append
-        )
+        commands = as_processes(world, self.remote) if processes else inside(world, self.remote)
+        providers = [commands, KubernetesProvider(world)]
+        self.engine = Engine("gpu-ready", stack, store or MemoryStore(), providers, self.events.append)
 
     @classmethod
     def beside(cls, other: "House", stack: str) -> "House":
         """Another stack in the same cluster."""
         one = cls.__new__(cls)
-        one._live_in(other.world, stack, None)
+        one._live_in(other.world, stack)
         return one
 
     def run(self, op: Operation, config: Mapping[str, Any] = CONFIG, **more: Any) -> Result:
@@ -68,6 +76,19 @@ class House:
             made()
 
         return self.engine.run(op, few_lines)
+
+
+def inside(world: WholeWorld, remote: RemoteCommands) -> CommandProvider:
+    """Local steps in this process; the scripts of hosts run for real, in their simulated machines."""
+    return CommandProvider(transport=same_process.transport(world), remote=remote)
+
+
+def as_processes(world: WholeWorld, remote: RemoteCommands) -> CommandProvider:
+    """Steps as the rehearsal runs them; with this very python3, because others are wrapped in slow shell scripts."""
+    env = world.env()
+    tools, _, rest = env["PATH"].partition(os.pathsep)
+    path = os.pathsep.join([tools, str(Path(sys.executable).parent), rest])
+    return CommandProvider(env={**env, "PATH": path}, cwd=str(world.path.parent), remote=remote)
 
 
 def program() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.steps import look
-from decide.cluster_health import judge, report, wanted_logs
 from decide.operator_health import CHAIN
+from decide.proof_health import judge, report, wanted_logs
 from tests.unit.small_snapshot import (
     FOUND,
     OURS,

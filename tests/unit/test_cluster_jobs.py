@@ -50,6 +50,14 @@ def test_a_good_job_completes_with_the_card_in_the_log_and_in_the_termination_me
     assert any(text.startswith("Pulling image") for text in events(made, "check-", "Pulling"))
 
 
+def test_without_a_driver_nvidia_smi_says_what_the_real_one_says(tmp_path: Path) -> None:
+    made = ready_world(tmp_path, GPU_1)
+    made.switch("nodes.gpu-1.driver", None)
+    run_job(made, job("check"))
+    smi = state(pod_of(made, "check"), "nvidia-smi")["terminated"]
+    assert (smi["exitCode"], "couldn't communicate with the NVIDIA driver" in smi["message"]) == (9, True)
+
+
 def test_its_pod_carries_the_jobs_name_labels_and_owner(tmp_path: Path) -> None:
     made = ready_world(tmp_path, GPU_1)
     done = run_job(made, job("check"))

@@ -92,7 +92,7 @@ def test_an_operator_that_is_there_already_is_left_alone(mocks: Recorder) -> Non
     assert mocks.types() == []
 
 
-def test_validation_makes_one_job_per_node_and_one_gate(mocks: Recorder) -> None:
+def test_validation_makes_a_first_gate_one_job_per_node_and_one_gate(mocks: Recorder) -> None:
     @pulumi.runtime.test
     def program() -> Any:
         from components.validation import GpuValidation
@@ -104,6 +104,7 @@ def test_validation_makes_one_job_per_node_and_one_gate(mocks: Recorder) -> None
     program()
 
     assert sorted(mocks.types()) == [
+        "command:local:Command",
         "command:local:Command",
         "kubernetes:batch/v1:Job",
         "kubernetes:batch/v1:Job",

@@ -275,13 +275,13 @@ def test_the_report_is_the_same_when_nothing_changed(played: Played) -> None:
 def test_the_log_of_a_pod_that_is_over_is_read_once(played: Played) -> None:
     """With a hundred nodes each look would ask a hundred times for what cannot change."""
     names = [f"gpu-{n}" for n in range(1, 101)]
-    late = healthy(*names, clusterpolicies=[policy("notReady")])
+    late, done = (listing(healthy(*names, clusterpolicies=[policy(state)])) for state in ("notReady", "ready"))
     logs: list[str] = []
 
     def ask(words: list[str]) -> str:
         if words[0] == "logs":
             logs.append(words[3])
-        return listing(late if played.now < 300 else healthy(*names))(words)
+        return (late if played.now < 300 else done)(words)
 
     assert played.answered(ask, nodes=names, jobs=wish(*names)["jobs"]) == 0
     assert played.now == 300

@@ -125,7 +125,12 @@ def test_the_components_get_what_they_declare_and_nothing_that_was_not_said() ->
     assert args["hosts"][0]["toolkit_version"] == "1.20.0"
     assert "node_name" not in args["hosts"][0]
     assert args["gpu"]["driver"] == args["gpu"]["toolkit"] == "preinstalled"
-    assert wish.validation_args(SimpleNamespace(**vars(wish.cluster), node_of_host={}))["nodes"] == []
+    assert (
+        wish.validation_args(
+            SimpleNamespace(**vars(wish.cluster), node_of_host={}), SimpleNamespace(operator_revision="1")
+        )["nodes"]
+        == []
+    )
     json.dumps(args)
 
 

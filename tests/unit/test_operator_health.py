@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from decide.cluster_health import judge, wanted_logs
+from decide.proof_health import judge, wanted_logs
 from decide.reading import Verdict
 from tests.unit.small_snapshot import (
     Object,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from decide import pod_health
+from decide import job_health, placement_health, pod_health
 from tests.unit.small_snapshot import (
     by_labels,
     container,
@@ -71,7 +71,7 @@ def test_a_sandbox_failure_counts_until_the_pod_has_an_address() -> None:
 
 def place(said: str, wished: Any = None, gpus: int = 1, target: str | None = "gpu-1", **snapshot: Any) -> Any:
     found = unplaced(pod("check"), said)
-    return pod_health.unschedulable(healthy(**snapshot), wished or wish(), found, gpus, target)
+    return placement_health.unschedulable(healthy(**snapshot), wished or wish(), found, gpus, target)
 
 
 def test_a_node_that_is_not_there_is_named() -> None:
@@ -132,7 +132,7 @@ def test_one_open_node_of_several_is_enough_to_look_further() -> None:
 
 def test_a_failed_image_of_a_check_names_the_setting() -> None:
     trouble = pod_health.Trouble("vectoradd", "image", "ErrImagePull: not found")
-    found = pod_health.failed_container({}, pod("check"), trouble, "waiting")
+    found = job_health.failed_container({}, pod("check"), trouble, "waiting")
     assert (found.id, found.fix.split(": ")[-1]) == ("CUDA-5", "validation.cudaImage")
     assert found.problem == "vectoradd failed on gpu-1: the image cannot be pulled"
 
@@ -140,13 +140,13 @@ def test_a_failed_image_of_a_check_names_the_setting() -> None:
 def test_the_log_says_what_the_termination_message_does_not() -> None:
     logs = {"gpu-operator/check/nvidia-smi": "first\nNo devices were found\n"}
     trouble = pod_health.Trouble("nvidia-smi", "error", "exit status 6")
-    found = pod_health.failed_container({"logs": logs}, pod("check"), trouble, "broken")
+    found = job_health.failed_container({"logs": logs}, pod("check"), trouble, "broken")
     assert found.id == "PCI-4"
     assert found.evidence[-2:] == ("nvidia-smi on gpu-1: No devices were found", "nvidia-smi on gpu-1: exit status 6")
 
 
 def test_an_unknown_failure_says_where_and_repeats_the_words() -> None:
-    found = pod_health.failed_container(
+    found = job_health.failed_container(
         {}, pod("check"), pod_health.Trouble("x", "error", "Segmentation fault"), "broken"
     )
     assert (found.id, found.problem) == ("CUDA-13", "x failed on gpu-1")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.house import CONFIG, WORLD, House, with_gpu
 
-GATE, LOOK = "gpu-validation-gate", "nodes-look"
+LOOK, READY, GATE = "nodes-look", "gpu-validation-ready", "gpu-validation-gate"
 EXPORTS = {"report", "node_selector", "runtime_class", "resource_name", "ownership", "destroy_hint", "first_workload"}
 
 
@@ -16,7 +16,8 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_back(house: House) -> None:
+def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_back(tmp_path: Path) -> None:
+    house = House(tmp_path, processes=True)
     before = house.world.snapshot()
     house.world.switch("jobs.fault", "nvidia-smi")
 
@@ -52,7 +53,7 @@ def test_a_renamed_context_with_the_old_name_as_identifier_changes_only_what_rea
     moved = house.run("up", {**CONFIG, "cluster": cluster})
 
     assert (moved.exit, moved.errors) == (0, [])
-    assert {name for op, _type, name in moved.steps if op != "same"} == {"cluster", GATE, LOOK}
+    assert {name for op, _type, name in moved.steps if op != "same"} == {"cluster", LOOK, READY, GATE}
 
 
 def test_another_number_proves_again_and_touches_nothing_else(house: House) -> None:
@@ -62,7 +63,7 @@ def test_another_number_proves_again_and_touches_nothing_else(house: House) -> N
 
     assert (proven.exit, proven.errors) == (0, [])
     jobs = {"gpu-validation-gpu-1", "gpu-validation-gpu-2"}
-    assert {name for op, _type, name in proven.steps if op != "same"} == {*jobs, GATE}
+    assert {name for op, _type, name in proven.steps if op != "same"} == {READY, *jobs, GATE}
 
 
 def test_a_second_stack_beside_the_first_proves_in_a_namespace_of_its_own(house: House) -> None:
@@ -83,18 +84,19 @@ def test_a_preview_shows_everything_and_makes_nothing(house: House) -> None:
 
     shown = house.run("preview")
 
-    assert (shown.exit, shown.changes) == (0, {"create": 12})
+    assert (shown.exit, shown.changes) == (0, {"create": 13})
     assert house.world.snapshot() == before
 
 
-def test_the_look_comes_before_anything_is_made_and_the_gate_after_everything(house: House) -> None:
+def test_the_look_comes_before_anything_is_made_the_jobs_between_the_two_gates(house: House) -> None:
     made = house.run("preview").registered
 
-    look, gate = made.one("Command", LOOK), made.one("Command", GATE)
+    look, ready, gate = made.one("Command", LOOK), made.one("Command", READY), made.one("Command", GATE)
     release, jobs = made.one("Release"), made.all("Job")
     assert len(jobs) == 2
     assert all(made.before(look, one) for one in (release, *made.all("Namespace"), *jobs))
-    assert all(made.before(release, job) and made.before(job, gate) for job in jobs)
+    assert made.before(release, ready)
+    assert all(made.before(ready, job) and made.before(job, gate) for job in jobs)
 
 
 def test_every_job_can_be_made_afresh_and_none_is_awaited_by_the_provider(house: House) -> None:
@@ -105,12 +107,12 @@ def test_every_job_can_be_made_afresh_and_none_is_awaited_by_the_provider(house:
         assert meta["annotations"] == {"pulumi.com/skipAwait": "true", "pulumi.com/replaceUnready": "true"}
 
 
-def test_the_job_outlives_the_gate_and_the_engine_outwaits_both(house: House) -> None:
+def test_the_job_outlives_the_gate_and_the_engine_outwaits_both_gates(house: House) -> None:
     made = house.run("preview").registered
-    gate = made.one("Command", GATE)
-    limit = gate.timeout("create")
-    assert limit is not None
-    assert limit > 600
+    for name in (READY, GATE):
+        limit = made.one("Command", name).timeout("create")
+        assert limit is not None
+        assert limit > 600
     assert all(job.plain["spec"]["activeDeadlineSeconds"] > 600 for job in made.all("Job"))
 
 

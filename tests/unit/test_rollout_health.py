@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from decide.cluster_health import judge, report
+from decide.proof_health import judge, report
 from tests.unit.small_snapshot import (
     OPERATOR,
     Object,

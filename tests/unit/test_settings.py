@@ -509,7 +509,9 @@ def test_the_arguments_of_the_components_carry_what_was_asked() -> None:
         "remove_crds": True,
         "values": {},
     }
-    proof = wish.validation_args(SimpleNamespace(**vars(wish.cluster), node_of_host={}))
+    proof = wish.validation_args(
+        SimpleNamespace(**vars(wish.cluster), node_of_host={}), SimpleNamespace(operator_revision="1")
+    )
     assert (proof["gpus"], proof["timeout_seconds"], proof["poll_seconds"]) == (2, 600, 2)
     assert (proof["kubeconfig"], proof["context"], proof["gpu"]) == ("~/.kube/config", "home", choices)
     assert (proof["cuda_image"], proof["smi_image"]) == (defaults.CUDA_IMAGE, defaults.SMI_IMAGE)

@@ -10,7 +10,7 @@ import pytest
 from components.steps import gate
 from lab.cluster.driver_upgrade import STATE
 from lab.cluster.world import World
-from tests.unit.house import CONFIG, DEMO, House
+from tests.unit.house import CONFIG, WORLD, House
 from tests.unit.small_snapshot import Object, wish
 from tests.unit.small_world import (
     GPU_1,
@@ -79,7 +79,7 @@ def config(poll: int = 10, **operator: Any) -> dict[str, Any]:
 
 
 def test_an_upgrade_is_green_only_when_the_new_operator_has_done_its_work(tmp_path: Path) -> None:
-    house = House(tmp_path, {**DEMO, "operator": {"ready_seconds": 10}})
+    house = House(tmp_path, {**WORLD, "operator": {"ready_seconds": 10}})
     assert house.run("up", config(version=OLD)).exit == 0
     result = house.run("up", config(version=NEW))
     assert (result.exit, result.errors) == (0, [])
@@ -88,7 +88,7 @@ def test_an_upgrade_is_green_only_when_the_new_operator_has_done_its_work(tmp_pa
 
 
 def test_changed_values_are_green_only_when_the_operator_has_met_them(tmp_path: Path) -> None:
-    house = House(tmp_path, {**DEMO, "operator": {"ready_seconds": 10, "reacts_seconds": 14}})
+    house = House(tmp_path, {**WORLD, "operator": {"ready_seconds": 10, "reacts_seconds": 14}})
     assert house.run("up", config(version=NEW)).exit == 0
     result = house.run("up", config(6, version=NEW, values={"dcgmExporter": {"enabled": False}}))
     assert (result.exit, result.errors) == (0, [])
@@ -96,7 +96,7 @@ def test_changed_values_are_green_only_when_the_operator_has_met_them(tmp_path: 
 
 
 def test_an_operator_that_somebody_else_has_moved_is_not_believed(tmp_path: Path) -> None:
-    house = House(tmp_path, DEMO)
+    house = House(tmp_path, WORLD)
     assert house.run("up", config(30, version=NEW)).exit == 0
     upgraded(house.world, OLD)
     errors = house.run("up", config(31, version=NEW)).errors
@@ -106,7 +106,7 @@ def test_an_operator_that_somebody_else_has_moved_is_not_believed(tmp_path: Path
 
 
 def test_an_operator_that_is_changed_to_external_is_not_uninstalled(tmp_path: Path) -> None:
-    house = House(tmp_path, DEMO)
+    house = House(tmp_path, WORLD)
     assert house.run("up").exit == 0
     result = house.run("up", {**CONFIG, "gpu": {"operator": "external"}})
     assert result.exit == 1
@@ -118,7 +118,7 @@ def test_an_operator_that_is_changed_to_external_is_not_uninstalled(tmp_path: Pa
 
 def test_the_transport_puts_nothing_behind_the_fix(tmp_path: Path) -> None:
     """The engine's error text mixes both streams of a step; a report on stdout would stand anywhere in it."""
-    house = House(tmp_path, DEMO)
+    house = House(tmp_path, WORLD, processes=True)
     house.world.switch("jobs.fault", "nvidia-smi")
     (error,) = [one for one in house.run("up").errors if "DRV-3" in one]
     *_evidence, reason, fix = error.strip().splitlines()
