@@ -1,6 +1,6 @@
 """Bare-metal hosts over SSH: made ready one by one, and found again as nodes of a cluster that is there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import pulumi
@@ -62,7 +62,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
             "password": args.get("password"),
             "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
         }
-        made = [GpuHost(name, one, common, ResourceOptions(parent=self)) for one in args["hosts"]]
+        made = [GpuHost(name, one, common, ResourceOptions(parent=self)) for one in told_apart(args["hosts"])]
         present = {one.args["name"]: one for one in made if one.state == "present"}
         nodes = self._match(name, cluster, present)["nodes"]
         self.node_of_host = {host: nodes[host] for host in present}
@@ -89,6 +89,16 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         }
         opts = ResourceOptions(parent=self, depends_on=[one.last for one in hosts.values()])
         return answer(local_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS + LOOK_GRACE, opts))
+
+
+def told_apart(hosts: Sequence[GpuHostArgs]) -> Sequence[GpuHostArgs]:
+    """Hosts by their names: at least one, and none twice."""
+    names = [one["name"] for one in hosts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names or twice:
+        said = f"more than one host is called {', '.join(twice)}" if twice else "at least one host belongs here"
+        raise pulumi.InputPropertyError("hosts", said)
+    return hosts
 
 
 def with_nodes(found: Mapping[str, Any]) -> dict[str, Any]:

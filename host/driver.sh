@@ -99,7 +99,9 @@ to_hold() {
     linux-modules-nvidia-*)
       echo "$name"
       kind=$(echo "$name" | sed 's/^linux-modules-nvidia-[0-9]*//; s/^-server//; s/^-open//; s/^-//')
-      sed -n "s/^\(linux-$kind\|linux-image-$kind\|linux-headers-$kind\) .*/\1/p" "$T/installed"
+      for meta in "linux-$kind" "linux-image-$kind" "linux-headers-$kind"; do
+        [ -z "$(version_of "$meta" <"$T/installed")" ] || echo "$meta"
+      done
       ;;
     linux-*) ;;
     *) echo "$name" ;;

@@ -127,7 +127,7 @@ runtime() {
 candidates() {
   for name in ${GR_ASK-}; do
     case $name in *-) name=$name$(uname -r) ;; esac
-    version=$(sed -n "s/^$name //p" "$T/installed")
+    version=$(version_of "$name" <"$T/installed")
     echo "$(quoted "$name"): $(quoted "${version:-$(offered "$name")}")"
   done | paste -sd, - | sed 's/.*/{&}/; s/^$/{}/'
 }

@@ -193,7 +193,8 @@ take_back_files() {
 # shellcheck disable=SC2016
 packages() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' 2>/dev/null | sed -n 's/^.i *|\(.*\)|/\1 /p'; }
 
-version_of() { packages | sed -n "s/^$1 //p"; }
+# version_of NAME < packages
+version_of() { awk -v name="$1" '$1 == name {print $2}'; }
 
 apt_get() {
   run apt-get -y -q -o DPkg::Lock::Timeout="$PATIENCE" -o Dpkg::Options::=--force-confdef \
@@ -290,7 +291,7 @@ missing() {
   for item; do
     pattern='?*'
     case $item in *=*) pattern=${item#*=} ;; esac
-    [ -n "$(sed -n "s/^${item%%=*} //p" "$T/installed" | fits "$pattern")" ] || echo "$item"
+    [ -n "$(version_of "${item%%=*}" <"$T/installed" | fits "$pattern")" ] || echo "$item"
   done
 }
 

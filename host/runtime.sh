@@ -162,6 +162,7 @@ roll_back() {
 }
 
 remove() {
+  rm -f "$FILE.gpu-ready"
   if known "$CONFIG" || has_note restart; then
     echo pending | note restart
     if [ -e "$FILE" ]; then cp -p "$FILE" "$T/current"; fi
@@ -172,9 +173,9 @@ remove() {
       restarted answers || :
       refuse "HST-77 runtime" "containerd did not come back without the handler; its file is as it was" "journalctl -u containerd"
     fi
-    take_back_files
-    drop restart
   fi
+  take_back_files
+  drop restart
   drop adopted
 }
 

@@ -13,7 +13,7 @@ apply() {
   if [ "$GR_TOOLKIT_ACTION" = install ]; then install_toolkit; fi
   packages >"$T/installed"
   # shellcheck disable=SC2086
-  versions=$(for name in $NAMES; do sed -n "s/^$name //p" "$T/installed"; done | sort -u)
+  versions=$(for name in $NAMES; do version_of "$name" <"$T/installed"; done | sort -u)
   case $versions in
   *"
 "*) refuse "TK-3 packages" "its packages have different versions: $versions" "remove holds and older lists, then pulumi up" ;;

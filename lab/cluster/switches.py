@@ -45,7 +45,7 @@ def _changed(spec: dict[str, Any], keys: list[Any], value: Any) -> dict[str, Any
 
 def _place(keys: list[Any]) -> str:
     """How a description's faults call this place; whoever turned the switch knows it by its own name."""
-    return f"nodes[{keys[1]}].{keys[2]}" if keys[0] == "nodes" else ".".join(keys)
+    return f"{keys[0]}[{keys[1]}].{keys[2]}" if keys[0] in _LISTS else ".".join(keys)
 
 
 def paths(spec: dict[str, Any]) -> Iterator[str]:

@@ -10,13 +10,14 @@ import pytest
 from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.component import ComponentProvider
 
+from components.bare_metal import BareMetalGpuNodes
 from components.existing import ExistingGpuNodes
 from components.gpu_stack import GpuStack
 from components.validation import GpuValidation
 from lab.engine import Result
 from tests.unit.house import House
 
-COMPONENTS = [ExistingGpuNodes, GpuStack, GpuValidation]
+COMPONENTS = [BareMetalGpuNodes, ExistingGpuNodes, GpuStack, GpuValidation]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,16 @@ GPU: dict[str, Any] = {
     "toolkit": "preinstalled",
     "tolerations": [{"key": "dedicated", "operator": "Exists"}],
 }
+HOST: dict[str, Any] = {
+    "name": "rtx",
+    "address": "192.0.2.10",
+    "hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINTNX8mNGFpoyfQxJBvfHrcLHynOVFN4oFqWj2goiPpi",
+    "port": 22,
+    "reboot": "ifNeeded",
+    "driver": {"branch": "580"},
+}
 SENT: dict[str, dict[str, Any]] = {
+    "BareMetalGpuNodes": {"context": "demo", "hosts": [HOST], "gpu": {"operator": "install"}},
     "ExistingGpuNodes": {"context": "demo", "nodes": ["gpu-1"], "gpu": GPU},
     "GpuStack": {"gpu": GPU, "operatorVersion": "v26.7.0", "operatorTimeoutSeconds": 300, "removeCrds": True},
     "GpuValidation": {
@@ -119,6 +129,9 @@ def test_whole_numbers_stay_whole_on_their_way_into_kubernetes(tmp_path: Path) -
         ("GpuStack", {"values": {"driver": {"enabled": True}}}, "gpu.driver"),
         ("GpuStack", {"gpu": {"operator": "external", "driver": "preinstalled"}}, "has no effect"),
         ("GpuStack", {"gpu": {"operator": "maybe"}}, "maybe"),
+        ("BareMetalGpuNodes", {"hosts": []}, "at least one host"),
+        ("BareMetalGpuNodes", {"hosts": [HOST, HOST]}, "more than one host is called rtx"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "rebootTimeoutSeconds": 0.5}]}, "rebootTimeoutSeconds"),
         ("ExistingGpuNodes", {"nodes": [], "nodeSelector": {}}, "either `nodes` or `nodeSelector`"),
         ("GpuValidation", {"gpus": 0}, "at least 1"),
         ("GpuValidation", {"gpus": 1.5}, "whole number"),

@@ -605,7 +605,7 @@ def test_a_lock_of_apt_is_worth_another_try_and_its_holder_is_named(root: Path) 
     stub(
         root,
         "apt-get",
-        "echo 'E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (unattended-upgr)' >&2\nexit 100",
+        "echo 'E: Could not get lock /var/lib/dpkg/lock. It is held by process 7 (unattended-upgr)' >&2; exit 100",
     )
     said = step(root, "install wanted")
     assert said.returncode == 75

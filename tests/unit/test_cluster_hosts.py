@@ -166,7 +166,7 @@ def test_what_a_machine_decides_is_no_switch_of_its_node(house: House) -> None:
         ({"distro": "debian-13"}, "hosts[0].distro: 'debian-13' is not one of 'ubuntu-24.04', 'debian-12'; did you"),
         ({"cards": ["Tesla T5"]}, "hosts[0].cards: 'Tesla T5' is not in the catalog; did you mean 'Tesla T4'?"),
         ({"cards": "Tesla T4"}, "hosts[0].cards: 'Tesla T4' should look like []"),
-        ({"port": "22"}, "hosts[0].port: '22' should look like 22"),
+        ({"port": "22"}, "hosts[0].port: '22': a whole number from 0 on belongs here"),
         ({"fault": "apt"}, "hosts[0].fault: 'apt' is not one of"),
     ],
 )

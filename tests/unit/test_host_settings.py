@@ -150,7 +150,8 @@ def test_target_cluster_knows_no_hosts() -> None:
     wish = settings.parse({"target": "cluster", "cluster": {"context": "c", "nodes": ["a"]}, "bareMetal": "{}"})
 
     assert wish.hosts_args() == []
-    assert set(wish.nodes_args()) == {"context", "kubeconfig", "gpu", "nodes", "node_selector"}
+    usual = {"context", "kubeconfig", "gpu", "nodes", "node_selector", "validation_namespace"}
+    assert set(wish.nodes_args()) == usual
 
 
 def test_a_sudo_that_wants_a_password_gets_it_from_the_secret_that_is_only_seen_to_be_there() -> None:

@@ -307,7 +307,7 @@ def test_a_target_of_a_later_release_says_so(target: str) -> None:
     )
 
 
-LATER = "target: aws comes with a later release; this one has only cluster. Example: target: cluster"
+LATER = "target: aws comes with a later release; this one has cluster and bareMetal. Example: target: cluster"
 
 
 @pytest.mark.parametrize(

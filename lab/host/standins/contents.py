@@ -17,7 +17,7 @@ if MYPY:
 LIB = "/usr/lib/x86_64-linux-gnu"
 PROGRAM = """\
 #!/bin/sh
-exec "${0%%/root/*}/bin/.standin" "${0%%/root/*}" %s "$@"
+exec "${0%%"/root/"*}/bin/.standin" "${0%%"/root/"*}" %s "$@"
 """
 """A program that a package brings: the stand-in of this name, on the machine whose root it lies in."""
 _PROGRAMS = {
