@@ -84,7 +84,7 @@ def bundle() -> Bundle:
 
 def steps() -> list[str]:
     """The names of the steps whose scripts lie in the bundle."""
-    return [path.stem for path in _sources(HERE) if path.stem not in ("lib", "tools")]
+    return [path.stem for path in _sources(HERE) if path.stem not in ("lib", "apt", "card", "tools")]
 
 
 def step_text(step: str, values: Mapping[str, Value], bundle_hash: str, sudo_password: str | None = None) -> str:

@@ -214,7 +214,8 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("probe")
     bundle = root / "var/lib/gpu-ready" / HASH
     bundle.mkdir(parents=True)
-    shutil.copy(HOST / "lib.sh", bundle)
+    for part in ("lib.sh", "apt.sh", "card.sh"):
+        shutil.copy(HOST / part, bundle)
     (bundle / "facts.sh").write_text(PROBE)
     return root
 
@@ -295,7 +296,8 @@ def step(root: Path, body: str, *args: str) -> subprocess.CompletedProcess[str]:
     bundle = root / "tools"
     bundle.mkdir(exist_ok=True)
     (root / "run").mkdir(exist_ok=True)
-    shutil.copy(HOST / "lib.sh", bundle)
+    for part in ("lib.sh", "apt.sh", "card.sh"):
+        shutil.copy(HOST / part, bundle)
     (bundle / "some.sh").write_text(f'. "${{0%/*}}/lib.sh"\nalone\n{body}\n')
     environment = {"PATH": f"{root / 'bin'}:{os.defpath}", "GPU_READY_ROOT": str(root)}
     command = ["sh", str(bundle / "some.sh"), *(args or ("apply",))]

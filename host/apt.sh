@@ -1,0 +1,182 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154
+# Packages by apt, part of lib.sh: simulated first, exact versions, and what is new is noted before it comes.
+
+# "NAME VERSION" of each package that is wholly there.
+# shellcheck disable=SC2016
+packages() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' 2>/dev/null | sed -n 's/^.i *|\(.*\)|/\1 /p'; }
+
+# version_of NAME < packages
+version_of() { awk -v name="$1" '$1 == name {print $2}'; }
+
+apt_get() {
+  run apt-get -y -q -o DPkg::Lock::Timeout="$PATIENCE" -o Dpkg::Options::=--force-confdef \
+    -o Dpkg::Options::=--force-confold --no-install-recommends --allow-downgrades "$@"
+}
+
+LOCKED="Could not get lock|was locked by another process"
+
+# Says why a command of apt failed, in the words of the catalogue.
+apt_failed() {
+  ! grep -qE "$LOCKED" "$T/said" || not_yet "TK-12 $(grep -E -m 1 "$LOCKED" "$T/said")"
+  last_words
+  ! grep -q "Bad return status for module build" "$T/said" ||
+    refuse "DRV-8 driver" "the module was not built for this kernel" "take a newer driver branch or an older kernel"
+  ! grep -qE "No space left on device|enough free space" "$T/said" ||
+    refuse "HST-32 packages" "there is not enough room on the disk" "make room: apt-get clean"
+  ! grep -qE "NO_PUBKEY|is not signed|EXPKEYSIG" "$T/said" ||
+    refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
+  refuse "HST-80 packages" "apt-get $1 failed" "read its last lines above; on the host: apt-get -f install"
+}
+
+mend_dpkg() {
+  [ -n "$(dpkg --audit 2>/dev/null)" ] || return 0
+  has_note packages || refuse "HST-31 packages" "dpkg was interrupted" "on the host: dpkg --configure -a"
+  say "an earlier run was cut off: dpkg goes on"
+  run dpkg --force-confold --configure -a || apt_failed configure
+}
+
+# DPkg::Lock::Timeout does not cover the lock of the lists.
+update_lists() {
+  left=$PATIENCE
+  until run apt-get -q update || ! grep -qE "$LOCKED" "$T/said"; do
+    [ "$left" -gt 0 ] || apt_failed update
+    sleep 5
+    left=$((left - 5))
+  done
+  # A foreign repository may be broken: whether ours answered is seen by what it offers.
+  cp "$T/said" "$T/updated"
+}
+
+# repository: the list and the key that GR_REPO and GR_KEY name, unless the host lists that repository already.
+repository() {
+  [ -n "${GR_REPO-}" ] || return 0
+  address=${GR_REPO%% *}
+  address=${address%/}
+  list=/etc/apt/sources.list.d/gpu-ready-$GR_REPO_NAME.list
+  key=/usr/share/keyrings/gpu-ready-$GR_REPO_NAME.asc
+  others=$(grep -rlF "${address%/*}" "$ROOT/etc/apt/sources.list" "$ROOT/etc/apt/sources.list.d" 2>/dev/null |
+    grep -vxF -e "$ROOT$list" -e "$ROOT$list.gpu-ready" || :)
+  if [ -n "$others" ]; then
+    say "used as it is listed in ${others#"$ROOT"}: $address"
+    return
+  fi
+  # Part of apt, knows its proxies, and takes nothing but what has the pinned checksum.
+  run "$ROOT/usr/lib/apt/apt-helper" download-file "$GR_KEY_URL" "$T/${GR_KEY_URL##*/}" "SHA256:$GR_KEY_SHA256" || {
+    last_words
+    refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "read the words above; pins: decide/defaults.py"
+  }
+  if [ "$GR_KEY_KIND" = keyring ]; then
+    # A package, which brings its list along.
+    echo "${GR_KEY_URL##*/}" | sed 's/_.*//' | note packages
+    apt_get install "$T/${GR_KEY_URL##*/}" || apt_failed "install ${GR_KEY_URL##*/}"
+  else
+    place "$key" <"$T/${GR_KEY_URL##*/}"
+    echo "deb [signed-by=$key] $GR_REPO" | place "$list"
+  fi
+}
+
+# offered NAME[=PATTERN]: the version that would be taken, the one that apt prefers before all others.
+offered() {
+  pattern='?*'
+  case $1 in *=*) pattern=${1#*=} ;; esac
+  {
+    apt-cache policy "${1%%=*}" | sed -n 's/^  Candidate: //p' | grep -vxF '(none)'
+    apt-cache madison "${1%%=*}" | awk -F'|' '{gsub(/ /, "", $2); print $2}'
+  } 2>/dev/null | fits "$pattern"
+}
+
+# fits PATTERN < versions: the first that fits it.
+fits() {
+  while read -r version; do
+    # shellcheck disable=SC2254
+    case $version in $1)
+      echo "$version"
+      break
+      ;;
+    esac
+  done
+}
+
+# missing ITEM ...: those that are not installed as wished.
+missing() {
+  packages >"$T/installed"
+  for item; do
+    pattern='?*'
+    case $item in *=*) pattern=${item#*=} ;; esac
+    [ -n "$(version_of "${item%%=*}" <"$T/installed" | fits "$pattern")" ] || echo "$item"
+  done
+}
+
+# resolved ITEM ...: " NAME=VERSION ..." of those that are not installed as wished.
+resolved() {
+  for item in $(missing "$@"); do
+    version=$(offered "$item")
+    if [ -z "$version" ]; then
+      grep -E '^(E|W):' "$T/updated" 2>/dev/null | plain >&2 || :
+      refuse "HST-78 packages" "apt does not offer $(echo "$item" | sed 's/=/ /; s/\.\*$//; s/\[.*//')" "leave version out; apt-cache madison ${item%%=*} lists what there is"
+    fi
+    printf ' %s=%s' "${item%%=*}" "$version"
+  done
+}
+
+# install ITEM ...: simulated first; what is new is noted before it comes.
+install() {
+  exact=$(resolved "$@")
+  [ -n "$exact" ] || return 0
+  free
+  # shellcheck disable=SC2086
+  apt_get -s install $exact || apt_failed "-s install$exact"
+  noted packages >"$T/mine"
+  foreign=$(awk '/^Remv /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
+  [ -z "$foreign" ] || refuse "HST-71 packages" "to install$exact apt would remove $foreign" "remove by hand what stands in the way"
+  # A kernel that comes along stays: the host may run it by the time all this is taken away.
+  awk '/^Inst / && $3 ~ /^\(/ && $2 !~ /^linux-(image|base|modules-([0-9]|extra))/ {print $2}' "$T/said" | note packages
+  say "installing$exact"
+  # shellcheck disable=SC2086
+  apt_get install $exact || apt_failed "install$exact"
+  left_out=$(missing "$@" | paste -sd' ' -)
+  [ -z "$left_out" ] || refuse "HST-80 packages" "apt-get ended well, but $left_out is not installed" "read /var/log/apt/term.log"
+}
+
+# hold PACKAGE ...: those that nobody held before are noted as ours.
+hold() {
+  apt-mark showhold >"$T/held"
+  for package; do grep -qxF "$package" "$T/held" || echo "$package"; done >"$T/unheld"
+  [ -s "$T/unheld" ] || return 0
+  note holds <"$T/unheld"
+  # shellcheck disable=SC2046
+  run apt-mark hold $(cat "$T/unheld") || apt_failed hold
+}
+
+# free: our own holds are lifted, as far as they still stand.
+free() {
+  apt-mark showhold >"$T/held"
+  noted holds | grep -xFf "$T/held" >"$T/free" || return 0
+  # shellcheck disable=SC2046
+  run apt-mark unhold $(cat "$T/free") || apt_failed unhold
+}
+
+# take_away < names: those that are installed and ours, with nothing else going along.
+take_away() {
+  packages | cut -d' ' -f1 >"$T/installed"
+  grep -xFf "$T/installed" >"$T/going" || return 0
+  free
+  # shellcheck disable=SC2046
+  apt_get -s remove --purge $(cat "$T/going") || apt_failed "-s remove"
+  noted packages >"$T/mine"
+  foreign=$(awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
+  [ -z "$foreign" ] || refuse "HST-71 packages" "apt would remove $foreign as well, which is not ours" \
+    "remove it by hand first, or keep all: state: abandoned"
+  # shellcheck disable=SC2046
+  apt_get remove --purge $(cat "$T/going") || apt_failed remove
+}
+
+take_back_packages() {
+  free
+  noted packages >"$T/all"
+  take_away <"$T/all"
+  drop holds
+  drop packages
+  if [ -n "${GR_REPO-}" ]; then run apt-get -q update || say "apt-get update had something to say: see apt"; fi
+}

@@ -1,0 +1,89 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154
+# Kernel, card, driver and containerd as they are seen, part of lib.sh.
+
+boot_id() { cat "$ROOT/proc/sys/kernel/random/boot_id"; }
+
+# cards: address of each NVIDIA display controller.
+cards() {
+  for card in "$ROOT"/sys/bus/pci/devices/*; do
+    [ "$(cat "$card/vendor" 2>/dev/null)" = 0x10de ] || continue
+    case $(cat "$card/class" 2>/dev/null) in 0x03*) echo "${card##*/}" ;; esac
+  done
+}
+
+# holder ADDRESS: the kernel driver that has the card.
+holder() {
+  link=$(readlink "$ROOT/sys/bus/pci/devices/$1/driver" 2>/dev/null || :)
+  echo "${link##*/}"
+}
+
+held_by() { for card in $(cards); do holder "$card"; done | grep -qxE "$1"; }
+
+next_kernel() {
+  for image in "$ROOT"/boot/vmlinuz-*; do [ ! -e "$image" ] || echo "${image##*/vmlinuz-}"; done | sort -V | tail -n 1
+}
+
+has_module() { modinfo -k "$1" -F version nvidia >/dev/null 2>&1; }
+
+loaded() { cat "$ROOT/sys/module/nvidia/version" 2>/dev/null || :; }
+
+# smi ARGUMENT ...: nvidia-smi, given up after a minute; a sick card holds it where no signal reaches it.
+smi() {
+  : >"$T/smi"
+  rm -f "$T/smi.rc"
+  { rc=0; nvidia-smi "$@" >"$T/smi" 2>&1 || rc=$?; echo "$rc" >"$T/smi.rc.part"; mv "$T/smi.rc.part" "$T/smi.rc"; } 9>&- &
+  left=600
+  while [ ! -e "$T/smi.rc" ]; do
+    [ "$left" -gt 0 ] || { echo "nvidia-smi hangs" >"$T/smi"; return 124; }
+    sleep 0.1
+    left=$((left - 1))
+  done
+  return "$(cat "$T/smi.rc")"
+}
+
+# seen: "uuid, name, driver" of each card that the driver shows. 14 is a damaged infoROM; the card may work.
+seen() {
+  rc=0
+  smi --query-gpu=uuid,name,driver_version --format=csv,noheader || rc=$?
+  case $rc in 0 | 14) grep '^GPU-' "$T/smi" || : ;; esac
+}
+
+# driver_works: each card answers. Leaves their lines in $T/seen.
+driver_works() {
+  seen >"$T/seen"
+  [ -s "$T/seen" ] && [ "$(wc -l <"$T/seen")" -eq "$(cards | wc -l)" ]
+}
+
+driver_version() { sed -n '1s/.*, //p' "$T/seen"; }
+
+# driver_trouble: why it does not work, by the texts of the layers below.
+driver_trouble() {
+  plain <"$T/smi" >&2
+  ! held_by nouveau || refuse "DRV-6 driver" "nouveau holds the card" "reboot the host; nouveau is blocked from then on"
+  ! grep -q "Driver/library version mismatch" "$T/smi" ||
+    refuse "DRV-1 driver" "the loaded module is $(loaded), the libraries are newer or older" "drain and reboot the node"
+  ! grep -q "No devices were found" "$T/smi" ||
+    refuse "PCI-4 driver" "the driver sees no card" "compare card, branch and flavour; on the host: dmesg | grep -i nvrm"
+  ! grep -qE "GPU is lost|fallen off the bus" "$T/smi" ||
+    refuse "PCI-8 card" "a card stopped answering" "drain and reboot the host; if it comes back, the hardware is bad"
+  refuse "DRV-3 driver" "the driver shows $(wc -l <"$T/seen") of $(cards | wc -l) cards" "on the host: dmesg | grep -i nvrm"
+}
+
+# --- containerd -------------------------------------------------------------------------------------------------------
+
+# Distributions write v1.7.24, 1.7.24 or 1.6.20~ds1.
+containerd_version() { containerd --version 2>/dev/null | awk '{sub(/^v/, "", $3); sub(/[^0-9.].*/, "", $3); print $3}'; }
+
+# config_version FILE: what it declares; nothing where it declares none.
+config_version() { sed -n '/^[[:space:]]*\[/q; s/^[[:space:]]*version[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' "$1" 2>/dev/null | head -n 1; }
+
+# handlers < dump: the names of the runtimes of the CRI plugin.
+handlers() { sed -n 's/^ *\[plugins\.[^]]*cri[^]]*\.runtimes\.\([A-Za-z0-9_-]*\)\]$/\1/p' | sort -u; }
+
+# config_dump FILE: what containerd reads out of it; without a file its defaults, of which it gives no dump by itself.
+config_dump() {
+  file=$1
+  [ -e "$file" ] || { file=$T/nothing && : >"$file"; }
+  containerd -c "$file" config dump
+}
