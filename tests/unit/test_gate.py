@@ -283,7 +283,7 @@ def test_the_log_of_a_pod_that_is_over_is_read_once(played: Played) -> None:
             logs.append(words[3])
         return (late if played.now < 300 else done)(words)
 
-    assert played.answered(ask, nodes=names, jobs=wish(*names)["jobs"]) == 0
+    assert played.answered(ask, nodes=names, jobs=wish(*names)["jobs"], poll_seconds=20) == 0
     assert played.now == 300
     assert (len(logs), len(set(logs))) == (100, 100)
 

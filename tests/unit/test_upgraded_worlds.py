@@ -48,7 +48,7 @@ def old_world(folder: Path, *nodes: Object, values: Object | None = None, **spec
     return after(with_operator(world(folder, *(nodes or (GPU_1,)), **spec), values, OLD), 400)
 
 
-def judged(made: World, params: Object, monkeypatch: pytest.MonkeyPatch, poll: float = 2) -> Told:
+def judged(made: World, params: Object, monkeypatch: pytest.MonkeyPatch, poll: float = 5) -> Told:
     return tell(made, gate, params, monkeypatch, poll)
 
 
@@ -261,8 +261,7 @@ def test_drivers_are_upgraded_one_cordoned_node_at_a_time(tmp_path: Path) -> Non
     upgraded(made, values={})
     states = set()
     for _ in range(60):
-        after(made, 5)
-        nodes = [find(made, "Node", name) for name in ("gpu-1", "gpu-2")]
+        nodes = [one for one in some(after(made, 5), "Node") if one["metadata"]["name"] in ("gpu-1", "gpu-2")]
         states.add(tuple(one["metadata"]["labels"].get(STATE, "") for one in nodes))
         assert sum(bool(one["spec"].get("unschedulable")) for one in nodes) <= 1
     assert ("pod-restart-required", "upgrade-required") in states

@@ -46,7 +46,7 @@ class Run:
     def __init__(self, name: str) -> None:
         self.name, self.store = name, MemoryStore()
         self.ids: dict[str, str] = {}
-        self.traced = 0
+        self.traced, self.folder = 0, str(Path.cwd())
 
     def operation(self, line: str) -> dict[str, Any]:
         op, *words = line.split()
@@ -96,7 +96,7 @@ class Run:
             return tail(value)
         for known, symbol in self.ids.items():
             value = value.replace(known, symbol)
-        return value.replace(str(Path.cwd()), "<dir>")
+        return value.replace(self.folder, "<dir>")
 
 
 def tail(urn: str) -> str:
