@@ -15,9 +15,9 @@ LIMIT = 1.3
 
 IMPORTS = """
 import pulumi, pulumi_kubernetes as kubernetes
-from pulumi_command import local
+from pulumi_command import local, remote
 kubernetes.core.v1.Namespace, kubernetes.batch.v1.Job, kubernetes.helm.v3.Release, kubernetes.node.v1.RuntimeClass
-local.Command
+kubernetes.core.v1.NodePatch, local.Command, remote.Command
 """
 COMMANDS = {
     "imports": [sys.executable, "-c", IMPORTS],
