@@ -11,7 +11,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="of each kind (default 5)")
     rounds = parser.parse_args().rounds
-    fine = start.report(start.measure(rounds))
+    costs = start.measure(rounds)
+    if not start.kept(costs):
+        # A busy machine only ever adds: more rounds bring the least nearer to the truth, never below it.
+        costs = start.measure(2 * rounds, costs)
+    fine = start.report(costs)
     print()
     engine.report(rounds)
     return 0 if fine else 1

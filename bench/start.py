@@ -57,9 +57,9 @@ def run(command: list[str], bytecode: Path) -> Cost:
     return cost
 
 
-def measure(rounds: int) -> Costs:
+def measure(rounds: int, before: Costs | None = None) -> Costs:
     """Rounds of all four, one after the other, so that a busy moment of the machine hits all of them."""
-    costs: Costs = {(kind, name): [] for kind in KINDS for name in COMMANDS}
+    costs: Costs = before or {(kind, name): [] for kind in KINDS for name in COMMANDS}
     with tempfile.TemporaryDirectory() as warm:
         for command in COMMANDS.values():
             run(command, Path(warm))
@@ -77,6 +77,11 @@ def ratio(costs: Costs, kind: str, what: str) -> tuple[float, float, float]:
     return imports, preview, preview / imports
 
 
+def kept(costs: Costs) -> bool:
+    """Whether the cold ratio is within its limit."""
+    return ratio(costs, "cold", "processor")[2] <= LIMIT
+
+
 def report(costs: Costs) -> bool:
     """The table of the best runs; whether the cold ratio is within its limit."""
     rounds = len(costs["cold", "imports"])
@@ -86,6 +91,5 @@ def report(costs: Costs) -> bool:
         for what in Cost._fields:
             imports, preview, times = ratio(costs, kind, what)
             print(f"{kind:6}{what:11}{imports:8.2f}s{preview:8.2f}s{times:7.2f}x  {meaning}")
-    fine = ratio(costs, "cold", "processor")[2] <= LIMIT
-    print(f"limit: {LIMIT}x of processor time, cold: {'kept' if fine else 'BROKEN'}")
-    return fine
+    print(f"limit: {LIMIT}x of processor time, cold: {'kept' if kept(costs) else 'BROKEN'}")
+    return kept(costs)

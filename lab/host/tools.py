@@ -79,11 +79,16 @@ def install(folder: Path) -> None:
         (folder / name).symlink_to(".tool")
     for name, text in _ANSWERS.items():
         _program(folder / name, f"machine=${{0%/bin/*}}\n{text}")
-    for name in REAL:
-        found = shutil.which("dash") if name == "sh" else None
-        found = found or shutil.which(name)
-        if found:
-            (folder / name).symlink_to(found)
+    for name, found in _real().items():
+        (folder / name).symlink_to(found)
+
+
+@cache
+def _real() -> dict[str, str]:
+    """Where the tools are that this machine lends."""
+    found = {name: shutil.which("dash") if name == "sh" else None for name in REAL}
+    found = {name: path or shutil.which(name) for name, path in found.items()}
+    return {name: path for name, path in found.items() if path}
 
 
 def _program(path: Path, text: str) -> None:
