@@ -1,4 +1,7 @@
-"""Program start: a preview of the demo stack against bare imports of the SDKs that it needs, each a fresh process."""
+"""Program start: a preview of target `cluster` against bare imports of the SDKs that it needs, each a fresh process.
+
+The demo beside it has two hosts more, whose simulated machines are made in the first preview: it has no limit.
+"""
 
 import os
 import resource
@@ -15,13 +18,14 @@ LIMIT = 1.3
 
 IMPORTS = """
 import pulumi, pulumi_kubernetes as kubernetes
-from pulumi_command import local, remote
+from pulumi_command import local
 kubernetes.core.v1.Namespace, kubernetes.batch.v1.Job, kubernetes.helm.v3.Release, kubernetes.node.v1.RuntimeClass
-kubernetes.core.v1.NodePatch, local.Command, remote.Command
+local.Command
 """
 COMMANDS = {
     "imports": [sys.executable, "-c", IMPORTS],
-    "preview": [sys.executable, "-m", "lab", "preview", "-s", "demo"],
+    "preview": [sys.executable, "-m", "lab", "preview", "-s", "existing-cluster"],
+    "demo": [sys.executable, "-m", "lab", "preview", "-s", "demo"],
 }
 KINDS = {"cold": "no bytecode, as on a fresh checkout", "warm": "bytecode is there"}
 
@@ -58,7 +62,7 @@ def run(command: list[str], bytecode: Path) -> Cost:
 
 
 def measure(rounds: int, before: Costs | None = None) -> Costs:
-    """Rounds of all four, one after the other, so that a busy moment of the machine hits all of them."""
+    """Rounds of all, one after the other, so that a busy moment of the machine hits all of them."""
     costs: Costs = before or {(kind, name): [] for kind in KINDS for name in COMMANDS}
     with tempfile.TemporaryDirectory() as warm:
         for command in COMMANDS.values():
@@ -71,25 +75,26 @@ def measure(rounds: int, before: Costs | None = None) -> Costs:
     return costs
 
 
-def ratio(costs: Costs, kind: str, what: str) -> tuple[float, float, float]:
-    """Best imports, best preview, their ratio: neighbors on the machine only ever add, so the least is the truest."""
-    imports, preview = (min(getattr(cost, what) for cost in costs[kind, name]) for name in COMMANDS)
-    return imports, preview, preview / imports
+def least(costs: Costs, kind: str, name: str, what: str) -> float:
+    """The best run: neighbors on the machine only ever add, so the least is the truest."""
+    return min(float(getattr(cost, what)) for cost in costs[kind, name])
 
 
 def kept(costs: Costs) -> bool:
     """Whether the cold ratio is within its limit."""
-    return ratio(costs, "cold", "processor")[2] <= LIMIT
+    imports, preview = (least(costs, "cold", name, "processor") for name in ("imports", "preview"))
+    return preview / imports <= LIMIT
 
 
 def report(costs: Costs) -> bool:
     """The table of the best runs; whether the cold ratio is within its limit."""
     rounds = len(costs["cold", "imports"])
-    print(f"program start: preview of the demo against bare imports of the same SDKs, best of {rounds}")
-    print(f"{'':17}{'imports':>9}{'preview':>9}{'ratio':>8}")
+    print(f"program start: previews against bare imports of the SDKs of target cluster, best of {rounds}")
+    print(f"{'':17}{'imports':>9}{'existing-cluster':>18}{'demo (two hosts)':>18}")
     for kind, meaning in KINDS.items():
         for what in Cost._fields:
-            imports, preview, times = ratio(costs, kind, what)
-            print(f"{kind:6}{what:11}{imports:8.2f}s{preview:8.2f}s{times:7.2f}x  {meaning}")
-    print(f"limit: {LIMIT}x of processor time, cold: {'kept' if kept(costs) else 'BROKEN'}")
+            imports, *previews = (least(costs, kind, name, what) for name in COMMANDS)
+            shown = "".join(f"{one:9.2f}s {one / imports:6.2f}x" for one in previews)
+            print(f"{kind:6}{what:11}{imports:8.2f}s{shown}  {meaning}")
+    print(f"limit: existing-cluster {LIMIT}x of processor time, cold: {'kept' if kept(costs) else 'BROKEN'}")
     return kept(costs)

@@ -32,7 +32,7 @@ loaded() { cat "$ROOT/sys/module/nvidia/version" 2>/dev/null || :; }
 smi() {
   : >"$T/smi"
   rm -f "$T/smi.rc"
-  { rc=0; nvidia-smi "$@" >"$T/smi" 2>&1 || rc=$?; echo "$rc" >"$T/smi.rc.part"; mv "$T/smi.rc.part" "$T/smi.rc"; } 9>&- &
+  { rc=0; nvidia-smi "$@" >"$T/smi" 2>&1 || rc=$?; echo "$rc" >"$T/smi.rc.part"; mv "$T/smi.rc.part" "$T/smi.rc"; } </dev/null >/dev/null 2>&1 9>&- &
   left=600
   while [ ! -e "$T/smi.rc" ]; do
     [ "$left" -gt 0 ] || { echo "nvidia-smi hangs" >"$T/smi"; return 124; }

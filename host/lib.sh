@@ -32,7 +32,8 @@ PATIENCE=120
 # Foreign text may hold any byte; one that is no UTF-8 breaks the engine.
 plain() { tr -cd '\11\12\40-\176'; }
 
-say() { printf 'gpu-ready: %s\n' "$*" | plain >&2; }
+# Whoever listened may be gone; what has to be done is done all the same.
+say() { printf 'gpu-ready: %s\n' "$*" | plain >&2 || :; }
 
 # refuse "ID layer" PROBLEM FIX
 refuse() {
@@ -96,7 +97,7 @@ alone() {
 # run COMMAND ...: its words go to a file, so that no lost connection ends it; without our lock, which it might keep.
 run() { "$@" >"$T/said" 2>&1 9>&-; }
 
-last_words() { tail -n "${1:-12}" "$T/said" | plain >&2; }
+last_words() { tail -n "${1:-12}" "$T/said" | plain >&2 || :; }
 
 # --- the record -------------------------------------------------------------------------------------------------------
 

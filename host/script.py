@@ -113,7 +113,7 @@ def quote(value: str | int | bool) -> str:
     """One argument for any shell, whatever is in it; ValueError for what no shell or engine could carry."""
     text = ("1" if value else "") if isinstance(value, bool) else str(value)
     if not text.isprintable():
-        raise ValueError(f"only printable characters can go to a host: {text!r}")
+        raise ValueError("only printable characters can go to a host")  # never the value: it may be a secret
     return "'" + text.replace("'", "'\\''") + "'"
 
 
