@@ -140,20 +140,20 @@ class Machine:
         stop: threading.Event | None = None,
     ) -> Finished:
         """Runs a script as sshd does; `LOST` when the machine goes down under it, or when the caller hangs up."""
-        user = user or self.user
+        user, boots = user or self.user, self.state["boots"]
         child = subprocess.Popen(
             [*tools.SHELL, script.text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.env(user), cwd=self.root, start_new_session=True,
         )  # fmt: skip
         lines = _pumped(child, script.stdin.encode())
-        return self._attended(child, lines, script, say, stop or threading.Event())
+        return self._attended(child, lines, script, say, stop or threading.Event(), boots)
 
     def _attended(
         self, child: subprocess.Popen[bytes], lines: queue.SimpleQueue[tuple[str, bytes]], script: Script,
-        say: Callable[[str], None], stop: threading.Event,
+        say: Callable[[str], None], stop: threading.Event, boots: int,
     ) -> Finished:  # fmt: skip
         collected: list[tuple[str, bytes]] = []
-        boots, still_open = self.state["boots"], 2
+        still_open = 2  # `boots` was read before the script began: a power cut may be quicker than we are
         while still_open and not stop.is_set():
             try:
                 name, line = lines.get(timeout=_POLL_SECONDS)
