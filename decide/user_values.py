@@ -124,7 +124,7 @@ def _fault(keys: tuple[str, ...], value: Any, known: Chart, ownership: Ownership
         _dead(path, value, known)
         or _owned(path)
         or _idle(path, ownership)
-        or _dotted(keys, known)
+        or _dotted(path, keys, known)
         or _unknown(path, known)
         or _mistyped(path, value, known)
     )
@@ -157,19 +157,17 @@ def _idle(path: str, ownership: Ownership | None) -> Fault | None:
     )
 
 
-def _dotted(keys: tuple[str, ...], known: Chart) -> Fault | None:
+def _dotted(path: str, keys: tuple[str, ...], known: Chart) -> Fault | None:
     """The flat form of `helm --set`: in a values tree it would be one odd key that nothing reads."""
     for depth, key in enumerate(keys):
         if "." in key and not _free_above(".".join(keys[:depth]), known):
-            return Fault(
-                ".".join(keys), "keys with dots are for `helm --set` and mean nothing here", "nest it: " + nested(key)
-            )
+            return Fault(path, "keys with dots are for `helm --set` and mean nothing here", "nest it: " + nested(key))
     return None
 
 
 def nested(key: str) -> str:
     """A dotted key as the nested form that was meant."""
-    first, *rest = key.split(".")
+    first, *rest = (named(part) for part in key.split("."))
     return first + "".join(f": {{{part}" for part in rest) + ": ..." + "}" * len(rest)
 
 

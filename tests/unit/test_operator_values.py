@@ -262,6 +262,8 @@ junk = st.recursive(
 
 
 @hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.example({"a.b": {"\n": None}}, NEWEST)
+@hypothesis.example({"a.\n": None}, NEWEST)
 @hypothesis.given(st.dictionaries(keys, junk, max_size=3), st.sampled_from(defaults.OPERATOR_VERSIONS))
 def test_no_values_raise_an_exception(user: dict[str, Any], version: str) -> None:
     for one in faults(user, version, owned()):
