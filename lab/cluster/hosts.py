@@ -62,8 +62,9 @@ def follow(cluster: Cluster, world: Path) -> None:
 def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any]) -> None:
     now = cluster.now
     notes = cluster.data.setdefault("machines", {}).setdefault(host["name"], {"seen": now})
-    if speaks := is_up(state, host, now, KUBELET_SECONDS):
+    if (speaks := is_up(state, host, now, KUBELET_SECONDS)) and now - notes["seen"] >= HEARTBEAT_SECONDS / 4:
         notes["seen"] = now
+        cluster.changed = True
     facts = _facts(state) if speaks and state else notes.get("facts") or _facts(state)
     last_word = max(notes["seen"], min(_last_reboot(state, host)[0], now))
     alive = speaks or now < last_word + HEARTBEAT_SECONDS

@@ -87,6 +87,17 @@ class Simulated(Cluster):
         switch(self, path, value)
 
 
+class Kept(NamedTuple):
+    """What this process last read or wrote of a world: most of the work is not to read the same text again."""
+
+    text: bytes
+    data: Object
+
+
+_KEPT: dict[Path, Kept] = {}
+_MOST_KEPT = 4
+
+
 class World:
     """The file of a simulated cluster, and its clock beside it."""
 
@@ -113,29 +124,40 @@ class World:
         """The cluster as it is now; nobody else has it meanwhile, and changes are kept unless this raises."""
         with Path(f"{self.path}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            cluster = self._load()
+            cluster, text = self._load()
             self._catch_up(cluster)
             yield cluster
             if cluster.changed:
                 settle(cluster)
-                self._save(cluster)
+                text = self._save(cluster)
+            self._keep(text, cluster)
 
     def _catch_up(self, cluster: Cluster) -> None:
         """Plays what happened since somebody last looked, on the hosts too."""
         advance(cluster, max(cluster.now, self.clock.now()))
         hosts.follow(cluster, self.path)
 
-    def _load(self) -> Simulated:
-        data = json.loads(self.path.read_bytes())
+    def _load(self) -> tuple[Simulated, bytes]:
+        """Taken out of what is kept: whatever somebody did to it before an error is forgotten."""
+        text = self.path.read_bytes()
+        kept = _KEPT.pop(self.path, None)
+        data = kept.data if kept and kept.text == text else json.loads(text)
         cluster = Simulated(data, data["now"])
         cluster.admit = admit
-        return cluster
+        return cluster, text
 
-    def _save(self, cluster: Cluster) -> None:
+    def _save(self, cluster: Cluster) -> bytes:
         cluster.data["now"] = cluster.now
+        text = json.dumps(cluster.data, separators=(",", ":")).encode()
         fresh = Path(f"{self.path}.new")
-        fresh.write_text(json.dumps(cluster.data, separators=(",", ":")))
+        fresh.write_bytes(text)
         fresh.replace(self.path)
+        return text
+
+    def _keep(self, text: bytes, cluster: Cluster) -> None:
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[self.path] = Kept(text, cluster.data)
 
     def switch(self, path: str, value: Any) -> None:
         """Turns one switch, such as `nodes.gpu-1.taints` or `operator.fault`."""

@@ -1,5 +1,6 @@
 """The whole program on the built-in engine: what is made, in which order, and the story from failure to green."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,22 @@ def test_a_stack_without_a_version_never_moves_the_operator_that_it_has(house: H
 def test_without_validation_the_report_says_so(house: House) -> None:
     shown = house.run("preview", {**CONFIG, "validation": {"enabled": False}})
     assert shown.outputs["report"] == {"ready": None, "why": "validation.enabled is false"}
+
+
+def test_what_a_world_keeps_in_memory_is_what_stands_in_its_file(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.run("up")
+
+    with house.world.open() as cluster:
+        assert json.loads(json.dumps(cluster.data)) == cluster.data
+        assert json.loads(house.world.path.read_bytes())["objects"] == cluster.data["objects"]
+
+
+def test_what_was_done_to_a_world_before_an_error_is_forgotten(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with pytest.raises(ZeroDivisionError), house.world.open() as cluster:
+        cluster.data["objects"]["Node"].clear()
+        raise ZeroDivisionError
+
+    with house.world.open() as cluster:
+        assert cluster.list("Node")
