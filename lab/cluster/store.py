@@ -119,8 +119,8 @@ class Cluster:
         return obj
 
     def _uid(self) -> str:
-        digits = "".join(f"{self.random(16):x}" for _ in range(32))
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+        digits = "".join(f"{self.random(1 << 28):07x}" for _ in range(5))
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:32]}"
 
     def _check_namespace(self, name: str, kind: Kind, of: str) -> None:
         if self.get("Namespace", name) is None:

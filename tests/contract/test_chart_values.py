@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from decide import defaults, user_values
 from decide.operator_values import as_tree, values
 from decide.ownership import Ownership, decide
+from tests.effort import examples
 
 CHARTS = Path(user_values.__file__).parent / "charts"
 TYPES = {bool: "bool", str: "string", int: "int", list: "list", dict: "map"}
@@ -61,7 +62,7 @@ def test_a_key_list_is_of_the_chart_and_version_that_its_name_says(version: str)
 
 
 @pytest.mark.parametrize("version", defaults.OPERATOR_VERSIONS)
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=examples(40), deadline=None)
 @hypothesis.given(wish=wishes, option=options)
 def test_derived_values_are_keys_of_the_chart_in_its_types(
     version: str, wish: dict[str, Any], option: dict[str, Any]

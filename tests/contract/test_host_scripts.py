@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from decide.host_failures import BY_ID, Refusal
 from host import script
 from host.facts import read
+from tests.effort import examples
 
 HOST = Path(script.__file__).parent
 SOURCES = sorted(HOST.glob("*.sh"))
@@ -220,7 +221,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=HOSTILE, many=st.lists(HOSTILE, max_size=2), shell=st.sampled_from([one for one in SHELLS if one != "busybox"])
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from components.steps import look
 from decide.operator_health import CHAIN
 from decide.proof_health import judge, report, wanted_logs
+from tests.effort import examples
 from tests.unit.small_snapshot import (
     FOUND,
     OURS,
@@ -250,7 +251,7 @@ def places(thing: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = places(WHOLE)[1:]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING), min_size=1, max_size=6),
     st.sampled_from(["", "ready"]),

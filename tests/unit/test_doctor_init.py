@@ -22,6 +22,7 @@ from doctor.look import Seen
 from doctor.stack_text import scalar, stack_text
 from lab.cluster.host_spec import made_up_key
 from settings.stack_file import read
+from tests.effort import examples
 from tests.unit import small_host
 from tests.unit.far_hosts import FarHosts
 from tests.unit.small_host import DEBIAN, made_ready, told
@@ -143,7 +144,7 @@ class TestTheWrittenFile:
         assert "evil" not in str(yaml.safe_load(text))
         assert text.isascii()
 
-    @hypothesis.settings(max_examples=40, deadline=None)
+    @hypothesis.settings(max_examples=examples(40), deadline=None)
     @given(st.text(max_size=20))
     def test_quotes_any_text_so_that_it_is_this_text(self, text: str) -> None:
         assert yaml.safe_load(f"key: {scalar(text)}") == {"key": text}

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab.values import unwrap
+from tests.effort import examples
 from tests.unit.toy import Bench, Thing
 
 NAMES = "abcde"
@@ -57,7 +58,7 @@ def things(bench: Bench) -> dict[str, Any]:
     return {e["urn"].rpartition("::")[2]: e for e in resources if e["type"] == "toy:index:Thing"}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(wishes(), min_size=1, max_size=3), st.sets(st.tuples(
     st.sampled_from(["create", "update", "delete"]), st.sampled_from(NAMES)), max_size=3), st.booleans())  # fmt: skip
 def test_the_state_ends_as_the_program_wants_and_the_world_with_it(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from decide.host_failures import Refusal
 from host.facts import HostFacts, read
+from tests.effort import examples
 from tests.unit.small_host import RTX, told
 
 
@@ -138,7 +139,7 @@ junk = st.recursive(
 PLACES = [(key,) for key in RTX] + [(key, inner) for key in RTX if isinstance(RTX[key], dict) for inner in RTX[key]]
 
 
-@hypothesis.settings(max_examples=120, deadline=None)
+@hypothesis.settings(max_examples=examples(120), deadline=None)
 @hypothesis.given(st.sampled_from(PLACES), junk)
 def test_junk_in_any_place_is_facts_or_one_refusal_and_never_an_exception(place: tuple[str, ...], value: Any) -> None:
     known = copy.deepcopy(RTX)

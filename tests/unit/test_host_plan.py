@@ -13,6 +13,7 @@ from decide.host_failures import BY_ID, Refusal
 from decide.host_plan import Plan, plan
 from decide.host_wish import HostWish, read_wish
 from host.facts import HostFacts, read
+from tests.effort import examples
 from tests.unit.small_host import DEBIAN, facts, made_ready, told, working
 
 NOUVEAU = {**DEBIAN, "cards__0__driver": "nouveau", "modules__nouveau": True}
@@ -460,7 +461,7 @@ wishes = st.fixed_dictionaries(
 )
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=examples(150), deadline=None)
 @hypothesis.given(changes, wishes | words)
 def test_every_wish_for_every_host_is_a_plan_or_refusals_with_reasons(changed: dict[str, Any], wished: Any) -> None:
     found = facts(**changed)
@@ -494,7 +495,7 @@ def assert_sound(made: Plan, found: HostFacts) -> None:
             assert told_driver["GR_FLAVOUR"] in generation.modules
 
 
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=examples(60), deadline=None)
 @hypothesis.given(
     st.fixed_dictionaries(
         {},

@@ -19,6 +19,7 @@ from decide.ownership import Owner
 from settings.host_kinds import HostKey
 from settings.hosts import KEY
 from settings.kinds import Place, Reading
+from tests.effort import examples
 
 HOST: dict[str, Any] = {"name": "rtx", "address": "192.0.2.10", "hostKey": KEY}
 RIGHT: dict[str, Any] = {"target": "bareMetal", "cluster": {"context": "home"}, "bareMetal": {"hosts": [HOST]}}
@@ -374,7 +375,7 @@ PLACES = [
 ]
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=examples(150), deadline=None)
 @hypothesis.given(st.sampled_from(PLACES), junk)
 def test_junk_in_one_place_of_a_right_config_is_refused_in_words(place: tuple[Any, ...], value: Any) -> None:
     raw = config(host(driver={}, toolkit={}))
@@ -394,7 +395,7 @@ def test_junk_in_one_place_of_a_right_config_is_refused_in_words(place: tuple[An
         assert len(str(refused).encode("utf-8", "strict").splitlines()) == len(refused.faults) + 1
 
 
-@hypothesis.settings(max_examples=80, deadline=None)
+@hypothesis.settings(max_examples=examples(80), deadline=None)
 @hypothesis.given(st.binary(max_size=60), st.sampled_from(["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"]))
 def test_no_bytes_in_a_key_raise_an_exception(data: bytes, kind: str) -> None:
     reading = Reading()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from decide import defaults, user_values
 from decide.operator_values import Value, as_tree, faults, values
 from decide.ownership import Ownership, decide
+from tests.effort import examples
 
 NEWEST = defaults.OPERATOR_VERSION
 
@@ -261,7 +262,7 @@ junk = st.recursive(
 )
 
 
-@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.settings(max_examples=examples(100), deadline=None)
 @hypothesis.example({"a.b": {"\n": None}}, NEWEST)
 @hypothesis.example({"a.\n": None}, NEWEST)
 @hypothesis.given(st.dictionaries(keys, junk, max_size=3), st.sampled_from(defaults.OPERATOR_VERSIONS))

@@ -20,6 +20,7 @@ from decide.ownership import (
     Refusal,
     decide,
 )
+from tests.effort import examples
 
 OPERATOR = Part(Owner.OPERATOR, "because")
 HOST = Part(Owner.HOST, "because")
@@ -68,7 +69,7 @@ def test_every_ownership_with_every_version_gives_values_with_a_reason(version: 
         assert len({value.path for value in derived}) == len(derived)
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=examples(150), deadline=None)
 @hypothesis.given(
     st.text() | st.sampled_from([*TARGETS, *LATER_TARGETS]),
     st.dictionaries(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import settings
 from decide import defaults
 from decide.ownership import Owner
+from tests.effort import examples
 
 RIGHT: dict[str, Any] = {
     "target": "cluster",
@@ -458,13 +459,13 @@ def parsed_or_refused(raw: Any, secret_keys: Any = ()) -> None:
         assert all(fault.path and fault.problem and fault.right for fault in refused.faults)
 
 
-@hypothesis.settings(max_examples=120, deadline=None)
+@hypothesis.settings(max_examples=examples(120), deadline=None)
 @hypothesis.given(st.dictionaries(keys | scalars, junk, max_size=5) | junk, st.lists(keys, max_size=2))
 def test_junk_is_refused_in_words(raw: Any, secret_keys: list[str]) -> None:
     parsed_or_refused(raw, secret_keys)
 
 
-@hypothesis.settings(max_examples=250, deadline=None)
+@hypothesis.settings(max_examples=examples(250), deadline=None)
 @hypothesis.given(st.sampled_from(PLACES), junk)
 def test_junk_in_one_place_of_a_right_config_is_refused_in_words(place: tuple[str, ...], value: Any) -> None:
     raw = copy.deepcopy(RIGHT)

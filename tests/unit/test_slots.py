@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decide.slots import ROOM, Slot, room_beside, short_name, slots, workload_selector
+from tests.effort import examples
 
 NODE = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", fullmatch=True)
 
@@ -35,7 +36,7 @@ def test_a_workload_finds_nodes_by_the_declared_labels_else_by_those_of_our_oper
     assert workload_selector({}, installs=False) == {}
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(NODE)
 def test_every_name_of_a_node_becomes_a_name_of_an_object(node: str) -> None:
     short = short_name(node)
@@ -43,7 +44,7 @@ def test_every_name_of_a_node_becomes_a_name_of_an_object(node: str) -> None:
     assert len(short) <= ROOM
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(NODE, min_size=2, max_size=6, unique=True))
 def test_no_two_nodes_share_a_name(nodes: list[str]) -> None:
     assert len({slot.name for slot in slots(nodes)}) == len(nodes)
