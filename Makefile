@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ASKED_FOR := $(if $(filter-out file,$(origin PYTHON)),--asked-for)
 NO_PYTHON = { echo "setup: there is no $(PYTHON) here: install Python 3.10 or newer" >&2; exit 1; }
 INSTALL = command -v $(PYTHON) >/dev/null || $(NO_PYTHON); $(PYTHON) scripts/setup_venv.py $(ASKED_FOR)
-PYTEST = $(PY) -m pytest -n 2 --dist worksteal
+PYTEST = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 QUIETLY = bash -c 'out=$$("$$@" 2>&1) || { echo "$$out"; exit 1; }' --
 SHELL_FILES = .ci/run $(shell find . -name '*.sh' -not -path './.*/*')
 
@@ -31,7 +31,7 @@ dev:
 demo: setup  ## the whole product against a simulated cluster
 	@$(PY) -m lab.demo
 
-test: dev  ## all default tests
+test: dev  ## the default tests; check has the long ones too
 	@$(PYTEST) $(ARGS)
 
 check: dev  ## format, lint, walls, types, shell, docs, then the tests with coverage of what decides
@@ -41,7 +41,7 @@ check: dev  ## format, lint, walls, types, shell, docs, then the tests with cove
 	@$(PY) -m mypy --no-error-summary
 	@PATH=".venv/bin:$$PATH" shellcheck $(SHELL_FILES)
 	@$(PY) -m docs.generate --check
-	@$(PYTEST) --cov $(ARGS)
+	@GPU_READY_THOROUGH=1 $(PYTEST) --cov $(ARGS)
 
 bench: setup  ## the figures of the README, measured here
 	@$(PY) -m bench

@@ -68,6 +68,7 @@ class Operation:
     def __init__(self, op: str, session: Session, view: View, stdin: TextIO, asked: Asked) -> None:
         self.op, self.session, self.view = op, session, view
         self.stdin, self.asked = stdin, asked
+        session.only_previews = op == "preview"
         self.summary: SummaryEvent | None = None
         self.gates: set[str] = set()
         """What happened to the gates."""

@@ -31,11 +31,11 @@ class Parts:
 
         return WholeWorld(path, speed)
 
-    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> WholeWorld:
-        """A world as described, kept there from now on."""
+    def new_world(self, path: Path, spec: dict[str, Any], speed: float, machines: bool = True) -> WholeWorld:
+        """A world as described, kept there from now on; a preview needs none of its machines."""
         from lab.world import WholeWorld
 
-        return WholeWorld.create(path, spec, speed)
+        return (WholeWorld.create if machines else WholeWorld.outline)(path, spec, speed)
 
     def derived_world(self, wish: Any) -> dict[str, Any]:
         """A world that fits the settings, for a stack without one of its own."""

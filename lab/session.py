@@ -64,6 +64,8 @@ class Session:
         self.stack: StackFile = read(root, wanted, ours)
         self.name = self.stack.name
         self.folder = Path(os.environ.get(FOLDER) or root / ".lab") / self._place()
+        self.only_previews = False
+        """Nothing but a preview is going to be asked for."""
         self.engine: Engine | None = None
         self.contacts: dict[str, Any] = {}
         """How often each host was dialed and given a script by the last operation; empty when none was."""
@@ -116,14 +118,22 @@ class Session:
 
     def world(self) -> WholeWorld:
         """The simulated world; made when there is none yet."""
-        path = self.folder / "world.json"
-        if path.exists():
-            return self.parts.world(path, self.speed)
+        if found := self._found():
+            return found
         spec = self._world_spec(self.wish())
         self.folder.mkdir(parents=True, exist_ok=True)
         with _worlds_faults("the description of the simulated world"), _alone(self.folder / "new"):
-            make = self.parts.new_world
-            return self.parts.world(path, self.speed) if path.exists() else make(path, spec, self.speed)
+            path, machines = self.folder / "world.json", not self._needs_no_machines
+            return self._found() or self.parts.new_world(path, spec, self.speed, machines)
+
+    @property
+    def _needs_no_machines(self) -> bool:
+        return self.only_previews and not self.switches
+
+    def _found(self) -> WholeWorld | None:
+        path = self.folder / "world.json"
+        world = self.parts.world(path, self.speed) if path.exists() else None
+        return world if world and (self._needs_no_machines or not world.is_outline()) else None
 
     def _world_spec(self, wish: Any) -> dict[str, Any]:
         own = self.root / "lab" / "worlds" / f"{self.name}.yaml"

@@ -30,8 +30,17 @@ class WholeWorld(World):
             from lab.host.machine import Machine
         for host in wanted:
             Machine.create(hosts.folder_of(Path(path), host["name"]), host, speed=speed)
+        return cls.outline(path, spec, speed)
+
+    @classmethod
+    def outline(cls, path: Path | str, spec: dict[str, Any], speed: float = 0.0) -> WholeWorld:
+        """The cluster alone: enough for a preview, which reaches no machine; `create` over it makes all of it."""
         super().create(path, spec, speed)
         return cls(path, speed)
+
+    def is_outline(self) -> bool:
+        """Whether its machines were not made yet."""
+        return not all(hosts.folder_of(self.path, host["name"]).exists() for host in self.hosts())
 
     def hosts(self) -> list[dict[str, Any]]:
         """The hosts as the world describes them now."""
@@ -50,7 +59,7 @@ class WholeWorld(World):
 
     def remote_commands(self) -> RemoteCommands:
         """SSH into this world."""
-        for host in self.hosts():
+        for host in [] if self.is_outline() else self.hosts():
             _keep_time(self.machine(host["name"]), self.clock.speed)
         return RemoteCommands(self.find, self.clock)
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from decide.host_failures import BY_ID, Refusal
 from host import script
 from host.facts import read
-from tests.effort import examples
+from tests.effort import examples, long
 
 HOST = Path(script.__file__).parent
 SOURCES = sorted(HOST.glob("*.sh"))
@@ -75,6 +75,7 @@ def test_each_script_and_each_text_is_understood_by_the_shells_of_the_distributi
         assert (said.returncode, said.stderr) == (0, ""), name
 
 
+@long
 @pytest.mark.skipif(not SHELLCHECK.exists(), reason="shellcheck is not installed here: make setup")
 def test_shellcheck_has_nothing_to_say_about_any_of_them(tmp_path: Path) -> None:
     files = []

@@ -14,6 +14,8 @@ from statistics import median
 
 import pytest
 
+from tests.effort import long
+
 ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = ("requirements", "LICENSE", "tests/contract/engine/recorded/", "decide/charts/")
 """Compiled, quoted or recorded: no words of ours."""
@@ -95,6 +97,7 @@ def test_no_file_is_longer_than_300_lines() -> None:
     assert {name: lines for name, lines in long.items() if lines > 300} == {}
 
 
+@long
 def test_functions_are_short() -> None:
     found = [one for name in code(".py") for one in functions(name)]
     assert [where for where, lines in found if lines > 60] == []

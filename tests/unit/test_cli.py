@@ -69,6 +69,9 @@ class FakeWorld:
     def hosts(self) -> list[dict[str, str]]:
         return list(self.snapshot().get("hosts", []))
 
+    def is_outline(self) -> bool:
+        return False
+
     def remainder(self, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         return [str(after[key]) for key in after if after[key] != before.get(key)]
 
@@ -144,7 +147,7 @@ class FakeParts(Parts):
     def world(self, path: Path, speed: float) -> Any:
         return FakeWorld(path)
 
-    def new_world(self, path: Path, spec: dict[str, Any], speed: float) -> Any:
+    def new_world(self, path: Path, spec: dict[str, Any], speed: float, machines: bool = True) -> Any:
         path.write_text(json.dumps(spec))
         return FakeWorld(path)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.effort import long
 from tests.unit.house import CONFIG, WORLD, House, with_gpu
 
 LOOK, READY, GATE = "nodes-look", "gpu-validation-ready", "gpu-validation-gate"
@@ -18,6 +19,7 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
+@long
 def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_back(tmp_path: Path) -> None:
     house = House(tmp_path, processes=True)
     before = house.world.snapshot()

@@ -39,6 +39,9 @@ def stack_with(root: Path, text: str) -> str:
     return str(path)
 
 
+HOST = "hosts: [{name: rtx, address: 192.0.2.10, cards: [NVIDIA GeForce RTX 4070], node: gpu-1}]"
+
+
 class TestStackFile:
     def test_a_stack_is_found_by_name_and_by_path(self, root: Path) -> None:
         by_name, by_path = read(root, "demo"), read(root, str(root / "stacks" / "Pulumi.demo.yaml"))
@@ -308,3 +311,18 @@ class TestFolder:
         session = Session("demo", root=root)
         assert session.resources() == []
         assert not session.folder.exists()
+
+    def test_a_preview_makes_no_machines_and_whatever_comes_after_it_does(self, root: Path) -> None:
+        (root / "lab" / "worlds").mkdir(parents=True)
+        (root / "lab" / "worlds" / "demo.yaml").write_text(HOST)
+        (root / "stacks" / "Pulumi.demo.yaml").write_text(STACK.replace("gpu-ready:k3sToken", "kubernetes:token"))
+        session = Session("demo", root=root)
+        session.only_previews = True
+        assert (session.world().is_outline(), session.hosts()) == (True, {"192.0.2.10": "rtx"})
+        session.only_previews = False
+        world = session.world()
+        with world.open() as cluster:
+            (node,) = cluster.list("Node")
+        assert node["status"]["nodeInfo"]["machineID"] == world.machine("rtx").state["machine_id"]
+        session.only_previews = True
+        assert not session.world().is_outline()
