@@ -136,7 +136,7 @@ def operand_finding(snapshot: Obj, wish: Obj, pod: Obj) -> Tuple[float, Verdict]
 
 def tries(pod: Obj, trouble: Trouble) -> Tuple[str, int]:
     """Which container is started again and again, and how often it has been; its cause may be mended meanwhile."""
-    restarts = [number_at(one, "restartCount") for one in statuses_of(pod) if one.get("name") == trouble.container]
+    restarts = [number_at(one, "restartCount") for one in statuses_of(pod) if text_at(one, "name") == trouble.container]
     return (f"{name_of(pod)}/{trouble.container}", restarts[0]) if trouble.kind == "crash" else ("", 0)
 
 

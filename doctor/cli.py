@@ -32,7 +32,7 @@ exit status: 0 fine, 1 a host is refused or cannot be reached, 2 wrong use
 def parser() -> argparse.ArgumentParser:
     """The command line as `--help` shows it."""
     shown = {"epilog": EPILOG, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    top = argparse.ArgumentParser(prog="python -m doctor", description=DESCRIPTION, **shown)  # type: ignore[arg-type]
+    top = argparse.ArgumentParser(prog=".venv/bin/python -m doctor", description=DESCRIPTION, **shown)  # type: ignore[arg-type]
     commands = top.add_subparsers(dest="op", required=True, metavar="plan|init")
     what = "the facts of each host, and what up would do there"
     one = commands.add_parser("plan", help=what, description=what, **shown)  # type: ignore[arg-type]
@@ -94,10 +94,16 @@ def perform(options: argparse.Namespace, streams: Streams, root: Path = ROOT, pr
 def _run(options: argparse.Namespace, streams: Streams, root: Path, programs: Programs | None) -> int:
     identity = _identity(options.identity)
     if options.rehearsal:
-        new = (rehearsal.WORLD, options.name, options.context or MADE_UP_CONTEXT) if options.op == "init" else ()
-        programs = Programs(rehearsal.environment(root, *(new or (options.stack,))))
+        programs = Programs(rehearsal.environment(root, *_rehearsed(options, root)))
     run = plan.run if options.op == "plan" else first_contact.run
     return run(options, streams, root, Door(programs or Programs(), identity))
+
+
+def _rehearsed(options: argparse.Namespace, root: Path) -> tuple[str, ...]:
+    if options.op == "plan":
+        return (options.stack,)
+    first_contact.checked(options, root)
+    return rehearsal.WORLD, options.name, options.context or MADE_UP_CONTEXT
 
 
 def _ours(error: Exception) -> str:

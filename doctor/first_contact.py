@@ -30,9 +30,7 @@ Host = Mapping[str, Any]
 
 def run(options: argparse.Namespace, streams: Streams, root: Path, door: Door) -> int:
     """From addresses to a stack file; nothing is written unless every host could be read."""
-    path = _path(options, root)
-    hosts = _declared(options)
-    _check_fingerprints(options.accepted)
+    path, hosts = checked(options, root)
     door.programs.need("ssh", "ssh-keyscan")
     kept = document(path) if path.exists() else {}
     trusted = _trusted(hosts, options, streams, door)
@@ -46,6 +44,13 @@ def run(options: argparse.Namespace, streams: Streams, root: Path, door: Door) -
     written = _write(path, stack_text(options.name, options.context, seen, kept))
     streams.say("", written, *_what_next(options, seen))
     return 0
+
+
+def checked(options: argparse.Namespace, root: Path) -> tuple[Path, list[Host]]:
+    """Where the file goes and which hosts it is for; WrongUse before anything at all is made or asked."""
+    asked = _path(options, root), _declared(options)
+    _check_fingerprints(options.accepted)
+    return asked
 
 
 def _nothing(streams: Streams) -> int:
@@ -233,9 +238,9 @@ def _next_command(options: argparse.Namespace, seen: Sequence[Seen]) -> str:
     identity = shlex.quote(str(Path(options.identity).expanduser())) if options.identity else ""
     if any(one.refusals for one in seen):
         flags = f" --identity {identity}" if identity else ""
-        return f"python -m doctor plan -s {options.name}{flags}{' --rehearsal' if options.rehearsal else ''}"
+        return f".venv/bin/python -m doctor plan -s {options.name}{flags}{' --rehearsal' if options.rehearsal else ''}"
     if options.rehearsal:
-        return f"python -m lab up -s {options.name}"
+        return f".venv/bin/python -m lab up -s {options.name}"
     secret = "pulumi config set --secret gpu-ready:"
     steps = [f"pulumi stack select --create {options.name}"]
     steps += [f"{secret}sshPrivateKey < {identity}"] if identity else []

@@ -29,8 +29,8 @@ SAFE = re.compile(r"[ !#-\[\]-~]")
 KEY = re.compile(r"(ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]+=*")
 
 HEAD = (
-    "Written by `python -m doctor init {name}`; nothing writes it again unasked. All settings: docs/parameters.md",
-    "What up would do on each host, without doing it: python -m doctor plan -s {name}",
+    "Written by `.venv/bin/python -m doctor init {name}`; nothing writes it again unasked. All: docs/parameters.md",
+    "What up would do on each host, without doing it: .venv/bin/python -m doctor plan -s {name}",
 )
 CONTEXT = (
     "The cluster whose nodes the hosts are: one of `kubectl config get-contexts`, never by accident the current one."

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lab.operate import BARE, Asked, Operation, Outcome
+from lab.packages import COMMAND
 from lab.parts import Parts
 from lab.pipe import lasting, status
 from lab.session import FOLDER, ROOT, Session, UnreadableWorldError
@@ -60,7 +61,7 @@ class Streams:
 def parser() -> argparse.ArgumentParser:
     """The command line as `--help` shows it."""
     top = argparse.ArgumentParser(
-        prog="python -m lab",
+        prog=COMMAND,
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

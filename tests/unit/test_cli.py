@@ -428,7 +428,7 @@ class TestFailures:
         with pytest.raises(SystemExit) as exit:
             main(words)
         assert exit.value.code == 2
-        assert "usage: python -m lab" in capsys.readouterr().err
+        assert "usage: .venv/bin/python -m lab" in capsys.readouterr().err
 
     def test_help_explains_switches_and_exit_status(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit:

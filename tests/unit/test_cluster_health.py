@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components.steps import look
@@ -249,9 +249,16 @@ def places(thing: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 PLACES = places(WHOLE)[1:]
+# A container that crashes and has no name.
+NAMELESS = [(("jobs",), None)] + [
+    (("pods", number, "status", *where), None)
+    for number in range(1, len(WHOLE["pods"]))
+    for where in (("initContainerStatuses", 0, "state"), ("containerStatuses", 0, "name"))
+]
 
 
 @settings(max_examples=examples(80), deadline=None)
+@example(NAMELESS, "", wish())
 @given(
     st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING), min_size=1, max_size=6),
     st.sampled_from(["", "ready"]),

@@ -113,7 +113,7 @@ class TestTheWrittenFile:
         assert "#   HST-64 driver: nouveau holds Tesla T4" in text
         assert "#   fix: reboot: ifNeeded" in text
         assert "Refused as it stands: tesla (HST-64)" in far.said
-        assert far.said.endswith("Next: python -m doctor plan -s homelab\n")
+        assert far.said.endswith("Next: .venv/bin/python -m doctor plan -s homelab\n")
 
     def test_of_a_system_that_nobody_knows_leaves_the_choice_open(self, far: FarHosts) -> None:
         far.answers(RTX, told(os__id="slackware", cards=[]))

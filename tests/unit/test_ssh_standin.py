@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from doctor import ssh
+from doctor import cli, ssh
 from doctor.programs import Programs, Said
+from doctor.streams import Streams
 from lab.cluster.host_spec import made_up_key
 from lab.host import ssh_standin
 from lab.world import WholeWorld
@@ -169,3 +170,13 @@ def test_a_first_contact_gets_a_world_of_its_own(tmp_path: Path, monkeypatch: py
 def test_a_stack_that_nobody_knows_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ssh_standin.environment("nowhere", io.StringIO(), tmp_path) == 2
     assert "There is no stack 'nowhere'" in capsys.readouterr().err
+
+
+def test_what_cannot_be_a_stack_gets_no_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GPU_READY_LAB_DIR", str(tmp_path / "lab" / "deep"))
+    asked = cli.parser().parse_args(["init", "../x", "--host", "rtx=root@192.0.2.10", "--rehearsal"])
+    assert cli.perform(asked, Streams()) == 2
+    assert "cannot be the name of a stack" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
