@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # `decide` stands alone; only the shape is needed
 
 STEPS = ("driver", "reboot", "toolkit", "runtime")
 BRANCHES = " ".join(map(str, SUPPORTED))
-"""What the facts step asks apt about: nothing of it changes with a wish or a default."""
+"""What a look asks apt about: nothing of it changes with a wish or a default."""
 FIRST = "driver"
 """The step that speaks refusals, before anything is changed."""
 
