@@ -16,10 +16,10 @@ PREFIX = "gpu-ready:"
 
 
 def configured() -> dict[str, str]:
-    """All keys of our namespace, so that a misspelt one is seen; of a secret only that it is there."""
+    """All keys of our namespace, so that a misspelt one is seen; of a secret only that it is there, and a line."""
     known = {**config.get_config_env(), **config.CONFIG.get()}
-    ours = {key: "" if config.is_config_secret(key) else known[key] for key in known if key.startswith(PREFIX)}
-    return {key.removeprefix(PREFIX): value for key, value in ours.items()}
+    ours = {key: settings.veiled(known[key]) if config.is_config_secret(key) else known[key] for key in known}
+    return {key.removeprefix(PREFIX): value for key, value in ours.items() if key.startswith(PREFIX)}
 
 
 raw = configured()

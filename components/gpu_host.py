@@ -1,8 +1,6 @@
 """One bare-metal host over SSH, step by step."""
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypedDict
 
@@ -81,7 +79,7 @@ class GpuHostArgs(TypedDict):
 
 
 class GpuHost(pulumi.ComponentResource):
-    """One host: tools, facts, plan, driver, reboot with consent, toolkit, runtime, and a container there."""
+    """One host: tools and a look, driver, reboot with consent, toolkit, runtime, and a container there."""
 
     report: pulumi.Output[dict[str, Any]]
     """Driver, toolkit, runtime and cards, as the host itself shows them."""
@@ -92,17 +90,15 @@ class GpuHost(pulumi.ComponentResource):
         super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
         self.args, self.common, self.last = args, common, common["after"]
         self.state = text(args.get("state")) or "present"
-        self.first_seen: dict[str, Any] = {}
+        self.machine_id: pulumi.Input[str] = ""
+        self.decisions: Sequence[host_plan.Decision] = ()
 
-        tools = self._step("tools", {}, removes=True)
-        self.first_seen = {"GR_MACHINE_ID": tools["machine_id"], "bundle": tools["bundle"]}
         plan = self._plan(wish_of(args), count("look", args.get("look") or 1))
-        self._step("plan", plan["plan"])
-        driver = self._step("driver", plan["driver"], removes=True)
+        driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver))
         back = self._step("back", reboot.apply(back_values), away=True)
-        toolkit = self._step("toolkit", plan["toolkit"], removes=True)
-        runtime = self._step("runtime", plan["runtime"], removes=True)
+        toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
+        runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
         check = self._step("check", back.apply(lambda said: {"GR_CARDS": said.get("cards", 0)}))
 
         self.boot_id = back.apply(lambda said: said.get("boot_id", ""))
@@ -112,18 +108,37 @@ class GpuHost(pulumi.ComponentResource):
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
-        asked = {"GR_WISH": digest({**wish, "look": look}), "GR_ASK": host_plan.packages_asked_for(wish)}
-        return self._step("facts", asked).apply(lambda known: planned(known, wish, look))
+        asked = {"GR_WISH": host_plan.digest({**wish, "look": look}), "GR_BRANCHES": host_plan.BRANCHES}
+        seen = self._step("tools", {**asked, "GR_HOST": owner(self.prefix)}, removes=True, again=True)
+        self.machine_id = seen["machine_id"]
+        return seen.apply(lambda known: self._planned(known, wish, look))
+
+    def _planned(self, known: Mapping[str, Any], wish: Mapping[str, Any], look: int) -> dict[str, Any]:
+        """A refusal is a value too, and the first step speaks it."""
+        found = facts.read(known)
+        plan = host_plan.plan(found, wish) if isinstance(found, facts.HostFacts) else (found,)
+        if isinstance(plan, host_plan.Plan):
+            self.decisions = plan.decisions
+            return dict(plan.values)
+        values = host_plan.refusal_values(plan)
+        # The facts stay in the state, so that nothing but a changed wish, or this, has them read anew.
+        again = f"mended on the host itself? look: {look + 1} has it looked at again"
+        values[host_plan.FIRST]["GR_REFUSALS"].append(again)
+        return values
+
+    def _lines(self, about: Collection[str]) -> Iterator[str]:
+        return (f"{self.args['name']}: {one}" for one in self.decisions if one.about in about)
 
     def _step(
-        self, step: str, values: pulumi.Input[Any], *, removes: bool = False, away: bool = False
+        self, step: str, values: pulumi.Input[Any], *, away: bool = False, says: Collection[str] = (), **kind: bool
     ) -> pulumi.Output[dict[str, Any]]:
         """The next step of the chain; its values are all that it knows."""
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
-        known = pulumi.Output.all(values=values, first_seen=self.first_seen, password=password)
+        known = pulumi.Output.all(values=values, machine_id=self.machine_id, password=password)
         opts = ResourceOptions(parent=self, depends_on=[self.last])
-        stdin = known.apply(lambda it: composed(step, {**it["values"], "GR_SUDO": sudo_of(self.args)}, it))
-        made = host_step(f"{self.prefix}-{step}", stdin, self._link(away), opts, removes=removes)
+        stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
+        lines = (lambda: self._lines(says)) if says else None
+        made = host_step(f"{self.prefix}-{step}", stdin, self._link(away), opts, says=lines, **kind)
         self.last = made.resource
         return made.answer
 
@@ -143,13 +158,17 @@ class GpuHost(pulumi.ComponentResource):
         return Link({key: value for key, value in connection.items() if value is not None}, self.state, patience)
 
 
-def composed(step: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+def composed(step: str, values: Mapping[str, Any], way: str, known: Mapping[str, Any]) -> str:
     """The text of a step: the first brings the tools along, the others call them."""
     if step == "tools":
-        return script.tools_text(values, known["password"])
-    first_seen = dict(known["first_seen"])
-    bundle = first_seen.pop("bundle")
-    return script.step_text(step, {**values, **first_seen}, bundle, known["password"])
+        return script.tools_text(values, way, known["password"])
+    told = {**values, "GR_MACHINE_ID": known["machine_id"]}
+    return script.step_text(step, told, script.bundle().hash, way, known["password"])
+
+
+def owner(prefix: str) -> str:
+    """Whose host it is: a machine that answers under another's address has another note, or none."""
+    return f"{pulumi.get_project()}/{pulumi.get_stack()}/{prefix}"
 
 
 def sudo_of(args: GpuHostArgs) -> str:
@@ -167,23 +186,6 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
         "reboot": text(args.get("reboot")) or "never",
         "runtime": "auto",
     }
-
-
-def digest(wish: Mapping[str, Any]) -> str:
-    """Changes when the wish does: then the host is looked at again before anything is done to it."""
-    return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def planned(known: Mapping[str, Any], wish: Mapping[str, Any], look: int = 1) -> dict[str, Any]:
-    """Values of each step that follow from facts and wish; a refusal is a value too, and the step `plan` speaks it."""
-    found = facts.read(known)
-    plan = host_plan.plan(found, wish) if isinstance(found, facts.HostFacts) else (found,)
-    if isinstance(plan, host_plan.Plan):
-        return dict(plan.values)
-    values = host_plan.refusal_values(plan)
-    # The facts stay in the state, so that nothing but a changed wish, or this, has them read anew.
-    values["plan"]["GR_REFUSALS"].append(f"mended on the host itself? look: {look + 1} has it looked at again")
-    return values
 
 
 def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:

@@ -7,7 +7,7 @@ values and one call. What a step does, and that it may run twice or beside its o
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ LOST = (
     "i/o timeout",
 )
 """How a connection ends that a rebooting host cut, or that met a host which is not back yet."""
-INPUTS = ["connection", "create", "delete", "stdin", "logging", "addPreviousOutputInEnv"]
+INPUTS = ["connection", "create", "update", "delete", "stdin", "logging", "addPreviousOutputInEnv"]
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Patience:
     lost_too: bool = False
     since: dict[str, float] = field(default_factory=dict)
 
-    def binding(self, name: str) -> pulumi.ResourceHookBinding:
+    def hook(self, name: str) -> pulumi.ErrorHook:
         """The hook, under a name of its own."""
-        return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(name, self.again)])
+        return pulumi.ErrorHook(name, self.again)
 
     @property
     def pause(self) -> float:
@@ -93,21 +93,43 @@ class Step(NamedTuple):
     answer: pulumi.Output[dict[str, Any]]
 
 
-def host_step(name: str, text: pulumi.Input[str], link: Link, opts: ResourceOptions, *, removes: bool = False) -> Step:
-    """Runs a step on a host when its text changes."""
-    hooks = ResourceOptions(hooks=link.patience.binding(name)) if link.patience else ResourceOptions()
+def host_step(
+    name: str,
+    text: pulumi.Input[str],
+    link: Link,
+    opts: ResourceOptions,
+    *,
+    removes: bool = False,
+    again: bool = False,
+    says: Callable[[], Iterable[str]] | None = None,
+) -> Step:
+    """Runs a step on a host when its text changes; `again`: it is told when it ran before; `says` is told first."""
     command = remote.Command(
         name,
         connection=remote.ConnectionArgs(**link.connection),
         create=f"{defaults.STEP_COMMAND} apply",
+        update=f"{defaults.STEP_COMMAND} again" if again else None,
         delete=f"{defaults.STEP_COMMAND} remove" if removes else None,
         stdin=text,
         logging=remote.Logging.STDERR,
         # sshd takes no variables that it was not told of; with the default the step would not even start.
         add_previous_output_in_env=False,
-        opts=ResourceOptions.merge(link.options(opts), hooks),
+        opts=ResourceOptions.merge(link.options(opts), ResourceOptions(hooks=hooks(name, link, says))),
     )
     return Step(command, command.stdout.apply(answer))
+
+
+def hooks(name: str, link: Link, says: Callable[[], Iterable[str]] | None) -> pulumi.ResourceHookBinding:
+    """What the engine calls in this process: what is about to be done is said when it is done, and not kept."""
+
+    def say(_args: pulumi.ResourceHookArgs) -> None:
+        for line in says() if says else ():
+            pulumi.log.info(line)
+
+    binding = pulumi.ResourceHookBinding(on_error=[link.patience.hook(name)] if link.patience else None)
+    if says:
+        binding.before_create = binding.before_update = [pulumi.ResourceHook(f"{name}-says", say)]
+    return binding
 
 
 def answer(stdout: str | None) -> dict[str, Any]:

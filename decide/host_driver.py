@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decide import defaults
 from decide.catalog import BRANCHES, PROPRIETARY, SUPPORTED, Generation, drives, generation_of, name_of
 from decide.host_failures import Refusal, refusal
-from decide.host_packages import NO_REPOSITORY, Packages, missing, packages
+from decide.host_packages import missing, packages
 from decide.host_system import IN_THE_KERNEL, SYSTEMS, bound, cards, room
 from decide.host_wish import HostWish
 
@@ -14,18 +14,34 @@ if TYPE_CHECKING:
     from host.facts import HostFacts
 
 FROM = {"distro": "Ubuntu's archive, prebuilt and signed", "cudaRepo": "NVIDIA's repository, built on the host by DKMS"}
+HELD = {
+    "distro": "held at its version together with the kernel's own metapackages: the kernel stands still too",
+    "cudaRepo": "held at its version; the kernel moves on, and DKMS builds for each new one",
+}
 BY_HAND = (
     "printf 'blacklist nouveau\\nblacklist nova_core\\nblacklist nova_drm\\noptions nouveau modeset=0\\n' "
     "> /etc/modprobe.d/gpu-ready-nouveau.conf && update-initramfs -u && systemctl reboot"
 )
 
 
-class Choice(NamedTuple):
-    """The driver that is installed."""
+KEEP = "keep"
 
-    branch: int
-    flavour: str
+
+class Choice(NamedTuple):
+    """The driver that is installed; the host keeps a note of it, so that no later default decides anew."""
+
     source: str
+    wanted: str
+    """Branch, or exact version."""
+    flavour: str
+
+    @property
+    def branch(self) -> int:
+        """Of the version too."""
+        return int(self.wanted.partition(".")[0])
+
+    def __str__(self) -> str:
+        return " ".join(self)
 
 
 def works(facts: "HostFacts") -> bool:
@@ -33,30 +49,54 @@ def works(facts: "HostFacts") -> bool:
     return facts.driver_works and bool(facts.driver_version)
 
 
+def decided(facts: "HostFacts") -> Choice | None:
+    """What an earlier run decided to install."""
+    return Choice(*facts.ours.driver.split()) if facts.ours.installs else None
+
+
 def is_kept(facts: "HostFacts", wish: HostWish) -> bool:
     """A driver that works stays, unless the stack file asks for another one or it is our own."""
-    if wish.source == "keep":
+    if wish.source == KEEP:
         return True
-    return works(facts) and not facts.our_driver and wish.fits(facts.driver_version, facts.flavour)
+    theirs = facts.ours.driver == KEEP or (works(facts) and not facts.ours.installs)
+    return theirs and wish.fits(facts.driver_version, facts.flavour)
+
+
+def is_settled(facts: "HostFacts", wish: HostWish) -> bool:
+    """Ours, at work and as wished: nothing that this release knows better is held against it."""
+    return works(facts) and decided(facts) == chosen(facts, wish)
 
 
 def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
     """Why the wished driver cannot be."""
     if is_kept(facts, wish):
-        return [] if works(facts) else [refusal("HST-69")]
+        return [] if works(facts) else [_gone(wish)]
+    if is_settled(facts, wish):
+        return []
     choice = chosen(facts, wish)
-    there = [*_foreign(facts), *_branch(wish), *_cards(facts, wish), *_source(facts, wish, choice)]
-    packaged = [] if there else missing(facts, packages(facts, wish, choice))
-    installed = facts.our_driver and works(facts)
+    there = [*_foreign(facts), *_branch(choice), *_cards(facts, wish, choice), *_source(facts, choice)]
+    packaged = [] if there else missing(facts, packages(facts, choice))
+    installed = facts.ours.installs and works(facts)
     return [*there, *packaged, *([] if installed else room(facts)), *_reboot(facts, wish, choice)]
 
 
+def _gone(wish: HostWish) -> Refusal:
+    if wish.source == KEEP:
+        return refusal("HST-69")
+    fix = f"mend it until nvidia-smi works; or have it replaced: driver: {{branch: {defaults.DRIVER_BRANCH}}}"
+    return refusal("HST-69", "the driver that was found here and kept does not work any more", fix)
+
+
 def chosen(facts: "HostFacts", wish: HostWish) -> Choice:
-    """Branch, flavour and source; what is not said follows from the cards and the system."""
-    flavours = _flavours(_generations(facts))
-    system = SYSTEMS.get(facts.os)
-    source = system.source if system and wish.source == "auto" else wish.source
-    return Choice(wish.branch or defaults.DRIVER_BRANCH, wish.flavour or next(iter(flavours), PROPRIETARY), source)
+    """Source, branch and flavour: what is not said stays as it was decided, else follows from system and cards."""
+    before, flavours, system = decided(facts), _flavours(_generations(facts)), SYSTEMS.get(facts.os)
+    source = before.source if before else system.source if system else wish.source
+    flavour = before.flavour if before and before.flavour in flavours else next(iter(flavours), PROPRIETARY)
+    return Choice(
+        source if wish.source == "auto" else wish.source,
+        wish.wanted or (before.wanted if before else str(defaults.DRIVER_BRANCH)),
+        wish.flavour or flavour,
+    )
 
 
 def _generations(facts: "HostFacts") -> list[Generation]:
@@ -81,23 +121,23 @@ def _foreign(facts: "HostFacts") -> Iterator[Refusal]:
         yield refusal("HST-21", "module and libraries of the driver here come from different sources")
 
 
-def _branch(wish: HostWish) -> Iterator[Refusal]:
-    known = BRANCHES.get(wish.branch or defaults.DRIVER_BRANCH)
+def _branch(choice: Choice) -> Iterator[Refusal]:
+    known = BRANCHES.get(choice.branch)
     alive = ", ".join(str(number) for number in SUPPORTED)
     if known is None:
-        yield refusal("HST-22", f"there is no driver branch {wish.branch} that gpu-ready knows; it knows {alive}")
+        yield refusal("HST-22", f"there is no driver branch {choice.branch} that gpu-ready knows; it knows {alive}")
     elif known.ended:
         yield refusal("HST-22", f"driver branch {known.number} ended {known.ended}; with fixes there are {alive}")
 
 
-def _cards(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
+def _cards(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:
     """What each card has against the wish, and what no wish can mend."""
     for card in cards(facts):
         generation, name = generation_of(card.id), name_of(card.id)
         if generation is None and not (wish.branch and wish.flavour):
             yield refusal("HST-74", f"{name} is not in the catalogue, so nothing says which driver it wants")
         elif generation:
-            yield from _one_card(name, generation, wish)
+            yield from _one_card(name, generation, wish, choice.branch)
     generations = _generations(facts)
     if generations and not _flavours(generations) and not wish.flavour:
         names = ", ".join(name_of(card.id) for card in cards(facts))
@@ -106,8 +146,7 @@ def _cards(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
         yield refusal("PCI-9", "its card is a share of one (vGPU), which wants the guest driver of its vendor")
 
 
-def _one_card(name: str, generation: Generation, wish: HostWish) -> Iterator[Refusal]:
-    branch = wish.branch or defaults.DRIVER_BRANCH
+def _one_card(name: str, generation: Generation, wish: HostWish, branch: int) -> Iterator[Refusal]:
     last = generation.last_branch or branch
     if not any(drives(generation, one) for one in SUPPORTED):
         yield refusal("PCI-3", f"{name} is {generation.name}: {last} was its last branch, and has ended", "take it out")
@@ -124,7 +163,7 @@ def _one_card(name: str, generation: Generation, wish: HostWish) -> Iterator[Ref
         yield refusal(id, problem, f"driver: {{flavour: {only}}}, or leave flavour out")
 
 
-def _source(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:
+def _source(facts: "HostFacts", choice: Choice) -> Iterator[Refusal]:
     system = SYSTEMS.get(facts.os)
     if system is None:
         return
@@ -154,9 +193,9 @@ def reboot_reason(facts: "HostFacts", wish: HostWish, choice: Choice) -> str:
     held = bound(facts)
     if held:
         return f"{IN_THE_KERNEL[held[0].driver]} holds {name_of(held[0].id)} at {held[0].address}"
-    asked = wish if wish.wanted else HostWish(branch=choice.branch, flavour=wish.flavour)
+    asked = HostWish(version=choice.wanted, flavour=wish.flavour)
     if facts.loaded and not asked.fits(facts.loaded, facts.flavour):
-        return f"driver {facts.loaded} is loaded and shall become {asked.wanted} {choice.flavour}"
+        return f"driver {facts.loaded} is loaded and shall become {choice.wanted} {choice.flavour}"
     if facts.loaded and facts.driver_version and facts.loaded != facts.driver_version:
         return f"module {facts.loaded} is loaded, and {facts.driver_version} is installed"
     return ""
@@ -165,23 +204,16 @@ def reboot_reason(facts: "HostFacts", wish: HostWish, choice: Choice) -> str:
 def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
     """What the step is told."""
     if is_kept(facts, wish):
-        return _told("adopt", "keep", wish.wanted, "", Packages())
+        return {"GR_DECIDED": KEEP}
     choice = chosen(facts, wish)
-    wanted = wish.version or str(choice.branch)
-    return _told("install", choice.source, wanted, choice.flavour, packages(facts, wish, choice))
-
-
-def _told(action: str, source: str, wanted: str, flavour: str, what: Packages) -> dict[str, Any]:
+    what = packages(facts, choice)
     return {
-        "GR_DRIVER_ACTION": action,
-        "GR_DRIVER_SOURCE": source,
-        "GR_WANT_DRIVER": wanted,
-        "GR_FLAVOUR": flavour,
+        "GR_DECIDED": str(choice),
+        "GR_WANT_DRIVER": choice.wanted,
         "GR_PIN_PACKAGE": what.pin,
         "GR_PACKAGES": " ".join(what.names),
         "GR_KERNEL_PACKAGES": " ".join(what.by_kernel),
-        "GR_BLOCK_NOUVEAU": "1" if action == "install" else "",
-        **(what.repository or NO_REPOSITORY),
+        **(what.repository or {}),
     }
 
 
@@ -191,25 +223,25 @@ def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
         yield f"{facts.driver_version} works and stays as it is; destroy leaves it there", True
         yield from _worries(facts)
         return
-    choice = chosen(facts, wish)
-    why = "asked for" if wish.branch else "long-term support"
+    choice, before = chosen(facts, wish), decided(facts)
+    why = "asked for" if wish.wanted else "decided at the first install" if before else "long-term support"
     modules = "asked for" if wish.flavour else "what its cards want"
-    yield (
-        (
-            f"install {wish.version or choice.branch} ({why}) with {choice.flavour} modules ({modules}) "
-            f"from {FROM[choice.source]}; held at its version"
-        ),
-        True,
-    )
+    what = f"install {choice.wanted} ({why}) with {choice.flavour} modules ({modules}) from {FROM[choice.source]}"
+    yield f"{what}; {HELD[choice.source]}", True
+    yield from _ended(choice.wanted)
     reason = reboot_reason(facts, wish, choice)
     yield (f"reboot: {reason}" if reason else "no reboot: nothing else holds the card"), False
 
 
-def _worries(facts: "HostFacts") -> Iterator[tuple[str, bool]]:
-    branch = facts.driver_version.partition(".")[0]
+def _ended(version: str) -> Iterator[tuple[str, bool]]:
+    branch = version.partition(".")[0]
     known = BRANCHES.get(int(branch)) if branch.isascii() and branch.isdigit() and len(branch) < 5 else None
     if known and known.ended:
         yield f"branch {known.number} ended {known.ended}: driver: {{branch: {defaults.DRIVER_BRANCH}}} moves it", True
+
+
+def _worries(facts: "HostFacts") -> Iterator[tuple[str, bool]]:
+    yield from _ended(facts.driver_version)
     if facts.next_kernel and not facts.next_kernel_has_module:
         yield (
             f"kernel {facts.next_kernel} boots next and has no nvidia module (DRV-16): mend that before a reboot",

@@ -10,15 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import host_driver, host_packages, host_runtime, host_system
-from decide.catalog import name_of
+from decide import catalog, defaults, host_driver, host_runtime, host_system
+from decide.catalog import SUPPORTED, name_of
 from decide.host_failures import Refusal
 from decide.host_wish import HostWish, read_wish
 
 if TYPE_CHECKING:  # `decide` stands alone; only the shape is needed
     from host.facts import HostFacts
 
-STEPS = ("plan", "driver", "reboot", "toolkit", "runtime")
+STEPS = ("driver", "reboot", "toolkit", "runtime")
+BRANCHES = " ".join(map(str, SUPPORTED))
+"""What a look asks apt about: nothing of it changes with a wish or a default."""
+FIRST = "driver"
+"""The step that speaks refusals, before anything is changed."""
 
 
 class Decision(NamedTuple):
@@ -27,7 +31,7 @@ class Decision(NamedTuple):
     about: str
     text: str
     lasting: bool = True
-    """Whether it is still so when it is done; only such lines are sent to the host."""
+    """Whether it is still so when it is done."""
 
     def __str__(self) -> str:
         return f"{self.about:<9} {self.text}"
@@ -53,14 +57,7 @@ def plan(facts: "HostFacts", wish: Any) -> Plan | tuple[Refusal, ...]:
     refused = refusals(facts, wanted)
     if refused:
         return tuple(dict.fromkeys(refused))  # two cards of a kind say the same
-    decisions = tuple(_decisions(facts, wanted))
-    steps = _steps(facts, wanted)
-    told = {
-        "GR_PLAN": digest(steps),
-        "GR_LINES": [str(one) for one in decisions if one.lasting],
-        "GR_REFUSALS": [],
-    }
-    return Plan({"plan": told, **steps}, decisions)
+    return Plan(_steps(facts, wanted), tuple(_decisions(facts, wanted)))
 
 
 def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
@@ -80,9 +77,12 @@ def _steps(facts: "HostFacts", wish: HostWish) -> dict[str, dict[str, Any]]:
     }
 
 
-def digest(steps: Mapping[str, Any]) -> str:
-    """Changes when anything does that a step is told."""
-    return hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:12]
+def digest(wish: Mapping[str, Any]) -> str:
+    """Changes with the wish and with all that a release decides by: then the host is looked at again before anything
+    is done to it, so that what was decided for it before is known and stays."""
+    release = {key: value for key, value in vars(defaults).items() if key.isupper()}
+    basis = [wish, release, catalog.GENERATIONS, catalog.BRANCHES, catalog.RANGES, host_system.SYSTEMS]
+    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _decisions(facts: "HostFacts", wish: HostWish) -> Iterator[Decision]:
@@ -95,12 +95,6 @@ def _decisions(facts: "HostFacts", wish: HostWish) -> Iterator[Decision]:
 
 
 def refusal_values(refused: Iterable[Refusal]) -> dict[str, dict[str, Any]]:
-    """The values of a host that nothing is done to: the step `plan` says why, and the others never come."""
-    said = {"GR_PLAN": "", "GR_LINES": [], "GR_REFUSALS": [line for one in refused for line in one.lines()]}
-    return {step: said if step == "plan" else {} for step in STEPS}
-
-
-def packages_asked_for(wish: Any) -> str:
-    """What the facts step asks apt about; what a wish with faults would ask for is nobody's business."""
-    wanted = read_wish(wish)
-    return " ".join(host_packages.asked_for(wanted if isinstance(wanted, HostWish) else HostWish()))
+    """The values of a host that nothing is done to: the step `driver` says why, and the others never come."""
+    said = {"GR_REFUSALS": [line for one in refused for line in one.lines()]}
+    return {step: said if step == FIRST else {} for step in STEPS}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from decide import defaults
 from decide.host_failures import Refusal, refusal
-from decide.host_packages import NO_REPOSITORY, TOOLKIT, is_below, toolkit_packages
+from decide.host_packages import TOOLKIT, is_below
 from decide.host_wish import HostWish
 
 if TYPE_CHECKING:
@@ -18,7 +18,12 @@ SECOND_LINE = "2.0"
 
 def keeps_toolkit(facts: "HostFacts", wish: HostWish) -> bool:
     """A toolkit that is there and is not ours stays, unless the stack file asks for another version."""
-    return bool(facts.toolkit) and not facts.our_toolkit and wish.toolkit in (None, facts.toolkit)
+    return bool(facts.toolkit) and not facts.ours.toolkit and wish.toolkit in (None, facts.toolkit)
+
+
+def toolkit_version(facts: "HostFacts", wish: HostWish) -> str:
+    """What the stack file says, else what an earlier run decided, else the default."""
+    return wish.toolkit or facts.ours.toolkit or defaults.TOOLKIT_VERSION
 
 
 def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
@@ -40,9 +45,9 @@ def _runtime(facts: "HostFacts") -> Iterator[Refusal]:
 
 def _toolkit(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
     kept = keeps_toolkit(facts, wish)
-    version = facts.toolkit if kept else wish.toolkit or defaults.TOOLKIT_VERSION
+    version = facts.toolkit if kept else toolkit_version(facts, wish)
     second = facts.runtime.kind == CONTAINERD and not is_below(facts.runtime.version, SECOND_LINE)
-    fix = f"toolkit: {{version: {defaults.TOOLKIT_VERSION}}} moves it" if kept else ""
+    fix = "" if wish.toolkit else f"toolkit: {{version: {defaults.TOOLKIT_VERSION}}} moves it"
     if is_below(version, defaults.TOOLKIT_FLOOR):
         yield refusal("HST-68", f"container toolkit {version} lets containers out (CVE-2025-23266)", fix)
     elif second and is_below(version, defaults.TOOLKIT_FOR_CONTAINERD_2):
@@ -54,32 +59,27 @@ def _toolkit(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
 def toolkit_values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
     """What the step is told."""
     if keeps_toolkit(facts, wish):
-        told = {"GR_TOOLKIT_ACTION": "adopt", "GR_TOOLKIT_VERSION": facts.toolkit, "GR_PACKAGES": ""}
-        return {**told, **NO_REPOSITORY}
-    version = wish.toolkit or defaults.TOOLKIT_VERSION
-    told = {"GR_TOOLKIT_ACTION": "install", "GR_TOOLKIT_VERSION": version, "GR_PACKAGES": toolkit_packages(version)}
-    return {**told, **TOOLKIT}
+        return {}
+    return {"GR_DECIDED": toolkit_version(facts, wish), **TOOLKIT}
 
 
 def runtime_values(facts: "HostFacts") -> dict[str, Any]:
     """What the step is told."""
-    return {
-        "GR_RUNTIME": CONTAINERD,
-        "GR_RUNTIME_ACTION": "adopt" if _has_handler(facts) else "configure",
-        "GR_RUNTIME_CONFIG": facts.runtime.config or CONFIG,
-    }
+    config = facts.runtime.config
+    return {} if config in ("", CONFIG) else {"GR_RUNTIME_CONFIG": config}
 
 
 def _has_handler(facts: "HostFacts") -> bool:
-    return defaults.RUNTIME_CLASS in facts.runtime.handlers and not facts.our_runtime
+    return defaults.RUNTIME_CLASS in facts.runtime.handlers and not facts.ours.runtime
 
 
 def toolkit_line(facts: "HostFacts", wish: HostWish) -> str:
     """What was decided of the toolkit, with the reason."""
     if keeps_toolkit(facts, wish):
         return f"{facts.toolkit} is there and stays as it is; destroy leaves it there"
-    why = "asked for" if wish.toolkit else "the version this release was made with"
-    return f"install {wish.toolkit or defaults.TOOLKIT_VERSION} ({why}), four packages at one version, held"
+    ours = "decided at the first install" if facts.ours.toolkit else "the version this release was made with"
+    why = "asked for" if wish.toolkit else ours
+    return f"install {toolkit_version(facts, wish)} ({why}), four packages at one version, held"
 
 
 def runtime_line(facts: "HostFacts") -> str:

@@ -77,7 +77,7 @@ def _no_card(facts: "HostFacts") -> Iterator[Refusal]:
 def _not_fit(facts: "HostFacts") -> Iterator[Refusal]:
     if not facts.kubelet:
         yield refusal("HST-73")
-    if facts.dpkg_broken and not (facts.our_driver or facts.our_toolkit):
+    if facts.dpkg_broken and not (facts.ours.driver or facts.ours.toolkit):
         yield refusal("HST-31")
 
 

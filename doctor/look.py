@@ -46,8 +46,7 @@ def look(host: Mapping[str, Any], door: Door) -> Seen:
     """One host; nobody talks to one that is said to be away."""
     if host["state"] != PRESENT:
         return Seen(host)
-    wish = host["wish"]
-    found = door.facts(host, {"GR_ASK": host_plan.packages_asked_for(wish)})
+    found = door.facts(host, {"GR_BRANCHES": host_plan.BRANCHES})
     if isinstance(found, Refusal):
         return Seen(host, refusals=(found,))
     return planned(host, found)

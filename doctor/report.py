@@ -41,11 +41,12 @@ def steps(seen: Seen) -> Iterator[tuple[str, str, bool]]:
     if not facts or not plan:
         return
     driver, toolkit = plan.values["driver"], plan.values["toolkit"]
-    wanted = HostWish(version=driver["GR_WANT_DRIVER"] or None, flavour=driver["GR_FLAVOUR"] or None)
+    wanted = HostWish(version=driver.get("GR_WANT_DRIVER"))
+    works = facts.driver_works and wanted.fits(facts.driver_version)
     done = {
-        "driver": facts.our_driver and facts.driver_works and wanted.fits(facts.driver_version, facts.flavour),
-        "toolkit": facts.our_toolkit and facts.toolkit == toolkit["GR_TOOLKIT_VERSION"],
-        "runtime": facts.our_runtime and RUNTIME_CLASS in facts.runtime.handlers,
+        "driver": works and facts.ours.installs and facts.ours.driver == driver["GR_DECIDED"],
+        "toolkit": bool(facts.toolkit) and facts.toolkit == facts.ours.toolkit == toolkit.get("GR_DECIDED"),
+        "runtime": facts.ours.runtime and RUNTIME_CLASS in facts.runtime.handlers,
     }
     for one in plan.decisions:
         if one.about != "host":

@@ -93,7 +93,7 @@ class Door:
         """What the host says of itself; nothing is left behind on it."""
         way = "root" if host["user"] == "root" else str(host["sudo"])
         password = self.sudo_password if way == "password" else None
-        said = self.run(host, script.look_text({**asked, "GR_SUDO": way}, password))
+        said = self.run(host, script.look_text(asked, way, password))
         return facts.read(said.stdout) if said.status == 0 and not said.cut else failure(said, host)
 
     def run(self, host: Mapping[str, Any], text: str) -> Said:

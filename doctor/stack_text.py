@@ -146,9 +146,7 @@ def driver_of(facts: HostFacts) -> tuple[dict[str, Any], str]:
     """The driver to ask for in so many words, so that no later default decides again; and why this one."""
     if facts.os not in SYSTEMS or not facts.cards:
         return {"source": "auto"}, "nothing can be chosen for this system yet, see below"
-    # One that we installed earlier is not taken for somebody else's, but not moved either.
-    branch = facts.driver_version.partition(".")[0] if host_driver.works(facts) and facts.our_driver else ""
-    wish = HostWish(branch=int(branch), flavour=facts.flavour or None) if branch.isdigit() else HostWish()
+    wish = HostWish()
     why = next(text for text, _ in host_driver.lines(facts, wish))
     if host_driver.is_kept(facts, wish):
         return {"source": "keep"}, why

@@ -53,8 +53,8 @@ repository() {
   [ -n "${GR_REPO-}" ] || return 0
   address=${GR_REPO%% *}
   address=${address%/}
-  list=/etc/apt/sources.list.d/gpu-ready-$GR_REPO_NAME.list
-  key=/usr/share/keyrings/gpu-ready-$GR_REPO_NAME.asc
+  list=/etc/apt/sources.list.d/gpu-ready-$STEP.list
+  key=/usr/share/keyrings/gpu-ready-$STEP.asc
   others=$(grep -rlF "${address%/*}" "$ROOT/etc/apt/sources.list" "$ROOT/etc/apt/sources.list.d" 2>/dev/null |
     grep -vxF -e "$ROOT$list" -e "$ROOT$list.gpu-ready" || :)
   if [ -n "$others" ]; then
@@ -66,11 +66,14 @@ repository() {
     last_words
     refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "read the words above; pins: decide/defaults.py"
   }
-  if [ "$GR_KEY_KIND" = keyring ]; then
+  if [ "${GR_KEY_URL%.deb}" != "$GR_KEY_URL" ]; then
     # A package, which brings its list along.
     echo "${GR_KEY_URL##*/}" | sed 's/_.*//' | note packages
     apt_get install "$T/${GR_KEY_URL##*/}" || apt_failed "install ${GR_KEY_URL##*/}"
   else
+    # Where gpg is there, it says whose key it is.
+    ! command -v gpg >/dev/null || gpg --show-keys --with-colons "$T/${GR_KEY_URL##*/}" 2>/dev/null | grep -q "^fpr:.*:$GR_KEY_FINGERPRINT:" ||
+      refuse "TK-1 packages" "the key from $GR_KEY_URL is not $GR_KEY_FINGERPRINT" "pins: decide/defaults.py"
     place "$key" <"$T/${GR_KEY_URL##*/}"
     echo "deb [signed-by=$key] $GR_REPO" | place "$list"
   fi

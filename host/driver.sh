@@ -9,13 +9,11 @@ alone
 BLOCK=/etc/modprobe.d/gpu-ready-nouveau.conf
 AT_BOOT=/etc/modules-load.d/gpu-ready.conf
 kernel=$(uname -r)
+: "${GR_PIN_PACKAGE=}" "${GR_KERNEL_PACKAGES=}"
 
 apply() {
-  case $GR_DRIVER_ACTION in
-  adopt) adopt ;;
-  install) install_driver ;;
-  *) refuse "HST-69 driver" "no driver is wanted here: $GR_DRIVER_ACTION" "driver: {source: auto}" ;;
-  esac
+  spoken_for
+  case $GR_DECIDED in keep) adopt ;; *) install_driver ;; esac
 }
 
 done_with() {
@@ -28,7 +26,7 @@ adopt() {
   if has_note packages; then
     done_with "$(driver_version)" false false
   else
-    driver_version | note adopted
+    decide
     done_with "$(driver_version)" true false
   fi
 }
@@ -42,6 +40,7 @@ of_branch() {
 }
 
 install_driver() {
+  decide
   mend_dpkg
   for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   # shellcheck disable=SC2046,SC2086
@@ -110,7 +109,6 @@ to_hold() {
 }
 
 block_others() {
-  [ -n "$GR_BLOCK_NOUVEAU" ] || return 0
   [ -d "$ROOT/sys/module/nouveau" ] || [ -d "$ROOT/sys/module/nova_core" ] || known "$BLOCK" || return 0
   ours "$BLOCK" || drop initramfs
   printf '%s\n' "# Written by gpu-ready: the nvidia driver needs the card for itself." "blacklist nouveau" \
@@ -192,7 +190,7 @@ remove() {
     say "nouveau is no longer blocked, from the next reboot on"
   fi
   drop initramfs
-  drop adopted
+  drop decided
 }
 
 "$VERB"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from decide.host_failures import Refusal, refusal
-from host.shapes import Flag, Many, Number, Shape, Table, Text
+from host.shapes import Flag, Many, Number, Shape, Text
 
 FORMAT = 1
 
@@ -16,27 +16,22 @@ WORD = r"[A-Za-z0-9][A-Za-z0-9._+:~-]{0,119}"
 MAYBE = rf"({WORD})?"
 PATH = r"(/[A-Za-z0-9._/+@-]{1,200})?"
 BOOT_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+DECIDED = r"(keep|(distro|cudaRepo) [1-9][0-9]{2}[0-9.]{0,8} (open|proprietary))?"
 _ID = r"[0-9a-f]{4}:[0-9a-f]{4}"
-_NAMES = Many(Text(WORD), 2000)
 SHAPE = Shape(
     {
         "format": Number(FORMAT),
         "machine_id": Text(r"[0-9a-f]{32}"),
         "boot_id": Text(BOOT_ID),
         "hostname": Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}"),
-        "os": Shape(
-            {"id": Text(MAYBE), "version": Text(MAYBE), "like": Text(r"[a-z0-9._ -]{0,80}"), "pretty": Text(PLAIN)}
-        ),
+        "os": Shape({"id": Text(MAYBE), "version": Text(MAYBE), "pretty": Text(PLAIN)}),
         "arch": Text(WORD),
         "kernel": Text(WORD),
-        "virt": Text(MAYBE),
         "cards": Many(
             Shape(
                 {
                     "address": Text(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"),
                     "vendor_device": Text(_ID),
-                    "subsystem": Text(rf"({_ID})?"),
-                    "class": Text(r"(0x)?[0-9a-f]{4,6}"),
                     "driver": Text(r"[A-Za-z0-9_-]{0,40}"),
                 }
             ),
@@ -45,37 +40,30 @@ SHAPE = Shape(
         "modules": Shape(
             {"nvidia": Text(MAYBE), "nouveau": Flag(), "nova": Flag(), "flavour": Text("(open|proprietary)?")}
         ),
-        "driver": Shape(
-            {"works": Flag(), "version": Text(MAYBE), "packages": _NAMES, "foreign": Text(r"(\.run|operator|mixed)?")}
-        ),
+        "driver": Shape({"works": Flag(), "version": Text(MAYBE), "foreign": Text(r"(\.run|operator|mixed)?")}),
         "secure_boot": Flag(),
         "headers": Flag(),
         "next_kernel": Text(MAYBE),
         "next_kernel_has_module": Flag(),
-        "pending_reboot": Flag(),
         "package_manager": Text(r"(apt|dnf|zypper)?"),
         "dpkg_broken": Flag(),
-        "held": _NAMES,
         "disk_free_mb": Shape({"root": Number(10**12), "boot": Number(10**12)}),
         "runtime": Shape(
             {
                 "kind": Text(r"(containerd|docker|crio|k3s|rke2|microk8s|k0s)?"),
                 "version": Text(MAYBE),
                 "config": Text(PATH),
-                "config_version": Text(r"[0-9]?"),
                 "handlers": Many(Text(WORD), 100),
-                "socket": Text(PATH),
             }
         ),
-        "toolkit": Shape({"version": Text(MAYBE), "packages": _NAMES}),
+        "toolkit": Text(MAYBE),
         "immutable": Flag(),
         "wsl": Flag(),
         "tegra": Flag(),
         "vgpu": Flag(),
-        "sudo": Text("root|passwordless|password"),
         "kubelet": Flag(),
-        "apt_candidates": Table(WORD, MAYBE, 200),
-        "ours": Shape({"driver": Flag(), "toolkit": Flag(), "runtime": Flag()}),
+        "apt_lacks": Many(Text(WORD), 200),
+        "ours": Shape({"driver": Text(DECIDED), "toolkit": Text(r"([0-9.]{5,11})?"), "runtime": Flag()}),
     },
     may=("vgpu", "ours"),
 )
@@ -99,9 +87,24 @@ class Runtime:
     kind: str
     version: str
     config: str
-    config_version: str
     handlers: tuple[str, ...]
-    socket: str
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What an earlier run of ours noted there."""
+
+    driver: str = ""
+    """What it decided: `distro 580 open`, or `keep`."""
+    toolkit: str = ""
+    """The version that it decided to install."""
+    runtime: bool = False
+    """Whether it wrote the handler."""
+
+    @property
+    def installs(self) -> bool:
+        """Whether the driver was to come from us."""
+        return bool(self.driver) and self.driver != "keep"
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,6 @@ class HostFacts:
     nova: bool
     driver_works: bool
     driver_version: str
-    driver_packages: tuple[str, ...]
     foreign: str
     secure_boot: bool
     headers: bool
@@ -141,10 +143,9 @@ class HostFacts:
     tegra: bool
     vgpu: bool
     kubelet: bool
-    candidates: Mapping[str, str]
-    our_driver: bool
-    our_toolkit: bool
-    our_runtime: bool
+    apt_lacks: tuple[str, ...]
+    """Packages for this kernel that apt does not have, though it has the same for later ones."""
+    ours: Ours
 
 
 def read(given: Any) -> HostFacts | Refusal:
@@ -173,7 +174,6 @@ def _parsed(given: Any) -> Any:
 
 def _facts(known: Mapping[str, Any]) -> HostFacts:
     os, modules, driver, runtime = known["os"], known["modules"], known["driver"], known["runtime"]
-    ours = known.get("ours") or {}
     return HostFacts(
         machine_id=known["machine_id"],
         boot_id=known["boot_id"],
@@ -189,7 +189,6 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         nova=modules["nova"],
         driver_works=driver["works"],
         driver_version=driver["version"],
-        driver_packages=tuple(driver["packages"]),
         foreign=driver["foreign"],
         secure_boot=known["secure_boot"],
         headers=known["headers"],
@@ -200,14 +199,12 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         free_root=known["disk_free_mb"]["root"],
         free_boot=known["disk_free_mb"]["boot"],
         runtime=Runtime(**{**runtime, "handlers": tuple(runtime["handlers"])}),
-        toolkit=known["toolkit"]["version"],
+        toolkit=known["toolkit"],
         immutable=known["immutable"],
         wsl=known["wsl"],
         tegra=known["tegra"],
         vgpu=known.get("vgpu", False),
         kubelet=known["kubelet"],
-        candidates=dict(known["apt_candidates"]),
-        our_driver=bool(ours.get("driver")),
-        our_toolkit=bool(ours.get("toolkit")),
-        our_runtime=bool(ours.get("runtime")),
+        apt_lacks=tuple(known["apt_lacks"]),
+        ours=Ours(**known.get("ours", {})),
     )

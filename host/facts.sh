@@ -17,17 +17,12 @@ mentions() { grep -qE "$1" "$ROOT$2" 2>/dev/null; }
 
 megabytes() { df -Pk "$ROOT$1" 2>/dev/null | awk 'NR == 2 {print int($4 / 1024); n = 1} END {if (!n) print 0}'; }
 
-hypervisor() { ! mentions '^flags.* hypervisor' /proc/cpuinfo || first_line /sys/class/dmi/id/sys_vendor | tr -cd 'A-Za-z0-9'; }
-
-pci() { printf '%s:%s' "$(tr -cd 0-9a-f <"$1/$2" | sed 's/^0x//; s/^0//' | tail -c 4)" "$(tr -cd 0-9a-f <"$1/$3" | sed 's/^0//' | tail -c 4)"; }
+pci() { for part in vendor device; do tr -cd 0-9a-f <"$1/$part" | tail -c 4; done | sed 's/....$/:&/'; }
 
 card_list() {
   for address in $(cards); do
     at=$ROOT/sys/bus/pci/devices/$address
-    subsystem=
-    [ ! -e "$at/subsystem_device" ] || subsystem=$(pci "$at" subsystem_vendor subsystem_device)
-    answer address "$(quoted "$address")" vendor_device "$(quoted "$(pci "$at" vendor device)")" \
-      subsystem "$(quoted "$subsystem")" class "$(quoted "$(cat "$at/class")")" driver "$(quoted "$(holder "$address")")"
+    answer address "$(quoted "$address")" vendor_device "$(quoted "$(pci "$at")")" driver "$(quoted "$(holder "$address")")"
   done | paste -sd, - | sed 's/.*/[&]/; s/^$/[]/'
 }
 
@@ -111,28 +106,35 @@ kubelet_says() { cat "$ROOT/var/lib/kubelet/config.yaml" "$ROOT/var/lib/kubelet/
 
 runtime() {
   kind=$(runtime_kind)
-  version='' config='' config_version='' socket='' handlers='[]'
+  version='' config='' handlers='[]'
   if [ "$kind" = containerd ]; then
     version=$(containerd_version)
     config=/etc/containerd/config.toml
-    config_version=$(config_version "$ROOT$config")
-    socket=/run/containerd/containerd.sock
     handlers=$(config_dump "$ROOT$config" 2>/dev/null | handlers | list_of)
   fi
-  answer kind "$(quoted "$kind")" version "$(quoted "$version")" config "$(quoted "$config")" \
-    config_version "$(quoted "$config_version")" handlers "$handlers" socket "$(quoted "$socket")"
+  answer kind "$(quoted "$kind")" version "$(quoted "$version")" config "$(quoted "$config")" handlers "$handlers"
 }
 
-# What is installed counts, else what apt would take.
-candidates() {
-  for name in ${GR_ASK-}; do
-    case $name in *-) name=$name$(uname -r) ;; esac
-    version=$(version_of "$name" <"$T/installed")
-    echo "$(quoted "$name"): $(quoted "${version:-$(offered "$name")}")"
-  done | paste -sd, - | sed 's/.*/{&}/; s/^$/{}/'
+# What apt does not have for the running kernel, though it has the same for later ones: it was asked, and left this
+# kernel behind. One call for all names: each takes a second.
+lacking() {
+  later=${kernel#*-*-}
+  names=
+  for what in headers $(for branch in ${GR_BRANCHES-}; do echo "modules-nvidia-$branch-server modules-nvidia-$branch-server-open"; done); do
+    names="$names linux-$what-$kernel linux-$what-$later linux-$what-$later-hwe-24.04"
+  done
+  # shellcheck disable=SC2086
+  {
+    apt-cache policy $names | awk '/^[^ ]/ {sub(":", ""); name = $1} /^  (Installed|Candidate): [^(]/ {print name}'
+    apt-cache madison $names | awk '{print $1}'
+  } 2>/dev/null | plain >"$T/has"
+  # shellcheck disable=SC2086
+  printf '%s %s %s\n' $names | awk 'NR == FNR {has[$1]; next} !($1 in has) && ($2 in has || $3 in has) {print $1}' "$T/has" - | list_of
 }
 
 wrote() { yes_no test -s "$RECORD/$1.$2"; }
+
+decided() { quoted "$(cat "$RECORD/$1.decided" 2>/dev/null || :)"; }
 
 apply() {
   packages >"$T/installed"
@@ -145,35 +147,30 @@ apply() {
     boot_id "$(quoted "$(boot_id)")" \
     hostname "$(quoted "${hostname:-$(uname -n)}")" \
     os "$(answer id "$(quoted "$(of_os ID)")" version "$(quoted "$(of_os VERSION_ID)")" \
-      like "$(quoted "$(of_os ID_LIKE)")" pretty "$(quoted "$(of_os PRETTY_NAME)")")" \
+      pretty "$(quoted "$(of_os PRETTY_NAME)")")" \
     arch "$(quoted "$(uname -m)")" \
     kernel "$(quoted "$kernel")" \
-    virt "$(quoted "$(hypervisor)")" \
     cards "$(card_list)" \
     modules "$(answer nvidia "$(quoted "$(loaded)")" nouveau "$(yes_no exists /sys/module/nouveau)" \
       nova "$(yes_no exists /sys/module/nova_core)" flavour "$(quoted "$(flavour)")")" \
-    driver "$(answer works "$works" version "$(quoted "$(driver_version)")" packages "$(driver_packages | list_of)" \
+    driver "$(answer works "$works" version "$(quoted "$(driver_version)")" \
       foreign "$(quoted "$(foreign)")")" \
     secure_boot "$(yes_no secure_boot)" \
     headers "$(yes_no test -d "$ROOT/lib/modules/$kernel/build/")" \
     next_kernel "$(quoted "$next")" \
     next_kernel_has_module "$(yes_no has_module "${next:-$kernel}")" \
-    pending_reboot "$(yes_no exists /run/reboot-required /var/run/reboot-required)" \
     package_manager "$(quoted "$(package_manager)")" \
     dpkg_broken "$(yes_no test -n "$(dpkg --audit 2>/dev/null || :)")" \
-    held "$(apt-mark showhold 2>/dev/null | list_of)" \
     disk_free_mb "$(answer root "$(megabytes /)" boot "$(megabytes /boot)")" \
     runtime "$(runtime)" \
-    toolkit "$(answer version "$(quoted "$(nvidia-ctk --version 2>/dev/null | sed -n '1s/.* //p')")" \
-      packages "$(sed -n 's/ .*//; /^nvidia-container-/p; /^libnvidia-container/p' "$T/installed" | list_of)")" \
+    toolkit "$(quoted "$(nvidia-ctk --version 2>/dev/null | sed -n '1s/.* //p')")" \
     immutable "$(yes_no exists /run/ostree-booted)" \
     wsl "$(yes_no mentions microsoft /proc/version)" \
     tegra "$(yes_no exists /etc/nv_tegra_release)" \
     vgpu "$(yes_no shared_card)" \
-    sudo "$(quoted "${GR_SUDO:-root}")" \
     kubelet "$(yes_no exists /etc/kubernetes/kubelet.conf /var/lib/kubelet/config.yaml)" \
-    apt_candidates "$(candidates)" \
-    ours "$(answer driver "$(wrote driver packages)" toolkit "$(wrote toolkit packages)" runtime "$(wrote runtime files)")"
+    apt_lacks "$(lacking)" \
+    ours "$(answer driver "$(decided driver)" toolkit "$(decided toolkit)" runtime "$(wrote runtime files)")"
 }
 
 "$VERB"

@@ -51,6 +51,17 @@ quoted() { printf '"%s"' "$(printf %.300s "$1" | tr -cd '\40-\176' | sed 's/[\\"
 # list_of < lines: a JSON list of strings.
 list_of() { tr -cd '\12\40-\176' | sed 's/[\\"]/\\&/g; s/.*/"&"/' | paste -sd, - | sed 's/.*/[&]/; s/^$/[]/'; }
 
+# spoken_for: ends with the refusals that the plan has for this host, if it has any.
+spoken_for() {
+  [ -n "${GR_REFUSALS-}" ] || return 0
+  count=0
+  while [ "$count" -lt "$GR_REFUSALS" ]; do
+    count=$((count + 1))
+    eval "printf '%s\\n' \"\$GR_REFUSALS_$count\""
+  done | plain >&2
+  exit 3
+}
+
 # Whether a command says yes, as JSON.
 yes_no() { if "$@" >/dev/null 2>&1; then echo true; else echo false; fi; }
 
@@ -118,6 +129,12 @@ record_folder() {
 noted() { cat "$RECORD/$STEP.$1" 2>/dev/null || :; }
 
 has_note() { [ -s "$RECORD/$STEP.$1" ]; }
+
+# decide: what the plan decided for this step, noted first of all: a later default must not decide anew.
+decide() {
+  record_folder
+  echo "$GR_DECIDED" | put "$RECORD/$STEP.decided"
+}
 
 drop() { rm -f "$RECORD/$STEP.$1" "$RECORD/$STEP.$1.gpu-ready"; }
 

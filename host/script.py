@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 PACKED = HERE / "packed.txt"
 NAME = re.compile(r"GR_[A-Z][A-Z0-9_]*")
 HASH = re.compile(r"[0-9a-f]{16}")
-END = "GPU_READY_END"
+END = "GR_END"
 
 Value = str | int | bool | Sequence[str]
 
@@ -38,42 +38,37 @@ class Bundle(NamedTuple):
 
 
 UNPACK = 'unpack() { cat >"$1"; }\n'
-# Our own words are put in for these; values never meet them.
-HASH_HERE, STEP_HERE, FIX_HERE, PASSWORD_HERE = "<hash>", "<step>", "<fix>", "<password>"
-# In braces, so that a shell reads all of it before it begins: half a script does nothing.
-HEAD = """\
-{
-export LC_ALL=C
-ROOT=${GPU_READY_ROOT-}
-no() { printf '%s\\nfix: %s\\n' "$@" >&2; exit 3; }
-"""
-# sudo must neither eat the script, which is our stdin, nor ask at a terminal, which is not there. Whoever needs no
-# password leaves it unread in front of the values: lib.sh takes nothing but values from there.
-AS_ROOT = {
-    "root": 'root() { "$@"; }\n',
-    "passwordless": 'root() { sudo -n "$@"; }\n',
-    "password": "root() { { printf '%s\\n' <password>; cat; } | sudo -k -S -p '' \"$@\"; }\n",
-}
-FIXES = {
-    "root": "log in as root, or say as whom: user",
-    "passwordless": "allow it: USER ALL=(ALL) NOPASSWD: ALL in /etc/sudoers.d/gpu-ready; or sudo: password",
-    "password": "correct the secret sshPassword, and let sudo work without a terminal",
-}
-ALLOWED = 'root true </dev/null || no "HST-1 access: no way to become root, see above" "<fix>"\n'
-FOUND = """\
-B=$ROOT/var/lib/gpu-ready/<hash>
-[ "$1" = apply ] || [ -e "$B" ] || [ -e "${B%/*}/record" ] || exit 0
-[ -e "$B/<step>.sh" ] || no "HST-75 access: the tools are gone: $B" "pulumi up --replace on the host's step tools"
+WAYS = ("root", "passwordless", "password")
+"""How whoever logs in becomes root; `call.sh` knows what each takes."""
+NEVER_STEPS = ("lib", "apt", "card", "call", "tools")
+# In braces, so that a shell reads all of it before it begins: half a script does nothing. It stands in the state twice
+# for each step of each host, so all that can lie on the host does.
+CALL = """\
+{{
+B=${{GPU_READY_ROOT-}}/var/lib/gpu-ready/{hash}
+if [ -e "$B/call.sh" ]; then
+sh "$B/call.sh" {way} {step} "$1" <<'{end}'
+{values}{end}
+elif [ "$1" = apply ] || [ -e "${{B%/*}}/record" ]; then
+echo 'HST-75 access: the tools are gone
+fix: pulumi up --replace on the step tools' >&2
+exit 3
+fi
+exit
+}}
 """
 UNPACKED = """\
+{{
 umask 077
-B=$(mktemp -d "$ROOT/tmp/gpu-ready.XXXXXX") && cd "$B" || exit 1
+B=$(mktemp -d "${{GPU_READY_ROOT-}}/tmp/gpu-ready.XXXXXX") && cd "$B" || exit 1
 trap 'rm -rf "$B"' EXIT
 trap 'exit 1' HUP INT TERM
-base64 -d <<'<end>' | gzip -dc >unpack && sh unpack || exit 1
-"""
-CALL = """\
-root sh "$B/<step>.sh" "$1" <<'<end>'
+base64 -d <<'{end}' | gzip -dc >unpack && sh unpack || exit 1
+{bundle}{end}
+sh "$B/call.sh" {way} {step} "$1" <<'{end}'
+{values}{end}
+exit
+}}
 """
 
 
@@ -84,29 +79,28 @@ def bundle() -> Bundle:
 
 def steps() -> list[str]:
     """The names of the steps whose scripts lie in the bundle."""
-    return [path.stem for path in _sources(HERE) if path.stem not in ("lib", "apt", "card", "tools")]
+    return [path.stem for path in _sources(HERE) if path.stem not in NEVER_STEPS]
 
 
-def step_text(step: str, values: Mapping[str, Value], bundle_hash: str, sudo_password: str | None = None) -> str:
+def step_text(
+    step: str, values: Mapping[str, Value], bundle_hash: str, way: str = "root", password: str | None = None
+) -> str:
     """What goes to `sh -s apply` and `sh -s remove`, for a step whose script lies on the host already."""
     if step not in steps():
         raise ValueError(f"no step {step!r}: {', '.join(steps())}")
     if not HASH.fullmatch(bundle_hash):
         raise ValueError(f"no hash of a bundle: {bundle_hash!r}")
-    found = FOUND.replace(STEP_HERE, step).replace(HASH_HERE, bundle_hash)
-    return HEAD + _as_root(values, sudo_password) + found + _call(step, values)
+    return CALL.format(hash=bundle_hash, step=step, way=way, values=_told(values, way, password), end=END)
 
 
-def tools_text(values: Mapping[str, Value], sudo_password: str | None = None) -> str:
+def tools_text(values: Mapping[str, Value], way: str = "root", password: str | None = None) -> str:
     """The first step: it carries the bundle, and puts it where the others find it."""
-    whole = bundle()
-    call = _call("tools", {**values, "GR_BUNDLE": whole.hash})
-    return HEAD + _as_root(values, sudo_password) + _unpacked(whole) + call
+    return _unpacked("tools", {**values, "GR_BUNDLE": bundle().hash}, way, password)
 
 
-def look_text(values: Mapping[str, Value], sudo_password: str | None = None) -> str:
+def look_text(values: Mapping[str, Value], way: str = "root", password: str | None = None) -> str:
     """The facts of a host that may never have seen us: the scripts lie in a folder that is gone at the end."""
-    return HEAD + _as_root(values, sudo_password) + _unpacked(bundle()) + _call("facts", values)
+    return _unpacked("facts", values, way, password)
 
 
 def quote(value: str | int | bool) -> str:
@@ -117,21 +111,24 @@ def quote(value: str | int | bool) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _unpacked(whole: Bundle) -> str:
-    return UNPACKED.replace("<end>", END) + whole.text + END + "\n"
+def _unpacked(step: str, values: Mapping[str, Value], way: str, password: str | None) -> str:
+    told = _told(values, way, password)
+    return UNPACKED.format(bundle=bundle().text, step=step, way=way, values=told, end=END)
 
 
-def _as_root(values: Mapping[str, Value], sudo_password: str | None) -> str:
-    way = str(values.get("GR_SUDO", "root"))
-    if way not in AS_ROOT or (way == "password") != (sudo_password is not None):
-        raise ValueError(f"GR_SUDO is {way!r} {'with' if sudo_password is not None else 'without'} a password")
-    return AS_ROOT[way].replace(PASSWORD_HERE, quote(sudo_password or "")) + ALLOWED.replace(FIX_HERE, FIXES[way])
-
-
-def _call(step: str, values: Mapping[str, Value]) -> str:
-    """Values go in by stdin: an argument or an environment would be seen in the process list."""
+def _told(values: Mapping[str, Value], way: str, password: str | None) -> str:
+    """The lines that a step gets by stdin. What is empty is not sent: to the scripts it is the same."""
+    if way not in WAYS or (way == "password") != (password is not None):
+        raise ValueError(f"the way to root is {way!r} {'with' if password is not None else 'without'} a password")
+    first = [] if password is None else [_one_line(password)]
     lines = [line for name in sorted(values) for line in _assigned(name, values[name])]
-    return "\n".join([CALL.replace(STEP_HERE, step).replace("<end>", END) + "\n".join(lines), END, "exit", "}", ""])
+    return "".join(f"{line}\n" for line in [*first, *lines])
+
+
+def _one_line(password: str) -> str:
+    if not password.isprintable() or not password or password == END or NAME.match(password):
+        raise ValueError("that password cannot go to a host as one line")  # never the value
+    return password
 
 
 def _assigned(name: str, value: Value) -> list[str]:
@@ -139,7 +136,8 @@ def _assigned(name: str, value: Value) -> list[str]:
     if not NAME.fullmatch(name):
         raise ValueError(f"no name of a value: {name!r}")
     if isinstance(value, (str, int)):
-        return [f"{name}={quote(value)}"]
+        quoted = quote(value)
+        return [f"{name}={quoted}"] if quoted != "''" else []
     many = [f"{name}_{number}={quote(one)}" for number, one in enumerate(value, 1)]
     return [f"{name}={quote(len(many))}", *many]
 
@@ -161,7 +159,7 @@ def pack(scripts: Mapping[str, str]) -> str:
     """A script that writes these files, packed, in lines."""
     parts = "".join(f"unpack {name} <<'{END}'\n{text}{END}\n" for name, text in scripts.items())
     packed = base64.b64encode(gzip.compress((UNPACK + parts).encode(), 9, mtime=0)).decode()
-    return "".join(f"{line}\n" for line in textwrap.wrap(packed, 120))
+    return "".join(f"{line}\n" for line in textwrap.wrap(packed, 4000))
 
 
 def _sources(folder: Path) -> list[Path]:

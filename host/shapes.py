@@ -53,23 +53,6 @@ class Many(NamedTuple):
             yield from self.kind.faults(one, f"{path}[{index}]")
 
 
-class Table(NamedTuple):
-    """Texts by names, not endless."""
-
-    key: str
-    value: str
-    most: int
-
-    def faults(self, given: Any, path: str) -> Iterator[str]:
-        """What is wrong with it or in it."""
-        if not isinstance(given, dict) or len(given) > self.most:
-            yield f"{path} is {shown(given)}" if not isinstance(given, dict) else f"{path} has {len(given)} entries"
-            return
-        for key, value in given.items():
-            yield from Text(self.key).faults(key, f"a name in {path}")
-            yield from Text(self.value).faults(value, f"{path}.{named(key)}")
-
-
 class Shape(NamedTuple):
     """An object with exactly these keys; `may` are those that an answer may leave out."""
 

@@ -10,7 +10,7 @@ NAMES="nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-containe
 version_here() { nvidia-ctk --version 2>/dev/null | sed -n '1s/.* //p'; }
 
 apply() {
-  if [ "$GR_TOOLKIT_ACTION" = install ]; then install_toolkit; fi
+  if [ -n "${GR_DECIDED-}" ]; then install_toolkit; fi
   packages >"$T/installed"
   # shellcheck disable=SC2086
   versions=$(for name in $NAMES; do version_of "$name" <"$T/installed"; done | sort -u)
@@ -26,12 +26,16 @@ apply() {
 }
 
 install_toolkit() {
+  decide
   mend_dpkg
+  # They fit only each other.
+  # shellcheck disable=SC2059,SC2086
+  wanted=$(printf "%s=$GR_DECIDED-1\n" $NAMES)
   # shellcheck disable=SC2086
-  if [ -n "$(missing $GR_PACKAGES)" ]; then
+  if [ -n "$(missing $wanted)" ]; then
     repository
     update_lists
-    install $GR_PACKAGES
+    install $wanted
     drop adopted
   fi
   # shellcheck disable=SC2086
@@ -56,6 +60,7 @@ remove() {
   fi
   take_back_files
   drop adopted
+  drop decided
 }
 
 "$VERB"

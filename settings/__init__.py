@@ -20,6 +20,8 @@ from settings.rules import broken, decision
 __all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
 
 SECRETS = ("sshPrivateKey", "sshPassword", "k3sToken", "registryPassword")
+ONE_LINE = ("sshPassword",)
+NOT_A_LINE = "\n"
 """Keys that only ever stand encrypted. Here their presence is seen, never their content."""
 TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal")}
 """Which keys of targets a target reads."""
@@ -160,12 +162,20 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     return Settings(**vars(config), ownership=owners)
 
 
+def veiled(secret: str) -> str:
+    """What `parse` may see of a secret: that it is there, and whether it could be typed at a prompt."""
+    return "" if secret and secret.isprintable() else NOT_A_LINE
+
+
 def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Place) -> None:
     """A secret in clear is in the repository already; a setting that is encrypted would be shown in clear later."""
     for key in SECRETS:
         if key in raw and key not in secret_keys:
             fix = f"pulumi config set --secret gpu-ready:{key}"
             top.below(key, "").wrong("stands in clear; take it for known to others, and encrypt the next one", fix)
+        elif key in ONE_LINE and raw.get(key) == NOT_A_LINE:
+            fix = f"pulumi config set --secret gpu-ready:{key}, and type it there"
+            top.below(key, "").wrong("is not one line of printable characters: sudo reads it from one", fix)
     top.reading.given.update(key for key in SECRETS if key in raw)
     for one in dataclasses.fields(Config):
         key = camel(one.name)

@@ -31,7 +31,8 @@ HASH = "0123456789abcdef"
 SECRET = "pa'ss \\word$(id)é"
 PACKAGES = "nvidia-container-toolkit=1.20.0-1 nvidia-container-toolkit-base=1.20.0-1 libnvidia-container1=1.20.0-1"
 LONGEST = {
-    "GR_LINES": ["install 580 (long-term support) with open modules, held at its version, and so on and on"] * 9,
+    "GR_REFUSALS": ["HST-64 driver: nouveau holds Tesla T4 at 0000:01:00.0, which takes a reboot, and reboot is never"]
+    * 9,
     "GR_PACKAGES": PACKAGES,
     "GR_KEY_URL": "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/cuda-keyring_1.1-1_all.deb",
     "GR_REPO": "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/ /",
@@ -55,11 +56,11 @@ def composed(secret: str = SECRET) -> dict[str, str]:
     """A text of each step in each way to become root."""
     ways: dict[str, str | None] = {"root": None, "passwordless": None, "password": secret}
     texts = {
-        f"{step} {way}": script.step_text(step, {**LONGEST, "GR_SUDO": way}, HASH, password)
+        f"{step} {way}": script.step_text(step, LONGEST, HASH, way, password)
         for step in script.steps()
         for way, password in ways.items()
     }
-    return {**texts, **{f"tools {way}": script.tools_text({"GR_SUDO": way}, word) for way, word in ways.items()}}
+    return {**texts, **{f"tools {way}": script.tools_text({}, way, word) for way, word in ways.items()}}
 
 
 # --- form -------------------------------------------------------------------------------------------------------------
@@ -103,7 +104,8 @@ def test_no_file_of_the_host_is_named_without_its_root() -> None:
     bare = re.compile(r'(?<![\w"}*/.:~-])/(?:etc|proc|sys|run|var|boot|lib|usr|tmp)\b[^ "\')]*')
     # These put the root before it, or say it to somebody.
     fine = re.compile(
-        r"\b(?:refuse|say|place|exists|first_line|mentions|megabytes)\b|^ *\"|^[A-Z_]+=|\b(?:list|key|config|socket)=/"
+        r"\b(?:refuse|say|place|exists|first_line|mentions|megabytes)\b|^ *\"|^[A-Z_]+=|^fix="
+        r"|\b(?:list|key|config|socket)=/"
         r"|/etc/ld.so.conf.d|/usr/bin/nvidia-|signed-by=|/sbin:/sbin|:-/etc"
     )
     lines = [(path.name, line) for path in SOURCES for line in script.stripped(path.read_text()).splitlines()]
@@ -121,7 +123,7 @@ def test_only_ascii_goes_to_a_host() -> None:
 
 def test_a_step_is_shorter_than_three_kilobytes_and_the_bundle_than_twenty() -> None:
     assert {name: len(text) for name, text in composed().items() if len(text) > 3000 and "tools" not in name} == {}
-    assert len(script.tools_text({"GR_SUDO": "root"})) < 20_000
+    assert len(script.tools_text({})) < 20_000
 
 
 def test_the_packed_bundle_is_made_of_the_scripts_as_they_are_now() -> None:
@@ -164,25 +166,23 @@ def test_texts_do_not_depend_on_the_order_of_values_or_on_where_they_are_made(
 def test_the_password_stands_in_one_place_and_only_where_it_is_needed() -> None:
     for name, text in composed().items():
         if name.endswith(" password"):
-            assert text.count(script.quote(SECRET)) == text.count("pa'\\''ss") == 1
-            line = next(line for line in text.splitlines() if "pa'" in line)
-            assert line.startswith("root() { { printf '%s\\n' "), "not a builtin: ps would show it"
+            assert text.count("pa'ss") == 1
+            assert f" password {name.split()[0]} \"$1\" <<'{script.END}'\n{SECRET}\n" in text, "neither in an argument"
         else:
             assert "pa'" not in text
 
 
 @pytest.mark.parametrize(
-    ("values", "password"),
+    ("way", "password"),
     [
-        ({"GR_SUDO": "password"}, None),
-        ({"GR_SUDO": "root"}, "x"),
-        ({"GR_SUDO": "su"}, None),
-        ({"GR_SUDO": "password"}, "a\nb"),
+        ("password", None), ("root", "x"), ("su", None), ("password", "a\nb"), ("password", ""),
+        ("password", "GR_X='$(id)'"), ("password", script.END),
     ],
-)
-def test_a_password_that_does_not_fit_the_way_is_refused(values: dict[str, str], password: str | None) -> None:
-    with pytest.raises(ValueError, match=r"GR_SUDO|printable"):
-        script.step_text("driver", values, HASH, password)
+)  # fmt: skip
+def test_a_password_that_does_not_fit_the_way_or_a_line_is_refused(way: str, password: str | None) -> None:
+    with pytest.raises(ValueError, match=r"the way to root|as one line") as refused:
+        script.step_text("driver", {}, HASH, way, password)
+    assert not password or password == "x" or password not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["PATH", "gr_x", "GR_", "GR_X=1;id", "GR_X\n", "GR_é", ""])
@@ -206,7 +206,7 @@ HOSTILE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Co", "Cn", "Zl"
 )
 PROBE = """\
 . "${0%/*}/lib.sh"
-printf '<%s>\\n' "$GR_TEXT" "$GR_MANY" "${GR_MANY_1-}" "${GR_MANY_2-}" "$GR_YES" "$GR_NO"
+printf '<%s>\\n' "${GR_TEXT-}" "$GR_MANY" "${GR_MANY_1-}" "${GR_MANY_2-}" "${GR_YES-}" "${GR_NO-}"
 """
 
 
@@ -216,7 +216,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("probe")
     bundle = root / "var/lib/gpu-ready" / HASH
     bundle.mkdir(parents=True)
-    for part in ("lib.sh", "apt.sh", "card.sh"):
+    for part in ("lib.sh", "apt.sh", "card.sh", "call.sh"):
         shutil.copy(HOST / part, bundle)
     (bundle / "facts.sh").write_text(PROBE)
     return root
@@ -258,10 +258,9 @@ def test_half_a_text_does_nothing(probe: Path) -> None:
 def test_a_password_that_sudo_did_not_want_is_not_taken_for_a_value(probe: Path, tmp_path: Path) -> None:
     (tmp_path / "sudo").write_text('#!/bin/sh\nshift 4\nexec "$@"\n')
     (tmp_path / "sudo").chmod(0o755)
-    values = {"GR_SUDO": "password", "GR_TEXT": "x", "GR_MANY": [], "GR_YES": "", "GR_NO": ""}
-    said = run(
-        "sh", script.step_text("facts", values, HASH, "touch gone; GR_TEXT=y"), "apply", root=probe, path=f"{tmp_path}:"
-    )
+    values: dict[str, script.Value] = {"GR_TEXT": "x", "GR_MANY": []}
+    text = script.step_text("facts", values, HASH, "password", "touch gone; GR_TEXT=y")
+    said = run("sh", text, "apply", root=probe, path=f"{tmp_path}:")
     assert said.stdout.startswith("<x>\n"), said
 
 
@@ -278,9 +277,8 @@ def test_a_host_that_lost_its_tools_says_so_but_has_nothing_to_take_back(tmp_pat
 def test_whoever_may_not_become_root_gets_the_words_of_sudo_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "sudo").write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
     (tmp_path / "sudo").chmod(0o755)
-    said = run(
-        "sh", script.step_text("facts", {"GR_SUDO": "passwordless"}, HASH), "apply", root=tmp_path, path=f"{tmp_path}:"
-    )
+    (tmp_path / "tmp").mkdir()
+    said = run("sh", script.look_text({}, "passwordless"), "apply", root=tmp_path, path=f"{tmp_path}:")
     assert said.returncode == 3
     first, second, third = said.stderr.splitlines()
     assert first == "sudo: a password is required"
@@ -423,16 +421,17 @@ def test_two_runs_never_work_at_once(root: Path) -> None:
 def test_a_bundle_that_somebody_changed_is_not_run(root: Path) -> None:
     bundle = root / "var/lib/gpu-ready" / script.bundle().hash
     (root / "tmp").mkdir()
-    installed = run("sh", script.tools_text({}), "apply", root=root)
+    tools = script.tools_text({"GR_HOST": "a/b/rtx"})
+    installed = run("sh", tools, "apply", root=root)
     assert installed.returncode == 0, installed
-    text = script.step_text("plan", {"GR_PLAN": "1"}, script.bundle().hash)
-    assert run("sh", text, "apply", root=root).stdout == '{"refused": false, "plan": "1"}\n'
-    with (bundle / "plan.sh").open("a") as file:
+    text = script.step_text("driver", {"GR_REFUSALS": ["HST-1 access: no"]}, script.bundle().hash)
+    assert run("sh", text, "apply", root=root).stderr == "HST-1 access: no\n"
+    with (bundle / "driver.sh").open("a") as file:
         file.write("echo changed\n")
     said = run("sh", text, "apply", root=root)
     assert (said.returncode, said.stderr.split(":")[0]) == (3, "HST-75 access")
-    assert run("sh", script.tools_text({}), "apply", root=root).returncode == 0
-    assert run("sh", text, "apply", root=root).returncode == 0
+    assert run("sh", tools, "apply", root=root).returncode == 0
+    assert run("sh", text, "apply", root=root).stderr == "HST-1 access: no\n"
 
 
 def test_words_of_others_come_out_as_plain_ascii(root: Path) -> None:
@@ -497,7 +496,7 @@ def test_facts_of_a_hostile_host_are_one_line_of_plain_json(root: Path) -> None:
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"ID=" + HOSTILE_BYTES)
-    said = shipped(root, "facts", "apply", values="GR_ASK='bash linux-headers-'\n")
+    said = shipped(root, "facts", "apply", values="GR_BRANCHES='580'\n")
     assert said.stdout.count("\n") == 1
     assert said.stdout.isascii()
     known = json.loads(said.stdout)
@@ -534,6 +533,60 @@ def test_the_driver_of_a_card_that_is_in_use_is_not_taken_away(root: Path) -> No
     assert said.stderr.startswith("HST-81 driver: the card is in use: 4711, python3")
     assert "apt-get" not in (root / "calls").read_text()
     assert (record / "driver.packages").exists()
+
+
+def test_what_was_decided_is_noted_before_anything_else(root: Path) -> None:
+    stub(root, "dpkg", "echo vim is broken")
+    said = shipped(root, "driver", "apply", values="GR_DECIDED='distro 580 open'\n")
+    assert said.stderr.startswith("HST-31 packages: ")
+    assert (root / "var/lib/gpu-ready/record/driver.decided").read_text() == "distro 580 open\n"
+
+
+def test_a_refusal_is_spoken_before_anything_is_changed(root: Path) -> None:
+    values = "GR_REFUSALS='2'\nGR_REFUSALS_1='HST-31 packages: \"$(id)\"'\nGR_REFUSALS_2='fix: mend it'\n"
+    said = shipped(root, "driver", "apply", values=values)
+    assert (said.returncode, said.stdout) == (3, "")
+    assert said.stderr == 'HST-31 packages: "$(id)"\nfix: mend it\n'
+    assert not (root / "var").exists()
+
+
+@pytest.mark.parametrize(("fingerprint", "status"), [("C95B", 0), ("FFFF", 3)])
+def test_where_gpg_is_there_the_key_has_to_be_the_pinned_one(root: Path, fingerprint: str, status: int) -> None:
+    helper = root / "usr/lib/apt"
+    helper.mkdir(parents=True)
+    (helper / "apt-helper").write_text('#!/bin/sh\necho key >"$3"\n')
+    (helper / "apt-helper").chmod(0o755)
+    stub(root, "gpg", "echo fpr:::::::::C95B:")
+    values = f"GR_REPO='https://a/b /' GR_KEY_URL=https://a/key GR_KEY_SHA256=0 GR_KEY_FINGERPRINT={fingerprint}"
+    said = step(root, f"{values}\nrepository")
+    assert (said.returncode, said.stderr[:4]) == (status, "TK-1" if status else "")
+    assert (root / "usr/share/keyrings/gpu-ready-some.asc").exists() is not bool(status)
+
+
+KNOWN_TO_APT = """\
+case "$*" in
+policy*" linux-modules-nvidia-580-server-open-6.8.0-60-generic "*) ;;
+*) echo unexpected >&2 ;;
+esac
+if [ "$1" = policy ]; then
+  printf '%s:\\n  Installed: %s\\n  Candidate: %s\\n' linux-headers-6.8.0-60-generic '(none)' 1 \\
+    linux-modules-nvidia-580-server-generic '(none)' 1 linux-modules-nvidia-580-server-open-generic-hwe-24.04 2 2 \\
+    linux-modules-nvidia-580-server-open-6.8.0-60-generic '(none)' '(none)'
+fi
+"""
+
+
+def test_what_apt_left_behind_for_the_running_kernel_is_found_in_one_call(root: Path) -> None:
+    for name in ("dpkg-query", "dpkg"):
+        stub(root, name, "")
+    stub(root, "uname", '[ "$1" != -r ] || echo 6.8.0-60-generic')
+    stub(root, "apt-cache", KNOWN_TO_APT)
+    known = json.loads(shipped(root, "facts", "apply", values="GR_BRANCHES='580 595'\n").stdout)
+    assert known["apt_lacks"] == [
+        "linux-modules-nvidia-580-server-6.8.0-60-generic", "linux-modules-nvidia-580-server-open-6.8.0-60-generic",
+    ]  # fmt: skip
+    calls = [line for line in (root / "calls").read_text().splitlines() if line.startswith("apt-cache")]
+    assert len(calls) == 2, "one for each question"
 
 
 APT = """\

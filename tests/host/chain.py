@@ -11,7 +11,7 @@ from host import facts, script
 from lab.host.machine import LOST, Machine
 from lab.providers.transport import Finished, Script
 
-STEPS = ("tools", "facts", "plan", "driver", "reboot", "back", "toolkit", "runtime", "check")
+STEPS = ("tools", "driver", "reboot", "back", "toolkit", "runtime", "check")
 TAKEN_BACK = ("runtime", "toolkit", "driver", "tools")
 WISH = {
     "name": "rtx", "driver": {"source": "auto"}, "toolkit": {"version": "1.20.0"},
@@ -26,8 +26,6 @@ class Chain:
         self.machine, self.wish = machine, wish
         self.texts: dict[str, str] = {}
         self.answers: dict[str, dict[str, Any]] = {}
-        self.known: dict[str, Any] = {}
-        """Facts for a plan that is made without asking the host."""
 
     def do(self, *steps: str) -> None:
         """Some steps, each once more if it was done before."""
@@ -64,11 +62,11 @@ class Chain:
     def text(self, step: str) -> str:
         """The text of a step, from the answers of those before."""
         password = self.machine.state["password"] if self.sudo == "password" else None
-        values = {**self._values(step), "GR_SUDO": self.sudo}
+        values = self._values(step)
         if step == "tools":
-            return script.tools_text(values, password)
+            return script.tools_text(values, self.sudo, password)
         values["GR_MACHINE_ID"] = self.answers["tools"]["machine_id"]
-        return script.step_text(step, values, self.answers["tools"]["bundle"], password)
+        return script.step_text(step, values, script.bundle().hash, self.sudo, password)
 
     @property
     def sudo(self) -> str:
@@ -76,8 +74,8 @@ class Chain:
         return "root" if self.machine.user == "root" else str(self.machine.state["sudo"])
 
     def _values(self, step: str) -> dict[str, Any]:
-        if step == "facts":
-            return {"GR_WISH": "wish", "GR_ASK": host_plan.packages_asked_for(self.wish)}
+        if step == "tools":
+            return {"GR_HOST": "a/b/rtx", "GR_WISH": "wish", "GR_BRANCHES": host_plan.BRANCHES}
         if step in host_plan.STEPS:
             planned = self._plan()[step]
             return {**planned, **self._needs_reboot()} if step == "reboot" else planned
@@ -88,7 +86,7 @@ class Chain:
         return {"GR_CARDS": before["cards"]} if step == "check" else {}
 
     def _plan(self) -> dict[str, dict[str, Any]]:
-        found = facts.read(self.answers.get("facts") or self.known)
+        found = facts.read(self.answers["tools"])
         assert isinstance(found, facts.HostFacts), found
         plan = host_plan.plan(found, self.wish)
         return plan.values if isinstance(plan, host_plan.Plan) else host_plan.refusal_values(plan)

@@ -18,7 +18,6 @@ from lab.host.machine import Machine, Snapshot
 from tests.host.chain import STEPS, Chain
 from tests.host.small_machine import CARD, TESLA
 from tests.host.stepping import stepped
-from tests.unit.small_host import DEBIAN, told
 
 EVERY_LINE = os.environ.get("GPU_READY_EVERY_LINE") == "1"
 HOSTS: dict[str, dict[str, Any]] = {
@@ -30,12 +29,7 @@ TIDY = "# somebody's note\n"
 
 
 def host(folder: Path, name: str) -> Chain:
-    chain = Chain(Machine.create(folder / name, HOSTS[name]))
-    if name == "debian":
-        chain.known = told(**DEBIAN, cards__0__driver="nouveau", modules__nouveau=True)
-    else:
-        chain.known = told()
-    return chain
+    return Chain(Machine.create(folder / name, HOSTS[name]))
 
 
 def differing(before: Snapshot, after: Snapshot) -> list[str]:

@@ -12,47 +12,39 @@ RTX: dict[str, Any] = {
     "machine_id": "0123456789abcdef0123456789abcdef",
     "boot_id": "11111111-2222-3333-4444-555555555555",
     "hostname": "rtx",
-    "os": {"id": "ubuntu", "version": "24.04", "like": "debian", "pretty": "Ubuntu 24.04.3 LTS"},
+    "os": {"id": "ubuntu", "version": "24.04", "pretty": "Ubuntu 24.04.3 LTS"},
     "arch": "x86_64",
     "kernel": "6.8.0-60-generic",
-    "virt": "",
     "cards": [
         {
             "address": "0000:01:00.0",
             "vendor_device": "10de:2786",
-            "subsystem": "10de:16c1",
-            "class": "0x030000",
             "driver": "",
         }
     ],
     "modules": {"nvidia": "", "nouveau": False, "nova": False, "flavour": ""},
-    "driver": {"works": False, "version": "", "packages": [], "foreign": ""},
+    "driver": {"works": False, "version": "", "foreign": ""},
     "secure_boot": False,
     "headers": True,
     "next_kernel": "6.8.0-60-generic",
     "next_kernel_has_module": False,
-    "pending_reboot": False,
     "package_manager": "apt",
     "dpkg_broken": False,
-    "held": [],
     "disk_free_mb": {"root": 40000, "boot": 900},
     "runtime": {
         "kind": "containerd",
         "version": "1.7.24",
         "config": "/etc/containerd/config.toml",
-        "config_version": "2",
         "handlers": ["runc"],
-        "socket": "/run/containerd/containerd.sock",
     },
-    "toolkit": {"version": "", "packages": []},
+    "toolkit": "",
     "immutable": False,
     "wsl": False,
     "tegra": False,
     "vgpu": False,
-    "sudo": "passwordless",
     "kubelet": True,
-    "apt_candidates": {},
-    "ours": {"driver": False, "toolkit": False, "runtime": False},
+    "apt_lacks": [],
+    "ours": {"driver": "", "toolkit": "", "runtime": False},
 }
 
 
@@ -70,10 +62,9 @@ def told(**changes: Any) -> dict[str, Any]:
 
 DEBIAN: dict[str, Any] = {
     "hostname": "tesla",
-    "os": {"id": "debian", "version": "12", "like": "", "pretty": "Debian GNU/Linux 12 (bookworm)"},
+    "os": {"id": "debian", "version": "12", "pretty": "Debian GNU/Linux 12 (bookworm)"},
     "kernel": "6.1.0-40-amd64",
     "cards__0__vendor_device": "10de:1eb8",
-    "cards__0__class": "0x030200",
 }
 
 
@@ -88,7 +79,7 @@ def working(version: str = "580.126.20", flavour: str = "open", **changes: Any) 
     """A host whose driver works, by whomever."""
     loaded = {
         "modules": {"nvidia": version, "nouveau": False, "nova": False, "flavour": flavour},
-        "driver": {"works": True, "version": version, "packages": ["nvidia-utils-580-server"], "foreign": ""},
+        "driver": {"works": True, "version": version, "foreign": ""},
         "next_kernel_has_module": True,
         "cards__0__driver": "nvidia",
     }
@@ -103,13 +94,15 @@ def made_ready(**changes: Any) -> dict[str, Any]:
         "kernel": changes.get("kernel", "6.8.0-60-generic").replace("-60-", "-71-").replace("-40-", "-41-"),
         "cards__0__driver": "nvidia",
         "modules": {"nvidia": "580.173.02", "nouveau": False, "nova": False, "flavour": "open"},
-        "driver": {"works": True, "version": "580.173.02", "packages": ["nvidia-utils-580-server"], "foreign": ""},
+        "driver": {"works": True, "version": "580.173.02", "foreign": ""},
         "next_kernel_has_module": True,
-        "pending_reboot": True,
         "disk_free_mb": {"root": 1, "boot": 1},
-        "held": ["nvidia-utils-580-server"],
         "runtime__handlers": ["nvidia", "runc"],
-        "toolkit": {"version": "1.20.0", "packages": ["nvidia-container-toolkit"]},
-        "apt_candidates": {"linux-headers-amd64": "6.1.162-1"},
-        "ours": {"driver": True, "toolkit": True, "runtime": True},
+        "toolkit": "1.20.0",
+        "apt_lacks": ["linux-headers-6.1.0-40-amd64"],
+        "ours": {
+            "driver": f"{'cudaRepo' if 'os' in changes else 'distro'} 580 open",
+            "toolkit": "1.20.0",
+            "runtime": True,
+        },
     }

@@ -89,7 +89,7 @@ class TestTheWrittenFile:
         assert far.run("plan", "-s", "homelab") == 0
 
     def test_keeps_a_driver_that_works(self, far: FarHosts) -> None:
-        works = {"works": True, "version": "570.211.01", "packages": ["nvidia-utils-570"], "foreign": ""}
+        works = {"works": True, "version": "570.211.01", "foreign": ""}
         far.answers(RTX, told(driver=works, cards__0__driver="nvidia", next_kernel_has_module=True))
         far.run("init", "homelab", *HOSTS, *accepting(RTX, TESLA))
 
@@ -97,7 +97,7 @@ class TestTheWrittenFile:
         assert "570.211.01 works and stays as it is" in file_of(far).read_text()
 
     def test_does_not_move_a_driver_that_we_installed_earlier(self, far: FarHosts) -> None:
-        moved = {"driver__version": "595.91.07", "modules__flavour": "proprietary"}
+        moved = {"driver__version": "595.91.07", "ours__driver": "distro 595 proprietary"}
         far.answers(RTX, told(**made_ready(), **moved))
         far.run("init", "homelab", *HOSTS, *accepting(RTX, TESLA))
 
@@ -283,7 +283,7 @@ class TestHostsThatAreNotWell:
         assert not file_of(far).exists()
 
     def test_where_sudo_wants_a_password_it_is_asked_for_and_written_down_that_it_does(self, far: FarHosts) -> None:
-        far.answers(RTX, told(), first='grep -q "sudo -k -S" "$d.stdin" || { cat "$d.no" >&2; exit 3; }')
+        far.answers(RTX, told(), first='grep -q "call.sh\\" password facts" "$d.stdin" || { cat "$d.no" >&2; exit 3; }')
         (far.folder / f"{RTX}.no").write_text(SUDO_ASKS)
         flags = ("--context", "home", "--sudo-password-prompt", *accepting(RTX, TESLA))
 

@@ -16,6 +16,7 @@ from host.facts import HostFacts, read
 from tests.effort import examples
 from tests.unit.small_host import DEBIAN, facts, made_ready, told, working
 
+ADOPT = {"GR_DECIDED": "keep"}
 NOUVEAU = {**DEBIAN, "cards__0__driver": "nouveau", "modules__nouveau": True}
 
 
@@ -53,14 +54,14 @@ RTX_4070, T4, P100, V100, RTX_5090, H100, K80, UNKNOWN = (
 def test_ubuntu_gets_prebuilt_modules_for_its_kernels_and_no_desktop() -> None:
     told_driver = planned(facts()).values["driver"]
 
-    assert told_driver["GR_DRIVER_ACTION"] == "install"
     assert told_driver["GR_PACKAGES"].split() == [
         "linux-modules-nvidia-580-server-open-generic",
         "nvidia-headless-no-dkms-580-server-open",
         "nvidia-utils-580-server",
     ]
     assert told_driver["GR_KERNEL_PACKAGES"] == "linux-modules-nvidia-580-server-open-"
-    assert (told_driver["GR_WANT_DRIVER"], told_driver["GR_FLAVOUR"], told_driver["GR_REPO"]) == ("580", "open", "")
+    assert (told_driver["GR_WANT_DRIVER"], told_driver["GR_DECIDED"]) == ("580", "distro 580 open")
+    assert "GR_REPO" not in told_driver
 
 
 def test_debian_gets_the_branch_from_nvidia_with_the_pin_first_and_a_key_that_is_pinned() -> None:
@@ -88,7 +89,7 @@ def test_kernel_modules_follow_from_the_card(pci_id: str, modules: str) -> None:
     ubuntu = planned(card(pci_id)).values["driver"]
     debian = planned(card(pci_id, **{**DEBIAN, "cards__0__vendor_device": pci_id})).values["driver"]
 
-    assert (ubuntu["GR_FLAVOUR"], debian["GR_FLAVOUR"]) == (modules, modules)
+    assert (ubuntu["GR_DECIDED"], debian["GR_DECIDED"]) == (f"distro 580 {modules}", f"cudaRepo 580 {modules}")
     assert ("580-server-open" in ubuntu["GR_PACKAGES"]) is (modules == "open")
     assert ("nvidia-kernel-open-dkms" in debian["GR_PACKAGES"]) is (modules == "open")
 
@@ -117,24 +118,19 @@ def test_an_exact_version_is_asked_for_exactly() -> None:
     assert debian["GR_PIN_PACKAGE"] == "nvidia-driver-pinning-580.173.02"
 
 
-def test_the_toolkit_is_four_packages_at_one_version() -> None:
+def test_the_toolkit_comes_at_one_version_from_a_repository_whose_key_is_pinned() -> None:
     told_toolkit = planned(facts()).values["toolkit"]
 
-    assert told_toolkit["GR_TOOLKIT_ACTION"] == "install"
-    versions = {one.split("=")[1] for one in told_toolkit["GR_PACKAGES"].split()}
-    assert (len(told_toolkit["GR_PACKAGES"].split()), versions) == (4, {f"{defaults.TOOLKIT_VERSION}-1"})
+    assert told_toolkit["GR_DECIDED"] == defaults.TOOLKIT_VERSION
     assert told_toolkit["GR_KEY_SHA256"] == defaults.TOOLKIT_KEY_SHA256
+    assert told_toolkit["GR_KEY_FINGERPRINT"] == defaults.TOOLKIT_KEY_FINGERPRINT
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.0.5", "2.1.4", "2.3.0"])
 def test_every_containerd_that_is_new_enough_gets_the_handler_in_its_own_file(version: str) -> None:
     told_runtime = planned(facts(runtime__version=version)).values["runtime"]
 
-    assert told_runtime == {
-        "GR_RUNTIME": "containerd",
-        "GR_RUNTIME_ACTION": "configure",
-        "GR_RUNTIME_CONFIG": "/etc/containerd/config.toml",
-    }
+    assert told_runtime == {}, "the script knows where it is"
 
 
 @pytest.mark.parametrize(
@@ -158,8 +154,7 @@ def test_headers_come_with_each_later_kernel_of_debian(kernel: str, headers: str
 def test_a_driver_that_works_is_kept_by_defaults(version: str) -> None:
     made = planned(working(version))
 
-    assert made.values["driver"]["GR_DRIVER_ACTION"] == "adopt"
-    assert made.values["driver"]["GR_PACKAGES"] == ""
+    assert made.values["driver"] == ADOPT
     assert "works and stays as it is" in "\n".join(made.lines())
 
 
@@ -182,7 +177,7 @@ def test_a_kernel_without_module_that_boots_next_is_said() -> None:
 
 @pytest.mark.parametrize("asked", [{"branch": 580}, {"version": "580.126.20"}, {"flavour": "open"}, {"source": "keep"}])
 def test_a_driver_that_is_what_was_asked_for_is_kept(asked: dict[str, Any]) -> None:
-    assert planned(working("580.126.20"), wish(**asked)).values["driver"]["GR_DRIVER_ACTION"] == "adopt"
+    assert planned(working("580.126.20"), wish(**asked)).values["driver"] == ADOPT
 
 
 @pytest.mark.parametrize("asked", [{"branch": 595}, {"version": "580.173.02"}, {"flavour": "proprietary"}])
@@ -190,7 +185,7 @@ def test_only_the_stack_file_moves_a_driver_that_works_and_that_takes_a_reboot(a
     assert "580.126.20 is loaded and shall become" in refused(working("580.126.20"), wish(**asked))["HST-64"]
 
     made = planned(working("580.126.20"), wish(**asked, reboot="ifNeeded"))
-    assert made.values["driver"]["GR_DRIVER_ACTION"] == "install"
+    assert made.values["driver"]["GR_PACKAGES"]
 
 
 def test_a_version_does_not_begin_like_another_one() -> None:
@@ -199,14 +194,13 @@ def test_a_version_does_not_begin_like_another_one() -> None:
 
 
 def test_a_toolkit_and_a_handler_that_are_there_are_kept() -> None:
-    found = facts(toolkit__version="1.19.1", runtime__handlers=["runc", "nvidia"])
+    found = facts(toolkit="1.19.1", runtime__handlers=["runc", "nvidia"])
     made = planned(found)
 
-    assert made.values["toolkit"]["GR_TOOLKIT_ACTION"] == "adopt"
-    assert made.values["toolkit"]["GR_TOOLKIT_VERSION"] == "1.19.1"
-    assert made.values["runtime"]["GR_RUNTIME_ACTION"] == "adopt"
+    assert made.values["toolkit"] == {}
+    assert "has the handler nvidia already" in "\n".join(made.lines())
     moved = planned(found, wish(toolkit="1.20.0"))
-    assert moved.values["toolkit"]["GR_TOOLKIT_ACTION"] == "install"
+    assert moved.values["toolkit"]["GR_DECIDED"] == "1.20.0"
 
 
 # What is refused -----------------------------------------------------------------------------------------------------
@@ -258,10 +252,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
     (
         "no modules",
         {
-            "apt_candidates": {
-                "linux-modules-nvidia-580-server-open-generic": "6.8.0-71.71",
-                "linux-modules-nvidia-580-server-open-6.8.0-60-generic": "",
-            },
+            "apt_lacks": ["linux-modules-nvidia-580-server-open-6.8.0-60-generic"],
             "next_kernel": "6.8.0-71-generic",
         },
         {},
@@ -273,7 +264,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
         {
             **DEBIAN,
             "headers": False,
-            "apt_candidates": {"linux-headers-amd64": "6.1.162-1", "linux-headers-6.1.0-40-amd64": ""},
+            "apt_lacks": ["linux-headers-6.1.0-40-amd64"],
         },
         {},
         "DRV-8",
@@ -293,7 +284,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
     ("odd containerd", {"runtime__version": ""}, {}, "HST-66", ("of an unknown version",)),
     ("CRI off", {"runtime__handlers": []}, {}, "TK-6", ("CRI plugin switched off",)),
     ("old toolkit", {}, {"toolkit": "1.17.7"}, "HST-68", ("lets containers out",)),
-    ("old toolkit there", {"toolkit__version": "1.16.2"}, {}, "HST-68", ("1.20.0} moves it",)),
+    ("old toolkit there", {"toolkit": "1.16.2"}, {}, "HST-68", ("1.20.0} moves it",)),
     (
         "toolkit for 2.x",
         {"runtime__version": "2.1.4"},
@@ -341,7 +332,7 @@ def test_all_cards_of_a_host_are_served_by_one_driver(second: str, expected: str
     cards = [told()["cards"][0], {**told()["cards"][0], "address": "0000:02:00.0", "vendor_device": second}]
     made = plan(facts(cards=cards), wish())
 
-    assert expected in (made.values["driver"]["GR_FLAVOUR"] if isinstance(made, Plan) else {one.id for one in made})
+    assert expected in (made.values["driver"]["GR_DECIDED"] if isinstance(made, Plan) else {one.id for one in made})
 
 
 def test_cards_that_no_driver_serves_together_are_refused() -> None:
@@ -371,7 +362,7 @@ def test_an_unknown_card_is_served_where_the_stack_file_says_how() -> None:
 def test_with_consent_a_card_that_nouveau_holds_is_freed_by_a_reboot() -> None:
     made = planned(facts(**NOUVEAU), wish(reboot="ifNeeded"))
 
-    assert (made.values["reboot"], made.values["driver"]["GR_BLOCK_NOUVEAU"]) == ({"GR_CONSENT": "ifNeeded"}, "1")
+    assert (made.values["reboot"], "GR_PACKAGES" in made.values["driver"]) == ({"GR_CONSENT": "ifNeeded"}, True)
     assert "reboot: nouveau holds Tesla T4" in "\n".join(made.lines())
 
 
@@ -386,30 +377,11 @@ def test_a_module_that_is_older_than_its_libraries_needs_a_reboot() -> None:
 
 
 def test_headers_that_are_there_need_no_apt_that_has_them() -> None:
-    gone = {"linux-headers-amd64": "6.1.162-1", "linux-headers-6.1.0-40-amd64": ""}
-
-    planned(facts(**DEBIAN, headers=True, apt_candidates=gone))
+    planned(facts(**DEBIAN, headers=True, apt_lacks=["linux-headers-6.1.0-40-amd64"]))
 
 
 def test_an_apt_that_was_never_asked_refuses_nothing() -> None:
-    asked = host_plan.packages_asked_for(wish()).split()
-    known = dict.fromkeys((f"{name}6.1.0-40-amd64" if name.endswith("-") else name for name in asked), "")
-
-    planned(facts(**DEBIAN, headers=False, apt_candidates=known))
-
-
-def test_what_apt_is_asked_about_covers_every_package_that_a_plan_may_name() -> None:
-    asked = set(host_plan.packages_asked_for(wish(branch=595)).split())
-    for pci_id in (T4, V100):
-        for kernel in ("6.8.0-60-generic", "6.14.0-29-generic", "6.8.0-1031-aws"):
-            branch = 580 if pci_id == V100 else 595
-            told_driver = planned(card(pci_id, kernel=kernel), wish(branch=branch)).values["driver"]
-            modules = [told_driver["GR_PACKAGES"].split()[0], told_driver["GR_KERNEL_PACKAGES"]]
-            assert {one.replace("580", "595") for one in modules} <= asked
-    for kernel in ("6.1.0-40-amd64", "6.1.0-40-cloud-amd64"):
-        told_driver = planned(facts(**{**DEBIAN, "kernel": kernel}), wish(branch=595)).values["driver"]
-        assert {told_driver["GR_PACKAGES"].split()[2], told_driver["GR_KERNEL_PACKAGES"]} <= asked
-    assert host_plan.packages_asked_for("junk") == host_plan.packages_asked_for({})
+    planned(facts(**DEBIAN, headers=False, apt_lacks=[]))
 
 
 # Whatever comes ------------------------------------------------------------------------------------------------------
@@ -419,8 +391,6 @@ one_card = st.fixed_dictionaries(
     {
         "address": st.sampled_from(["0000:01:00.0", "0000:02:00.0"]),
         "vendor_device": ids,
-        "subsystem": st.just(""),
-        "class": st.just("0x030000"),
         "driver": st.sampled_from(["", "nouveau", "nvidia", "nova_core", "vfio-pci", "simple-framebuffer"]),
     }
 )
@@ -442,10 +412,12 @@ changes = st.fixed_dictionaries(
         "runtime__kind": st.sampled_from(["containerd", "docker", "k3s", ""]),
         "runtime__version": st.sampled_from(["1.7.24", "2.1.4", "2.0.0-rc.1", "1.5", "", "2"]),
         "runtime__handlers": st.lists(st.sampled_from(["runc", "nvidia"]), max_size=2),
-        "toolkit__version": versions,
+        "toolkit": versions,
         "disk_free_mb__root": st.sampled_from([0, 10**6]),
         **dict.fromkeys(("secure_boot", "headers", "dpkg_broken", "immutable", "vgpu", "kubelet", "wsl"), flags),
-        **dict.fromkeys(("ours__driver", "ours__toolkit", "ours__runtime"), flags),
+        "ours__driver": st.sampled_from(["", "keep", "distro 580 open", "cudaRepo 535.309.01 proprietary"]),
+        "ours__toolkit": st.sampled_from(["", "1.20.0", "1.17.8"]),
+        "ours__runtime": flags,
     },
 )
 words = st.none() | st.sampled_from(["580", 580, 595, 535, "auto", "keep", "open", "proprietary", "ifNeeded", 7.5, "x"])
@@ -473,7 +445,9 @@ def test_every_wish_for_every_host_is_a_plan_or_refusals_with_reasons(changed: d
         assert made
         assert all(isinstance(one, Refusal) and one.id in BY_ID and one.problem and one.fix for one in made)
         assert len(set(made)) == len(made)
-        assert all(one.isascii() and one.isprintable() for one in host_plan.refusal_values(made)["plan"]["GR_REFUSALS"])
+        assert all(
+            one.isascii() and one.isprintable() for one in host_plan.refusal_values(made)["driver"]["GR_REFUSALS"]
+        )
 
 
 def assert_sound(made: Plan, found: HostFacts) -> None:
@@ -481,18 +455,19 @@ def assert_sound(made: Plan, found: HostFacts) -> None:
     told_driver = made.values["driver"]
     assert tuple(made.values) == host_plan.STEPS
     flat = [value for one in made.values.values() for value in one.values() if isinstance(value, str)]
-    assert all(value.isascii() and value.isprintable() for value in (*flat, *made.values["plan"]["GR_LINES"]))
+    assert all(value.isascii() and value.isprintable() for value in (*flat, *made.lines()))
     assert all(str(one) for one in made.decisions)
-    if told_driver["GR_DRIVER_ACTION"] == "adopt":
+    if told_driver == ADOPT:
         assert found.driver_works
-        assert not told_driver["GR_PACKAGES"]
+        return
+    if found.driver_works and told_driver["GR_DECIDED"] == found.ours.driver:
         return
     assert not found.foreign
     assert int(told_driver["GR_WANT_DRIVER"].split(".")[0]) in catalog.SUPPORTED
     for card in found.cards:
         generation = catalog.generation_of(card.id)
         if generation and card.driver != "vfio-pci":
-            assert told_driver["GR_FLAVOUR"] in generation.modules
+            assert told_driver["GR_DECIDED"].split()[2] in generation.modules
 
 
 @hypothesis.settings(max_examples=examples(60), deadline=None)
@@ -502,13 +477,8 @@ def assert_sound(made: Plan, found: HostFacts) -> None:
         optional={
             "disk_free_mb": st.fixed_dictionaries({"root": st.integers(5000, 10**9), "boot": st.integers(500, 10**6)}),
             "boot_id": st.uuids().map(str),
-            "pending_reboot": flags,
-            "held": st.lists(st.sampled_from(["vim", "nvidia-utils-580-server"]), max_size=2),
-            "apt_candidates": st.dictionaries(
-                st.sampled_from(["nvidia-utils-580-server", "vim"]), versions, max_size=2
-            ),
+            "apt_lacks": st.lists(st.sampled_from(["nvidia-utils-580-server", "vim"]), max_size=2),
             "next_kernel": st.sampled_from(["6.8.0-60-generic", "6.8.0-71-generic"]),
-            "virt": st.sampled_from(["", "QEMU"]),
             "kernel": st.sampled_from(["6.8.0-60-generic", "6.8.0-71-generic"]),
             "secure_boot": flags,
             "headers": flags,
@@ -519,27 +489,103 @@ def test_a_plan_does_not_change_by_what_changes_by_itself(changed: dict[str, Any
     assert planned(facts(**changed)).values == planned(facts()).values
 
 
+def newer_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that decides, decided otherwise."""
+    monkeypatch.setattr(defaults, "DRIVER_BRANCH", 595)
+    monkeypatch.setattr(defaults, "TOOLKIT_VERSION", "1.21.0")
+    monkeypatch.setitem(catalog.BRANCHES, 580, catalog.Branch(580, "in June 2028"))
+    for name in ("Turing", "Ada"):
+        other = catalog.GENERATIONS[name]._replace(modules=("proprietary", "open"))
+        monkeypatch.setitem(catalog.GENERATIONS, name, other)
+
+
 @pytest.mark.parametrize("start", [{}, DEBIAN, NOUVEAU], ids=["ubuntu", "debian", "nouveau"])
 @pytest.mark.parametrize("asked", [{}, {"branch": 580}, {"version": "580.173.02"}])
-def test_the_plan_of_an_unchanged_wish_is_the_same_after_our_own_work(
-    start: dict[str, Any], asked: dict[str, Any]
+def test_the_plan_of_an_unchanged_wish_is_the_same_after_our_own_work_and_in_another_release(
+    start: dict[str, Any], asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wished = wish(**asked, reboot="ifNeeded")
+    before = planned(facts(**start), wished).values
+    ours = made_ready(**start)
+    ours["ours"]["driver"] = before["driver"]["GR_DECIDED"]
 
-    assert planned(facts(**made_ready(**start)), wished).values == planned(facts(**start), wished).values
+    assert planned(facts(**ours), wished).values == before
+    newer_release(monkeypatch)
+    assert planned(facts(**ours), wished).values == before
+
+
+def test_another_release_decides_on_a_host_that_nobody_decided_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer_release(monkeypatch)
+    values = planned(facts()).values
+    assert (values["driver"]["GR_DECIDED"], values["toolkit"]["GR_DECIDED"]) == ("distro 595 proprietary", "1.21.0")
+
+
+def test_a_branch_of_ours_that_ended_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer_release(monkeypatch)
+    assert "branch 580 ended in June 2028: driver: {branch: 595} moves it" in "\n".join(
+        planned(facts(**made_ready())).lines()
+    )
+
+
+def test_what_was_begun_is_finished_as_it_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = facts(dpkg_broken=True, ours__driver="distro 580 open")
+    monkeypatch.setattr(defaults, "DRIVER_BRANCH", 595)
+    assert planned(begun).values["driver"]["GR_DECIDED"] == "distro 580 open"
+
+
+@pytest.mark.parametrize(
+    ("asked", "decided"),
+    [
+        ({"branch": 595}, "distro 595 open"),
+        ({"version": "595.91.07"}, "distro 595.91.07 open"),
+        ({"flavour": "proprietary"}, "distro 580 proprietary"),
+        ({"source": "keep"}, "keep"),
+    ],
+)
+def test_only_the_stack_file_moves_what_is_ours(asked: dict[str, Any], decided: str) -> None:
+    ours = facts(**made_ready())
+    assert planned(ours, wish(**asked, reboot="ifNeeded")).values["driver"]["GR_DECIDED"] == decided
+    assert planned(ours, wish(toolkit="1.19.1")).values["toolkit"]["GR_DECIDED"] == "1.19.1"
+
+
+def test_modules_that_do_not_serve_another_card_are_decided_anew() -> None:
+    ours = {**made_ready(), "cards__0__vendor_device": V100}
+    assert planned(facts(**ours), wish(reboot="ifNeeded")).values["driver"]["GR_DECIDED"] == "distro 580 proprietary"
+
+
+def test_a_toolkit_of_ours_that_proved_unsafe_is_refused_and_moved_by_the_stack_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(defaults, "TOOLKIT_FLOOR", "1.20.1")
+    monkeypatch.setattr(defaults, "TOOLKIT_VERSION", "1.21.0")
+    assert "toolkit: {version: 1.21.0} moves it" in refused(facts(**made_ready()))["HST-68"]
+
+
+def test_a_driver_that_was_kept_is_not_installed_over_when_it_fails() -> None:
+    found = refused(facts(ours__driver="keep"))
+    assert "does not work any more" in found["HST-69"]
+    assert "branch: 580" in found["HST-69"]
+    assert planned(facts(ours__driver="keep"), wish(branch=595)).values["driver"]["GR_DECIDED"] == "distro 595 open"
+
+
+def test_all_that_a_release_decides_by_has_hosts_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing but that: the same on every machine and in every run."""
+    first = host_plan.digest(wish())
+    assert host_plan.digest(wish()) == first != host_plan.digest(wish(branch=580))
+    monkeypatch.setattr(defaults, "TOOLKIT_FLOOR", "1.18.0")
+    second = host_plan.digest(wish())
+    monkeypatch.setitem(catalog.BRANCHES, 580, catalog.Branch(580, "in June 2028"))
+    assert len({first, second, host_plan.digest(wish())}) == 3
 
 
 def test_an_interrupted_installation_of_ours_is_no_reason_to_refuse() -> None:
-    ours = {"driver": True, "toolkit": False, "runtime": False}
-
-    planned(facts(dpkg_broken=True, ours=ours, driver__packages=["nvidia-utils-580-server"]))
+    planned(facts(dpkg_broken=True, ours__driver="distro 580 open"))
 
 
 def test_a_changed_wish_changes_only_what_it_is_about() -> None:
     before, after = planned(facts()).values, planned(facts(), wish(branch=595)).values
 
-    assert [step for step in before if before[step] != after[step]] == ["plan", "driver"]
-    assert before["plan"]["GR_PLAN"] != after["plan"]["GR_PLAN"]
+    assert [step for step in before if before[step] != after[step]] == ["driver"]
 
 
 # How it is said ------------------------------------------------------------------------------------------------------
@@ -549,7 +595,8 @@ def test_the_lines_for_people_give_each_decision_with_its_reason() -> None:
     assert planned(facts()).lines() == [
         "host      rtx, Ubuntu 24.04.3 LTS: NVIDIA GeForce RTX 4070",
         "driver    install 580 (long-term support) with open modules (what its cards want) "
-        "from Ubuntu's archive, prebuilt and signed; held at its version",
+        "from Ubuntu's archive, prebuilt and signed; held at its version together with the kernel's own metapackages: "
+        "the kernel stands still too",
         "driver    no reboot: nothing else holds the card",
         "toolkit   install 1.20.0 (the version this release was made with), four packages at one version, held",
         "runtime   containerd 1.7.24: handler nvidia as a marked block in its own file, because imported files may "
@@ -564,15 +611,15 @@ def test_refusals_go_to_the_host_as_lines_that_it_only_has_to_print() -> None:
     said = host_plan.refusal_values(made)
 
     assert list(said) == list(host_plan.STEPS)
-    assert said["plan"]["GR_REFUSALS"] == [line for one in made for line in one.lines()]
-    assert said["driver"] == {}
+    assert said["driver"] == {"GR_REFUSALS": [line for one in made for line in one.lines()]}
+    assert said["toolkit"] == {}
 
 
 def test_facts_that_cannot_be_read_are_said_in_the_same_way() -> None:
     found = read({})
     assert isinstance(found, Refusal)
 
-    assert host_plan.refusal_values((found,))["plan"]["GR_REFUSALS"][0].startswith("HST-63 access: ")
+    assert host_plan.refusal_values((found,))["driver"]["GR_REFUSALS"][0].startswith("HST-63 access: ")
 
 
 def test_every_value_of_a_plan_can_be_quoted_for_a_host() -> None:

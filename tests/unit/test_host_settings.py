@@ -405,3 +405,13 @@ def test_no_bytes_in_a_key_raise_an_exception(data: bytes, kind: str) -> None:
 
 def test_the_default_pins_are_the_ones_of_the_defaults() -> None:
     assert settings.parse(RIGHT).hosts_args()[0]["reboot_timeout_seconds"] == defaults.REBOOT_TIMEOUT_SECONDS
+
+
+@pytest.mark.parametrize("secret", ["two\nlines", "at the end\n", "\thunter2", ""])
+def test_a_password_that_is_no_line_is_refused_and_not_repeated(secret: str) -> None:
+    raw = {"target": "cluster", "cluster": {"context": "x", "nodes": ["y"]}, "sshPassword": settings.veiled(secret)}
+    found = faults_of(raw, ("sshPassword",))
+    assert list(found) == ["sshPassword"]
+    assert "not one line of printable characters" in found["sshPassword"]
+    assert secret.strip() == "" or secret.strip() not in str(found)
+    assert settings.veiled("a pass'word \u00e9") == ""

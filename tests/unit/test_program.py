@@ -178,6 +178,13 @@ def test_a_wrong_config_registers_nothing_at_all(house: House, more: dict[str, A
     assert [one["urn"] for one in result.resources if "Stack" not in one["type"]] == []
 
 
+def test_a_password_with_a_line_break_registers_nothing_and_is_not_shown(house: House) -> None:
+    result = house.run("up", {**CONFIG, "sshPassword": "hunter2\n"}, secret_keys=["gpu-ready:sshPassword"])
+    assert (result.exit, "sshPassword: is not one line" in "\n".join(result.errors)) == (1, True)
+    assert "hunter2" not in "\n".join(result.errors) + repr(house.events)
+    assert [one["urn"] for one in result.resources if "Stack" not in one["type"]] == []
+
+
 def test_switching_the_validation_off_leaves_no_job_and_no_gate(house: House) -> None:
     made = house.run("preview", {**CONFIG, "validation": {"enabled": False}}).registered
     assert made.all("Job") == []

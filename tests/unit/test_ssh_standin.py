@@ -139,7 +139,6 @@ def test_the_doctor_sees_a_simulated_machine_through_them_and_leaves_it_as_it_wa
     world: WholeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GPU_READY_LAB_DIR", str(world.path.parents[1]))
-    monkeypatch.setattr("decide.host_plan.packages_asked_for", lambda _wish: "linux-headers-")  # a second less
     far = FarHosts(tmp_path)
     far.stack({"name": "rtx", "address": ADDRESS, "hostKey": made_up_key("rtx")})
     before = world.snapshot()

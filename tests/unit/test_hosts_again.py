@@ -1,0 +1,147 @@
+"""A host that was made ready, and what comes after: another release, another look, another machine at its address."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.gpu_host import GpuHost
+from decide import defaults
+from lab.engine import Result
+from lab.state import MemoryStore
+from lab.values import Secret, from_json
+from lab.world import WholeWorld
+from tests.unit.house import HOSTS, House
+
+RTX = HOSTS["hosts"][0]
+SECRET = "a pass'word \\ of $(somebody)"
+WORLD = {**HOSTS, "hosts": [{**RTX, "sudo": "password", "password": SECRET}]}
+ARGS: dict[str, Any] = {
+    "name": "rtx", "address": RTX["address"], "host_key": RTX["host_key"], "user": RTX["user"], "sudo": "password",
+}  # fmt: skip
+
+
+class Home(House):
+    """A stack that is nothing but one host."""
+
+    def up(self, **args: Any) -> Result:
+        """Makes it ready, as these arguments want it."""
+        return self.make("up", lambda: one_host({**ARGS, **args}))
+
+    def changed(self, **args: Any) -> list[str]:
+        """The same, and which of its steps ran."""
+        result = self.up(**args)
+        assert (result.exit, result.errors) == (0, [])
+        return sorted(name.removeprefix("nodes-rtx-") for op, _type, name in result.steps if op != "same")
+
+    @property
+    def machine(self) -> Path:
+        """Its disk."""
+        return self.world.machine("rtx").root
+
+
+def one_host(args: Any) -> None:
+    nodes = pulumi.ComponentResource("gpu-ready:index:BareMetalGpuNodes", "nodes")
+    cluster = pulumi.ComponentResource("test:index:Cluster", "cluster")
+    common = {"after": cluster, "password": pulumi.Output.secret(SECRET)}
+    GpuHost("nodes", args, common, pulumi.ResourceOptions(parent=nodes))
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[str]]:
+    """The world and the state after a first `up`, and all that was said; made once, because it takes seconds."""
+    home = Home(tmp_path_factory.mktemp("ready"), WORLD)
+    first = home.up()
+    assert (first.exit, first.errors) == (0, [])
+    return home.world.path.parent, home.engine.store.load(), [repr(event) for event in home.events]
+
+
+@pytest.fixture
+def home(ready: tuple[Path, dict[str, Any], list[str]], tmp_path: Path) -> Home:
+    folder, state, _said = ready
+    shutil.copytree(folder, tmp_path / "home", symlinks=True)
+    one = Home.__new__(Home)
+    one._live_in(WholeWorld(tmp_path / "home/world.json"), "demo", MemoryStore(state))
+    return one
+
+
+def without_secrets(value: Any) -> Any:
+    """What everybody reads in a state: the real one has secrets encrypted, ours has them marked."""
+    if isinstance(value, dict):
+        if isinstance(from_json(value), Secret):
+            return None
+        return {key: without_secrets(item) for key, item in value.items()}
+    return [without_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def without_password(value: Any) -> Any:
+    """As if sudo wanted none: what is secret besides the connection is that no longer."""
+    if isinstance(value, dict):
+        kept = {key: without_password(item) for key, item in value.items() if key != "password"}
+        return kept["value"] if isinstance(from_json(value), Secret) and isinstance(kept["value"], str) else kept
+    if isinstance(value, list):
+        return [without_password(item) for item in value]
+    return value.replace(f"{SECRET}\n", "") if isinstance(value, str) else value
+
+
+def test_the_password_stands_nowhere_in_clear(ready: tuple[Path, dict[str, Any], list[str]]) -> None:
+    folder, state, said = ready
+    assert "pass'word" in json.dumps(state)
+    assert "pass'word" not in json.dumps(without_secrets(state))
+    assert "pass'word" not in "".join(said)
+    machine = folder / "hosts/rtx"
+    calls = (machine / "calls.log").read_text()
+    assert "ubuntu sudo -k -S -p" in calls
+    assert "pass'word" not in calls
+    files = [path for path in (machine / "root").rglob("*") if path.is_file()]
+    assert len(files) > 100
+    assert [path for path in files if b"pass'word" in path.read_bytes()] == []
+
+
+def test_what_was_decided_is_said_once_and_kept_nowhere(ready: tuple[Path, dict[str, Any], list[str]]) -> None:
+    _folder, state, said = ready
+    assert sum("rtx: driver    install 580 (long-term support)" in line for line in said) == 1
+    assert sum("rtx: toolkit   install" in line for line in said) == 1
+    assert "long-term support" not in json.dumps(state)
+
+
+def test_another_release_looks_once_and_another_consent_runs_only_what_it_is_about(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defaults, "DRIVER_BRANCH", 595)
+    monkeypatch.setattr(defaults, "TOOLKIT_VERSION", "1.20.1")
+    assert home.changed() == ["tools"]
+    assert home.changed(look=2, reboot="ifNeeded") == ["reboot", "tools"]
+    assert home.changed(look=2, reboot="ifNeeded") == []
+
+
+def test_a_host_takes_less_than_64_KB_of_the_state(ready: tuple[Path, dict[str, Any], list[str]]) -> None:
+    """All of it is written anew at each step of a deployment. Beside what lies here, a node's label is its own."""
+    of_the_label = 1_500
+    ours = [without_password(one) for one in ready[1]["resources"] if "GpuHost" in one["urn"]]
+    assert len(ours) >= 7
+    assert SECRET not in str(ours)
+    sizes = {one["urn"].split("::")[-1]: len(json.dumps([one], indent=4)) for one in ours}
+    assert sum(sizes.values()) + of_the_label < 64 * 1024, sizes
+
+
+@pytest.mark.parametrize("note", [None, "ffffffffffffffffffffffffffffffff gpu-ready/demo/nodes-rtx", "other"])
+def test_another_machine_at_the_address_is_not_touched(home: Home, note: str | None) -> None:
+    """One that has no note of ours, the copy of a disk, or another host of ours."""
+    kept = home.machine / "var/lib/gpu-ready/machine"
+    if note is None:
+        shutil.rmtree(kept.parent)
+    else:
+        kept.write_text(kept.read_text().replace("nodes-rtx", "nodes-tesla") if note == "other" else note)
+    before = home.world.machine("rtx").snapshot()
+
+    refused = home.up(look=2)
+
+    assert refused.exit == 1
+    assert any("HST-70 access: " in text and "--replace on its step tools" in text for text in refused.errors)
+    assert home.world.machine("rtx").snapshot() == before
