@@ -11,7 +11,7 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import count, text
-from components.host_step import Link, Patience, host_step
+from components.host_step import Link, Wait, host_step
 from decide import defaults, host_plan
 from host import facts, script
 
@@ -69,7 +69,7 @@ class GpuHostArgs(TypedDict):
     look: NotRequired[int]
     """Another number has the host looked at again, after it was mended by hand. Default: 1"""
     node_name: NotRequired[str]
-    """Name of its node, where it cannot be found by its boot id."""
+    """Name of its node, where it cannot be found by its machine-id; another machine is refused."""
     driver: NotRequired[HostDriver]
     """Which driver it shall have."""
     toolkit_version: NotRequired[str]
@@ -80,6 +80,9 @@ class GpuHostArgs(TypedDict):
     """How long it may be away."""
 
 
+AWAY = "{name} is {state}: nothing is done to it, and what was never done to it is only noted until state: present"
+
+
 class GpuHost(pulumi.ComponentResource):
     """One host: tools, facts, plan, driver, reboot with consent, toolkit, runtime, and a container there."""
 
@@ -87,15 +90,18 @@ class GpuHost(pulumi.ComponentResource):
     """Driver, toolkit, runtime and cards, as the host itself shows them."""
 
     def __init__(self, nodes: str, args: GpuHostArgs, common: Mapping[str, Any], opts: ResourceOptions) -> None:
-        """`common` is what all hosts share: `private_key`, `password` and `after`."""
+        """`common` is what all hosts share: `private_key`, `password`, `after` and `patience`."""
         self.prefix = f"{nodes}-{args['name']}"
         super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
         self.args, self.common, self.last = args, common, common["after"]
         self.state = text(args.get("state")) or "present"
+        if self.state != "present":
+            pulumi.log.info(AWAY.format(**args | {"state": self.state}), self)
         self.first_seen: dict[str, Any] = {}
 
         tools = self._step("tools", {}, removes=True)
-        self.first_seen = {"GR_MACHINE_ID": tools["machine_id"], "bundle": tools["bundle"]}
+        self.machine_id = tools.apply(lambda said: said.get("machine_id", ""))
+        self.first_seen = {"GR_MACHINE_ID": self.machine_id, "bundle": tools.apply(lambda said: said.get("bundle", ""))}
         plan = self._plan(wish_of(args), count("look", args.get("look") or 1))
         self._step("plan", plan["plan"])
         driver = self._step("driver", plan["driver"], removes=True)
@@ -122,7 +128,9 @@ class GpuHost(pulumi.ComponentResource):
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
         known = pulumi.Output.all(values=values, first_seen=self.first_seen, password=password)
         opts = ResourceOptions(parent=self, depends_on=[self.last])
-        stdin = known.apply(lambda it: composed(step, {**it["values"], "GR_SUDO": sudo_of(self.args)}, it))
+        stdin: pulumi.Input[str] = ""
+        if self.state == "present":
+            stdin = known.apply(lambda it: composed(step, {**it["values"], "GR_SUDO": sudo_of(self.args)}, it))
         made = host_step(f"{self.prefix}-{step}", stdin, self._link(away), opts, removes=removes)
         self.last = made.resource
         return made.answer
@@ -139,8 +147,9 @@ class GpuHost(pulumi.ComponentResource):
             "password": common.get("password"),
             **(defaults.DIALS_WHILE_AWAY if away else defaults.DIALS),
         }
-        patience = Patience(seconds, lost_too=True) if away else Patience(defaults.LOCK_SECONDS)
-        return Link({key: value for key, value in connection.items() if value is not None}, self.state, patience)
+        wait = Wait(args["name"], seconds if away else defaults.LOCK_SECONDS, lost_too=away)
+        known = {key: value for key, value in connection.items() if value is not None}
+        return Link(known, self.state, common["patience"], wait)
 
 
 def composed(step: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ class Settings(Config):
         """Arguments of GpuStack on these GPU nodes."""
         operator = self.gpu.operator
         return {
-            **({"hosts": nodes.node_of_host} if nodes else {}),
+            **({"hosts": nodes.node_of_host, "away": nodes.away, "any_node": nodes.any_node} if nodes else {}),
             "gpu": self._choices(),
             **({"operator_version": operator.version} if operator.version else {}),
             "operator_timeout_seconds": operator.timeout_seconds,
@@ -70,6 +70,7 @@ class Settings(Config):
             "context": nodes.context,
             **self._which_nodes(),
             "hosts": nodes.node_of_host,
+            "away": nodes.away,
             "gpu": self._choices(),
             "proves": self._proves(),
             "operator_revision": stack.operator_revision,

@@ -97,7 +97,7 @@ class Host:
     node_name: str | None = setting(
         Text("the name of a node", NODE_NAME),
         "nodeName: gpu-1",
-        "Name of its node, where it cannot be found by its boot id.",
+        "Name of its node, where it cannot be found by its machine-id; another machine is refused.",
         None,
     )
     driver: HostDriver = setting(
