@@ -62,6 +62,20 @@ class TestStackFile:
         assert stack.own()["k3sToken"] == PLACEHOLDER
         assert stack.own_secrets() == {"k3sToken"}
 
+    @pytest.mark.parametrize("key", ["sshPassword", "gpu-ready:sshPassword", "k3sToken", "other:token"])
+    def test_a_secret_on_the_command_line_is_replaced_as_well(self, root: Path, key: str) -> None:
+        path = stack_with(root, "config: {k3sToken: {secure: v1:a}, 'other:token': {secure: v1:b}}")
+        stack = read(root, path, [(key, "hunter2")])
+        assert "hunter2" not in str(stack)
+        full = key if ":" in key else f"gpu-ready:{key}"
+        assert stack.config[full] == PLACEHOLDER
+        assert full in stack.secret_keys
+        assert f"for --set {full.partition(':')[2]} a placeholder stands in" in " ".join(stack.notes)
+
+    def test_a_secret_that_was_not_touched_needs_no_word(self, root: Path) -> None:
+        path = stack_with(root, "config: {k3sToken: {secure: v1:a}}")
+        assert read(root, path, [("gpu.operator", "external")]).notes == ()
+
     def test_a_secret_inside_a_map_makes_the_whole_key_secret(self, root: Path) -> None:
         stack = read(root, stack_with(root, "config: {gpu-ready:a: {b: [{secure: v1:x}, 2]}}"))
         assert json.loads(stack.own()["a"]) == {"b": [PLACEHOLDER, 2]}
