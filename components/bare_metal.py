@@ -1,6 +1,6 @@
 """Bare-metal hosts over SSH: made ready one by one, and found again as nodes of a cluster that is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import pulumi
@@ -8,13 +8,15 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import BroughtBy, GpuChoices, operator_namespace, owned, reading, text
-from components.gpu_host import GpuHost, GpuHostArgs
+from components.gpu_host import GpuHost, GpuHostArgs, wish_of
 from components.host_step import Patience
 from components.local_step import answer, local_step
-from decide import defaults
+from decide import defaults, host_login
+from decide.host_wish import read_wish
 from decide.ownership import Owner
 from decide.slots import workload_selector
 
+LATER = (pulumi.Output, Awaitable)
 LOOK_GRACE = 90  # the step speaks first, with a reason
 
 
@@ -64,7 +66,10 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
             "patience": Patience(name),
             "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
         }
-        made = [GpuHost(name, one, common, ResourceOptions(parent=self)) for one in told_apart(args["hosts"])]
+        made = [
+            GpuHost(name, one, common, ResourceOptions(parent=self))
+            for one in told_apart(args["hosts"], args.get("password") is not None)
+        ]
         by_name = {one.args["name"]: one for one in made}
         found = self._match(name, cluster, by_name)
         self.node_of_host = {host: found["nodes"][host] for host in by_name}
@@ -102,14 +107,35 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         return answer(local_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS + LOOK_GRACE, opts))
 
 
-def told_apart(hosts: Sequence[GpuHostArgs]) -> Sequence[GpuHostArgs]:
-    """Hosts by their names: at least one, and none twice."""
+def told_apart(hosts: Sequence[GpuHostArgs], has_password: bool) -> Sequence[GpuHostArgs]:
+    """Hosts without faults by their names: at least one, and none twice."""
+    for number, one in enumerate(hosts):
+        refuse_faults(f"hosts[{number}]", one, has_password)
     names = [one["name"] for one in hosts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if not names or twice:
         said = f"more than one host is called {', '.join(twice)}" if twice else "at least one host belongs here"
         raise pulumi.InputPropertyError("hosts", said)
     return hosts
+
+
+def refuse_faults(path: str, host: GpuHostArgs, has_password: bool) -> None:
+    """By the rules of a stack file; what is not known yet cannot be checked."""
+    known: dict[str, Any] = {key: value for key, value in host.items() if not isinstance(value, LATER)}
+    known |= {key: text(known[key]) for key in host_login.CHOICES if key in known}
+    wrong = [(key, "is missing") for key in ("name", "address", "host_key") if key not in host]
+    wrong += host_login.faults(known, has_password)
+    wish = () if wrong else read_wish(wish_of(host))
+    wrong += [("driver", one.problem) for one in wish] if isinstance(wish, tuple) else []
+    if wrong:
+        said = "; ".join(f"{camel(key)}: {problem}" for key, problem in wrong)
+        raise pulumi.InputPropertyError(f"{path}.{camel(wrong[0][0])}", said)
+
+
+def camel(key: str) -> str:
+    """The name of an argument as other languages write it."""
+    first, *others = key.split("_")
+    return first + "".join(one.title() for one in others)
 
 
 def with_nodes(found: Mapping[str, Any]) -> dict[str, Any]:
