@@ -54,6 +54,10 @@ def test_a_host_that_went_away_keeps_its_proof_and_nobody_waits_for_another_one(
     assert changed(offline) == {"nodes-match", "gpu-validation-ready", "gpu-validation-gate"}
     assert "not tested: rtx is offline" in offline.outputs["report"]["warnings"]
     assert [one["name"] for one in offline.outputs["report"]["nodes"]] == ["gpu-2"]
+    shown = offline.outputs["hosts"]
+    assert (shown["rtx"]["node"], shown["rtx"]["driver"], shown["rtx"]["state"]) == ("gpu-1", "580.126.20", "offline")
+    assert (shown["tesla"]["node"], "state" in shown["tesla"]) == ("gpu-2", False)
+    assert "on rtx, tesla: removes" in offline.outputs["destroy_hint"]
 
 
 def test_a_host_that_went_away_keeps_its_label_and_can_be_given_up_without_its_node(lab: Homelab, rtx: Quick) -> None:
@@ -118,3 +122,11 @@ def test_a_second_host_beside_one_that_somebody_else_rebooted(lab: Homelab, rtx:
     changed(up(lab))
     assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}
     assert lab.dials("rtx") == dials
+
+
+def test_a_host_that_does_not_answer_is_one_refusal_with_id_and_fix(lab: Homelab, rtx: Quick) -> None:
+    rtx.way = "refused"
+    explained, raw = up(lab).errors
+    assert raw == f"after 5 failed attempts: dial tcp {rtx.address}:22: connect: connection refused"
+    assert explained.startswith("HST-82 access: rtx: the host does not answer")
+    assert "\nfix: switch it on" in explained
