@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.session import Session
+from lab.session import ROOT, Session
 from lab.stack_file import PLACEHOLDER, WrongUse, parse_set, put, read, split
 
 STACK = """\
@@ -322,3 +322,16 @@ class TestFolder:
         session = Session("demo", root=root)
         assert session.resources() == []
         assert not session.folder.exists()
+
+    @pytest.mark.parametrize(
+        ("change", "taken"),
+        [((), True), (("gpu.operator=external",), False), (("bareMetal.hosts.0.address=192.0.2.99",), False)],
+    )
+    def test_a_copy_of_a_stack_is_about_the_same_machines(
+        self, tmp_path: Path, change: tuple[str, ...], taken: bool
+    ) -> None:
+        copy = tmp_path / "Pulumi.mine.yaml"
+        copy.write_text((ROOT / "stacks" / "Pulumi.demo.yaml").read_text())
+        session = Session(str(copy), change)
+        cards = [host["cards"] for host in session._world_spec(session.wish())["hosts"]]
+        assert (cards == [["NVIDIA GeForce RTX 4070"], ["Tesla T4"]]) is taken
