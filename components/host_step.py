@@ -43,7 +43,7 @@ class Link:
     def options(self, name: str, opts: ResourceOptions) -> ResourceOptions:
         """What is not there is not asked: a change stays undone, and an abandoned host is let go without a call."""
         kept = ResourceOptions.merge(opts, when_away("it", {"it": self.state}, INPUTS))
-        if self.patience is None or self.state != "present":
+        if self.patience is None:
             return kept
         return ResourceOptions.merge(kept, ResourceOptions(hooks=self.patience.binding(name, self.wait)))
 

@@ -109,10 +109,17 @@ def test_nobody_is_there_from_the_first_day_on(lab: Homelab) -> None:
     assert labels(lab) == {}
     assert all(job.plain["spec"]["suspend"] for job in nobody.all("Job"))
 
+    assert changed(lab.up(rtx="offline", tesla="offline")) == set()
+
     there = lab.up()
     assert (there.exit, there.errors) == (0, [])
     assert [one["name"] for one in there.outputs["report"]["nodes"]] == ["gpu-1", "gpu-2"]
     assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}
+
+
+def test_what_was_never_made_is_taken_back_without_a_connection(lab: Homelab) -> None:
+    changed(up(lab, rtx="offline", tesla="offline"))
+    assert (lab.run("destroy").exit, lab.remote.connections) == (0, 0)
 
 
 def test_a_second_host_beside_one_that_somebody_else_rebooted(lab: Homelab, rtx: Quick) -> None:
