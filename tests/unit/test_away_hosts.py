@@ -137,3 +137,11 @@ def test_a_host_that_does_not_answer_is_one_refusal_with_id_and_fix(lab: Homelab
     assert raw == f"after 5 failed attempts: dial tcp {rtx.address}:22: connect: connection refused"
     assert explained.startswith("HST-82 access: rtx: the host does not answer")
     assert "\nfix: switch it on" in explained
+
+
+def test_a_silent_host_that_was_taken_out_of_the_list_is_explained_too(lab: Homelab, rtx: Quick) -> None:
+    changed(up(lab))
+    rtx.way = "silent"
+    failed = up(lab, rtx="gone")
+    assert failed.exit == 1
+    assert any(text.startswith("HST-82 access: nodes-rtx-") and "abandoned" in text for text in failed.errors)
