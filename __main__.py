@@ -10,7 +10,6 @@ from pulumi.runtime import config
 import settings
 from components.gpu_stack import GpuStack
 from components.validation import GpuValidation
-from decide import remainder
 
 PREFIX = "gpu-ready:"
 
@@ -41,6 +40,7 @@ match wish.target:
         from components.bare_metal import BareMetalGpuNodes
 
         nodes = BareMetalGpuNodes("nodes", wish.nodes_args(pulumi.Config().get_secret))
+        pulumi.export("hosts", nodes.hosts)
 
 cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
 on_cluster = ResourceOptions(provider=cluster, depends_on=[nodes])
@@ -57,4 +57,4 @@ pulumi.export("runtime_class", stack.runtime_class)
 pulumi.export("resource_name", stack.resource_name)
 pulumi.export("ownership", wish.ownership.as_export())
 pulumi.export("first_workload", wish.first_workload())
-pulumi.export("destroy_hint", remainder.destroy_hint(pulumi.get_stack(), wish.remainder()))
+pulumi.export("destroy_hint", wish.destroy_hint(pulumi.get_stack()))

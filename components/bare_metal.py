@@ -1,6 +1,6 @@
 """Bare-metal hosts over SSH: made ready one by one, and found again as nodes of a cluster that is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import pulumi
@@ -8,12 +8,15 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import BroughtBy, GpuChoices, operator_namespace, owned, reading, text
-from components.gpu_host import GpuHost, GpuHostArgs
+from components.gpu_host import GpuHost, GpuHostArgs, wish_of
+from components.host_step import Patience
 from components.local_step import answer, local_step
-from decide import defaults
+from decide import defaults, host_login
+from decide.host_wish import read_wish
 from decide.ownership import Owner
 from decide.slots import workload_selector
 
+LATER = (pulumi.Output, Awaitable)
 LOOK_GRACE = 90  # the step speaks first, with a reason
 
 
@@ -46,7 +49,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
     node_selector: pulumi.Output[dict[str, str]]
     """Labels by which a workload finds GPU nodes."""
     hosts: pulumi.Output[dict[str, Any]]
-    """Per host that is present: its node, and what the host itself shows of driver, toolkit, runtime and cards."""
+    """Per host: its node, and what the host itself showed of driver, toolkit, runtime and cards when it was asked."""
 
     def __init__(self, name: str, args: BareMetalGpuNodesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:BareMetalGpuNodes", name, {}, opts)
@@ -60,14 +63,21 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         common = {
             "private_key": args.get("private_key"),
             "password": args.get("password"),
+            "patience": Patience(name),
             "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
         }
-        made = [GpuHost(name, one, common, ResourceOptions(parent=self)) for one in told_apart(args["hosts"])]
-        present = {one.args["name"]: one for one in made if one.state == "present"}
-        nodes = self._match(name, cluster, present)["nodes"]
-        self.node_of_host = {host: nodes[host] for host in present}
-        reports = {host: one.report for host, one in present.items()}
-        self.hosts = pulumi.Output.all(nodes=nodes, reports=reports).apply(with_nodes)
+        made = [
+            GpuHost(name, one, common, ResourceOptions(parent=self))
+            for one in told_apart(args["hosts"], args.get("password") is not None)
+        ]
+        by_name = {one.args["name"]: one for one in made}
+        found = self._match(name, cluster, by_name)
+        self.node_of_host = {host: found["nodes"][host] for host in by_name}
+        self.away = {host: one.state for host, one in by_name.items() if one.state != "present"}
+        self.any_node = found["any_node"]
+        shown = {host: one.report for host, one in by_name.items()}
+        known = pulumi.Output.all(nodes=found["nodes"], reports=shown, states=self.away)
+        self.hosts = known.apply(with_nodes)
         outputs = ("kubeconfig", "context", "node_selector", "hosts")
         self.register_outputs({key: getattr(self, key) for key in outputs})
 
@@ -78,11 +88,17 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         return local_step(f"{name}-look", "look", params, limit, ResourceOptions(parent=self))
 
     def _match(self, name: str, cluster: Mapping[str, Any], hosts: Mapping[str, GpuHost]) -> pulumi.Output[Any]:
-        """The hosts as nodes: by their boot ids, which no other nodes have."""
+        """The hosts as nodes: by their machine-ids, and by their boot ids where clones share one."""
         params = {
             **cluster,
             "hosts": [
-                {"name": host, "boot_id": one.boot_id, "node": one.args.get("node_name") or ""}
+                {
+                    "name": host,
+                    "machine_id": one.machine_id,
+                    "boot_id": one.boot_id,
+                    "node": one.args.get("node_name") or "",
+                    "present": one.state == "present",
+                }
                 for host, one in hosts.items()
             ],
             "seconds": defaults.MATCH_SECONDS,
@@ -91,8 +107,10 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         return answer(local_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS + LOOK_GRACE, opts))
 
 
-def told_apart(hosts: Sequence[GpuHostArgs]) -> Sequence[GpuHostArgs]:
-    """Hosts by their names: at least one, and none twice."""
+def told_apart(hosts: Sequence[GpuHostArgs], has_password: bool) -> Sequence[GpuHostArgs]:
+    """Hosts without faults by their names: at least one, and none twice."""
+    for number, one in enumerate(hosts):
+        refuse_faults(f"hosts[{number}]", one, has_password)
     names = [one["name"] for one in hosts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if not names or twice:
@@ -101,9 +119,32 @@ def told_apart(hosts: Sequence[GpuHostArgs]) -> Sequence[GpuHostArgs]:
     return hosts
 
 
+def refuse_faults(path: str, host: GpuHostArgs, has_password: bool) -> None:
+    """By the rules of a stack file; what is not known yet cannot be checked."""
+    known: dict[str, Any] = {key: value for key, value in host.items() if not isinstance(value, LATER)}
+    known |= {key: text(known[key]) for key in host_login.CHOICES if key in known}
+    wrong = [(key, "is missing") for key in ("name", "address", "host_key") if key not in host]
+    wrong += host_login.faults(known, has_password)
+    wish = () if wrong else read_wish(wish_of(host))
+    wrong += [("driver", one.problem) for one in wish] if isinstance(wish, tuple) else []
+    if wrong:
+        said = "; ".join(f"{camel(key)}: {problem}" for key, problem in wrong)
+        raise pulumi.InputPropertyError(f"{path}.{camel(wrong[0][0])}", said)
+
+
+def camel(key: str) -> str:
+    """The name of an argument as other languages write it."""
+    first, *others = key.split("_")
+    return first + "".join(one.title() for one in others)
+
+
 def with_nodes(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What each host shows, and the name of its node."""
-    return {host: {**shown, "node": found["nodes"][host]} for host, shown in found["reports"].items()}
+    """What each host shows, the name of its node, and whether it is there."""
+    states = {host: {"state": state} for host, state in found["states"].items()}
+    return {
+        host: {**shown, "node": found["nodes"][host], **states.get(host, {})}
+        for host, shown in found["reports"].items()
+    }
 
 
 def host_choices(gpu: GpuChoices) -> GpuChoices:

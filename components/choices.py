@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, TypedDict
 
 import pulumi
+from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from decide import defaults, ownership
@@ -103,6 +104,14 @@ def count(path: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or value < 1:
         raise pulumi.InputPropertyError(path, f"a whole number of at least 1 belongs here, got {value!r}")
     return int(value)
+
+
+def when_away(host: str, away: Mapping[str, str] | None, inputs: Sequence[str]) -> ResourceOptions:
+    """What belongs to a host that is not there stays as it was; of one that will not come back it is let go too."""
+    state = (away or {}).get(host, "present")
+    if state == "present":
+        return ResourceOptions()
+    return ResourceOptions(ignore_changes=[*inputs], retain_on_delete=state == "abandoned")
 
 
 def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:

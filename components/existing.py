@@ -49,6 +49,8 @@ class ExistingGpuNodes(pulumi.ComponentResource):
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
         self.context = pulumi.Output.from_input(args["context"])
         self.node_of_host: dict[str, pulumi.Output[str]] = {}
+        self.away: dict[str, str] = {}
+        self.any_node = ""
         installs = owned(gpu).plugin.owner is Owner.OPERATOR
         self.node_selector = pulumi.Output.from_input(workload_selector(selector, installs))
         made_for_operator = operator_namespace(gpu) if installs else ""

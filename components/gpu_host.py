@@ -9,7 +9,7 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import count, text
-from components.host_step import Link, Patience, host_step
+from components.host_step import Link, Wait, host_step
 from decide import defaults, host_plan
 from host import facts, script
 
@@ -67,7 +67,7 @@ class GpuHostArgs(TypedDict):
     look: NotRequired[int]
     """Another number has the host looked at again, after it was mended by hand. Default: 1"""
     node_name: NotRequired[str]
-    """Name of its node, where it cannot be found by its boot id."""
+    """Name of its node, where it cannot be found by its machine-id; another machine is refused."""
     driver: NotRequired[HostDriver]
     """Which driver it shall have."""
     toolkit_version: NotRequired[str]
@@ -78,6 +78,9 @@ class GpuHostArgs(TypedDict):
     """How long it may be away."""
 
 
+AWAY = "{name} is {state}: nothing is done to it, and what was never done to it is only noted until state: present"
+
+
 class GpuHost(pulumi.ComponentResource):
     """One host: tools and a look, driver, reboot with consent, toolkit, runtime, and a container there."""
 
@@ -85,11 +88,13 @@ class GpuHost(pulumi.ComponentResource):
     """Driver, toolkit, runtime and cards, as the host itself shows them."""
 
     def __init__(self, nodes: str, args: GpuHostArgs, common: Mapping[str, Any], opts: ResourceOptions) -> None:
-        """`common` is what all hosts share: `private_key`, `password` and `after`."""
+        """`common` is what all hosts share: `private_key`, `password`, `after` and `patience`."""
         self.prefix = f"{nodes}-{args['name']}"
         super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
         self.args, self.common, self.last = args, common, common["after"]
         self.state = text(args.get("state")) or "present"
+        if self.state != "present":
+            pulumi.log.info(AWAY.format(**args | {"state": self.state}), self)
         self.machine_id: pulumi.Input[str] = ""
         self.decisions: Sequence[host_plan.Decision] = ()
 
@@ -110,7 +115,7 @@ class GpuHost(pulumi.ComponentResource):
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
         asked = {"GR_WISH": host_plan.digest({**wish, "look": look}), "GR_BRANCHES": host_plan.BRANCHES}
         seen = self._step("tools", {**asked, "GR_HOST": owner(self.prefix)}, removes=True, again=True)
-        self.machine_id = seen["machine_id"]
+        self.machine_id = seen.apply(lambda known: known.get("machine_id", ""))
         return seen.apply(lambda known: self._planned(known, wish, look))
 
     def _planned(self, known: Mapping[str, Any], wish: Mapping[str, Any], look: int) -> dict[str, Any]:
@@ -136,7 +141,9 @@ class GpuHost(pulumi.ComponentResource):
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
         known = pulumi.Output.all(values=values, machine_id=self.machine_id, password=password)
         opts = ResourceOptions(parent=self, depends_on=[self.last])
-        stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
+        stdin: pulumi.Input[str] = ""
+        if self.state == "present":
+            stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
         lines = (lambda: self._lines(says)) if says else None
         made = host_step(f"{self.prefix}-{step}", stdin, self._link(away), opts, says=lines, **kind)
         self.last = made.resource
@@ -154,8 +161,9 @@ class GpuHost(pulumi.ComponentResource):
             "password": common.get("password"),
             **(defaults.DIALS_WHILE_AWAY if away else defaults.DIALS),
         }
-        patience = Patience(seconds, lost_too=True) if away else Patience(defaults.LOCK_SECONDS)
-        return Link({key: value for key, value in connection.items() if value is not None}, self.state, patience)
+        wait = Wait(args["name"], seconds if away else defaults.LOCK_SECONDS, lost_too=away)
+        known = {key: value for key, value in connection.items() if value is not None}
+        return Link(known, self.state, common["patience"], wait)
 
 
 def composed(step: str, values: Mapping[str, Any], way: str, known: Mapping[str, Any]) -> str:

@@ -7,7 +7,17 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, STACK, GpuChoices, count, operator_namespace, owned, this_stack, tolerations
+from components.choices import (
+    OURS,
+    STACK,
+    GpuChoices,
+    count,
+    operator_namespace,
+    owned,
+    this_stack,
+    tolerations,
+    when_away,
+)
 from decide import defaults, operator_values, user_values
 from decide.ownership import Owner, Ownership
 
@@ -30,6 +40,10 @@ class GpuStackArgs(TypedDict):
     """Whether destroy takes the operator's custom resource definitions away too. Default: no"""
     hosts: NotRequired[dict[str, pulumi.Input[str]]]
     """Node of each host that this program knows by a name of its own; the node gets it as label `gpu-ready/host`."""
+    away: NotRequired[dict[str, str]]
+    """Hosts that are not there, each `offline` or `abandoned`: labels stay as they are."""
+    any_node: NotRequired[pulumi.Input[str]]
+    """Some node of the cluster: one that is away and was never a node has its empty patch there."""
     values: NotRequired[dict[str, Any]]
     """Helm values beside those that follow from who brings what; merged last, checked against the chart's keys."""
 
@@ -61,7 +75,7 @@ class GpuStack(pulumi.ComponentResource):
         if who.runtime_class.owner is Owner.US:
             self._runtime_class(name)
         for host, node in (args.get("hosts") or {}).items():
-            self._label(name, host, node)
+            self._label(name, host, node, args)
         self.ownership = pulumi.Output.from_input(who.as_export())
         self.runtime_class = pulumi.Output.from_input(defaults.RUNTIME_CLASS)
         self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
@@ -113,12 +127,20 @@ class GpuStack(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, replace_on_changes=["handler"], delete_before_replace=True),
         )
 
-    def _label(self, name: str, host: str, node: pulumi.Input[str]) -> None:
-        """A patch of one label: taken back, it leaves the node as it was, also where the node is gone."""
+    def _label(self, name: str, host: str, node: pulumi.Input[str], args: GpuStackArgs) -> None:
+        """A patch of one label: taken back, it leaves the node as it was.
+
+        That of a host which is not there is let alone. On a node that is gone, taking it back would make an empty
+        object of that name: hence an abandoned host's is forgotten without a call.
+        """
+        known = pulumi.Output.from_input(node)
         kubernetes.core.v1.NodePatch(
             f"{name}-{host}",
-            metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(name=node, labels={HOST_LABEL: host}),
-            opts=ResourceOptions(parent=self),
+            metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
+                name=pulumi.Output.all(known, args.get("any_node")).apply(lambda both: both[0] or both[1]),
+                labels=known.apply(lambda found: {HOST_LABEL: host} if found else {}),
+            ),
+            opts=ResourceOptions.merge(ResourceOptions(parent=self), when_away(host, args.get("away"), ["metadata"])),
         )
 
 

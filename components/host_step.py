@@ -8,16 +8,18 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pulumi
 from pulumi import ResourceOptions
 from pulumi_command import remote
 
-from decide import defaults
+from components.choices import when_away
+from decide import defaults, host_access
+from decide.host_access import NOT_YET
+from decide.host_failures import Refusal
 
-NOT_YET = "Process exited with status 75"
 LOST = (
     "without exit status or exit signal",
     "dial tcp",
@@ -26,7 +28,8 @@ LOST = (
     "i/o timeout",
 )
 """How a connection ends that a rebooting host cut, or that met a host which is not back yet."""
-INPUTS = ["connection", "create", "update", "delete", "stdin", "logging", "addPreviousOutputInEnv"]
+INPUTS = ["connection", "create", "update", "delete", "stdin", "logging", "triggers", "addPreviousOutputInEnv"]
+NEVER_MADE = "never made"
 
 
 @dataclass(frozen=True)
@@ -36,54 +39,62 @@ class Link:
     connection: Mapping[str, Any]
     state: str = "present"
     patience: "Patience | None" = None
+    wait: "Wait | None" = None
 
     def options(self, opts: ResourceOptions) -> ResourceOptions:
         """What is not there is not asked: a change stays undone, and an abandoned host is let go without a call."""
-        if self.state == "present":
-            return opts
-        gone = ResourceOptions(ignore_changes=INPUTS, retain_on_delete=self.state == "abandoned")
-        return ResourceOptions.merge(opts, gone)
+        return ResourceOptions.merge(opts, when_away("it", {"it": self.state}, INPUTS))
 
 
-@dataclass
-class Patience:
-    """An error hook: "not yet" is tried again until a total time is over, everything else fails at once.
+class Wait(NamedTuple):
+    """How long a step may go on saying that it is not yet."""
 
-    The engine asks a hook at most a hundred times, so the pause follows from the time.
-    """
-
-    seconds: int
+    host: str = ""
+    seconds: int = defaults.LOCK_SECONDS
     lost_too: bool = False
-    since: dict[str, float] = field(default_factory=dict)
-
-    def hook(self, name: str) -> pulumi.ErrorHook:
-        """The hook, under a name of its own."""
-        return pulumi.ErrorHook(name, self.again)
+    """Whether no connection is "not yet" as well."""
 
     @property
     def pause(self) -> float:
-        """Between two tries."""
+        """Between two tries: the engine asks a hook at most a hundred times."""
         return max(defaults.SHORTEST_PAUSE_SECONDS, self.seconds / defaults.MOST_TRIES)
+
+
+class Patience:
+    """An error hook: "not yet" is tried again until a total time is over, everything else fails at once, explained.
+
+    One for all steps, so that it is there too for those of a host that has left the program.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.hook = pulumi.ErrorHook(f"{name}-patience", self.again)
+        self.waits: dict[str, Wait] = {}
+        self.since: dict[str, float] = {}
+
+    def binding(self, name: str, wait: Wait | None = None) -> pulumi.ResourceHookBinding:
+        """The hook, which from now on knows this step."""
+        self.waits[name] = wait or Wait()
+        return pulumi.ResourceHookBinding(on_error=[self.hook])
 
     async def again(self, asked: Any) -> bool:
         """Whether to try once more; sleeps before it says so, and lets other hosts ask meanwhile."""
-        error = str(asked.errors[0]) if asked.errors else ""
-        if not (NOT_YET in error or (self.lost_too and any(sign in error for sign in LOST))):
+        errors, wait = [str(error) for error in asked.errors] or [""], self.waits.get(asked.name, Wait())
+        host = wait.host or asked.name
+        if not (NOT_YET in errors[0] or (wait.lost_too and any(sign in errors[0] for sign in LOST))):
+            tell(host_access.explained(host, errors[0]))
             return False
         began = self.since.setdefault(asked.urn, time.monotonic())
-        if time.monotonic() - began >= self.seconds:
-            pulumi.log.error(self.end(asked.name, error))
+        if time.monotonic() - began >= wait.seconds:
+            tell(host_access.too_late(host, wait.seconds, errors))
             return False
-        await asyncio.sleep(self.pause)
+        await asyncio.sleep(wait.pause)
         return True
 
-    def end(self, name: str, error: str) -> str:
-        """What is known when the time is over: whether ssh answered, and what the host said last."""
-        said = [line for line in error.splitlines() if line.strip()]
-        if NOT_YET in error:
-            return f"{name}: after {self.seconds} s still not: ssh answers, and the host says: {' / '.join(said[-2:])}"
-        why = said[0] if said else "no reason given"
-        return f"{name}: after {self.seconds} s the host does not answer over ssh: {why}"
+
+def tell(refused: Refusal | None) -> None:
+    """Says it as our own steps do; the engine shows the raw error beside it."""
+    if refused:
+        pulumi.log.error("\n".join(refused.lines()))
 
 
 class Step(NamedTuple):
@@ -103,14 +114,21 @@ def host_step(
     again: bool = False,
     says: Callable[[], Iterable[str]] | None = None,
 ) -> Step:
-    """Runs a step on a host when its text changes; `again`: it is told when it ran before; `says` is told first."""
+    """Runs a step on a host when its text changes; `again`: it is told when it ran before; `says` is told first.
+
+    A host that is not there gets steps without scripts. One that was made stays as the state has it, one that never
+    was is noted without a connection, and becomes a step like another by the first change when the host is back; where
+    a step is told that it ran before, by a replacement, because it did not.
+    """
+    is_there = link.state == "present"
     command = remote.Command(
         name,
         connection=remote.ConnectionArgs(**link.connection),
-        create=f"{defaults.STEP_COMMAND} apply",
-        update=f"{defaults.STEP_COMMAND} again" if again else None,
-        delete=f"{defaults.STEP_COMMAND} remove" if removes else None,
-        stdin=text,
+        create=f"{defaults.STEP_COMMAND} apply" if is_there else None,
+        update=f"{defaults.STEP_COMMAND} again" if is_there and again else None,
+        delete=f"{defaults.STEP_COMMAND} remove" if is_there and removes else None,
+        stdin=text if is_there else None,
+        triggers=[NEVER_MADE] if again and not is_there else None,
         logging=remote.Logging.STDERR,
         # sshd takes no variables that it was not told of; with the default the step would not even start.
         add_previous_output_in_env=False,
@@ -126,7 +144,7 @@ def hooks(name: str, link: Link, says: Callable[[], Iterable[str]] | None) -> pu
         for line in says() if says else ():
             pulumi.log.info(line)
 
-    binding = pulumi.ResourceHookBinding(on_error=[link.patience.hook(name)] if link.patience else None)
+    binding = link.patience.binding(name, link.wait) if link.patience else pulumi.ResourceHookBinding()
     if says:
         binding.before_create = binding.before_update = [pulumi.ResourceHook(f"{name}-says", say)]
     return binding

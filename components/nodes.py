@@ -14,3 +14,7 @@ class GpuNodes(Protocol):
     node_selector: pulumi.Output[dict[str, str]]
     node_of_host: Mapping[str, pulumi.Output[str]]
     """Where hosts have names of their own: what exists is known by them, before their nodes are."""
+    away: Mapping[str, str]
+    """Those of them that are not present: `offline` or `abandoned`."""
+    any_node: pulumi.Input[str]
+    """Some node of the cluster; empty where hosts have no names of their own."""

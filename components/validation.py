@@ -1,24 +1,26 @@
 """The proof: when nodes and operator are ready, one Job per GPU node runs nvidia-smi and then a CUDA kernel."""
 
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, STACK, GpuChoices, count, owned, reading, this_stack, tolerations
+from components.choices import OURS, STACK, GpuChoices, count, owned, reading, this_stack, tolerations, when_away
 from components.local_step import answer, local_step
 from decide import defaults
 from decide.ownership import Owner
-from decide.slots import Slot, room_beside, slots
+from decide.slots import room_beside, slots
 
 LABEL = "gpu-ready/check"
 PROVES = "gpu-ready/proves"
 REVISION = "gpu-ready/operator-revision"
 SHORTEST_ROOM = 12
 ENGINE_GRACE = 300  # a last look at a slow API server may take minutes; the gate has the better words
-NOT_AWAITED = {"pulumi.com/skipAwait": "true", "pulumi.com/replaceUnready": "true"}
+ASLEEP = {"pulumi.com/skipAwait": "true"}
+NOT_AWAITED = {**ASLEEP, "pulumi.com/replaceUnready": "true"}
 """The provider's own waiting gives no reason, the gate does. A Job without success is made afresh by the next up."""
 SMI = """\
 out=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>&1); code=$?
@@ -37,6 +39,8 @@ class GpuValidationArgs(TypedDict):
     """Names of the GPU nodes; each gets a Job."""
     hosts: NotRequired[dict[str, pulumi.Input[str]]]
     """Node of each host, where hosts are known by names of their own; each gets a Job."""
+    away: NotRequired[dict[str, str]]
+    """Hosts that are not there, each `offline` or `abandoned`: their Jobs stay as they are, nobody waits for them."""
     node_selector: NotRequired[dict[str, str]]
     """Labels of the GPU nodes where their names are not known; one Job tests one of them."""
     gpu: NotRequired[GpuChoices]
@@ -59,6 +63,14 @@ class GpuValidationArgs(TypedDict):
     """Image for nvidia-smi; any image with a shell."""
     cuda_image: NotRequired[str]
     """Image that runs CUDA vectorAdd and prints `Test PASSED`."""
+
+
+class Proof(NamedTuple):
+    """One Job: its short name, the node that it is meant for, and whether its host is away."""
+
+    name: str
+    node: Any
+    away: str = ""
 
 
 class GpuValidation(pulumi.ComponentResource):
@@ -85,7 +97,7 @@ class GpuValidation(pulumi.ComponentResource):
         ready = local_step(f"{name}-ready", "ready", {**params, **what_is_proven(args)}, limit, here)
         after_it = ResourceOptions(parent=self, delete_before_replace=True, depends_on=[ready])
         jobs = [self._job(name, slot, args, namespace, after_it) for slot in chosen]
-        made = list(zip(chosen, [job.metadata.name for job in jobs], strict=True))
+        made = [(slot, job.metadata.name) for slot, job in zip(chosen, jobs, strict=True) if not slot.away]
         gate = local_step(
             f"{name}-gate",
             "gate",
@@ -99,20 +111,22 @@ class GpuValidation(pulumi.ComponentResource):
     def _job(
         self,
         name: str,
-        slot: Slot,
+        slot: Proof,
         args: GpuValidationArgs,
         namespace: kubernetes.core.v1.Namespace,
         opts: ResourceOptions,
     ) -> kubernetes.batch.v1.Job:
         labels = {LABEL: slot.name}
         proven = what_is_proven(args)
+        kept = when_away("it", {"it": slot.away or "present"}, ["metadata", "spec"])
         return kubernetes.batch.v1.Job(
             f"{name}-{slot.name}",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                namespace=namespace.metadata.name, labels=labels, annotations=NOT_AWAITED
+                namespace=namespace.metadata.name, labels=labels, annotations=ASLEEP if slot.away else NOT_AWAITED
             ),
             spec=kubernetes.batch.v1.JobSpecArgs(
                 backoff_limit=0,
+                suspend=True if slot.away else None,
                 active_deadline_seconds=time_limit(args) + 120,  # the gate speaks first, while the pod is still there
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
@@ -122,15 +136,26 @@ class GpuValidation(pulumi.ComponentResource):
                     spec=pod_spec(slot, args),
                 ),
             ),
-            opts=opts,
+            opts=ResourceOptions.merge(opts, kept),
         )
 
 
-def job_slots(args: GpuValidationArgs, room: int) -> list[Slot]:
+def job_slots(args: GpuValidationArgs, room: int) -> list[Proof]:
     """A Job per host, by the host's own name, which is known before its node is; one per node; else one for all."""
-    hosts = args.get("hosts") or {}
+    hosts, away = args.get("hosts") or {}, args.get("away") or {}
     found = slots([*hosts, *(args.get("nodes") or [])], room)
-    return [slot._replace(node=hosts.get(slot.node, slot.node)) for slot in found]
+    return [Proof(one.name, node_for(one.node, hosts), away.get(one.node, "")) for one in found]
+
+
+def node_for(wanted: Any, hosts: Mapping[str, pulumi.Input[str]]) -> Any:
+    """The node of a host; one that is away may never have had any, and its Job sleeps under its own name."""
+    return pulumi.Output.from_input(hosts[wanted]).apply(lambda node: node or wanted) if wanted in hosts else wanted
+
+
+def present(args: GpuValidationArgs) -> list[pulumi.Input[str]]:
+    """Nodes of the hosts that are there."""
+    away = args.get("away") or {}
+    return [node for host, node in (args.get("hosts") or {}).items() if host not in away]
 
 
 def room_for_nodes(name: str) -> int:
@@ -141,7 +166,7 @@ def room_for_nodes(name: str) -> int:
     return room
 
 
-def pod_spec(slot: Slot, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpecArgs:
+def pod_spec(slot: Proof, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpecArgs:
     """nvidia-smi first, then the kernel launch, on one and the same card: an init container gives the order."""
     core = kubernetes.core.v1
     gpus = {defaults.RESOURCE_NAME: str(count("gpus", args.get("gpus", 1)))}
@@ -209,7 +234,8 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
     return {
         **known,
         "operator": {**known["operator"], "version": args.get("operator_version") or ""},
-        "nodes": [*(args.get("nodes") or []), *(args.get("hosts") or {}).values()],
+        "nodes": [*(args.get("nodes") or []), *present(args)],
+        "away": dict(args.get("away") or {}),
         "node_selector": dict(args.get("node_selector") or {}),
         "timeout_seconds": time_limit(args),
         "poll_seconds": count("pollSeconds", args.get("poll_seconds") or defaults.POLL_SECONDS),
@@ -217,7 +243,7 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
     }
 
 
-def what_was_made(args: GpuValidationArgs, jobs: list[tuple[Slot, pulumi.Output[str]]]) -> dict[str, Any]:
+def what_was_made(args: GpuValidationArgs, jobs: list[tuple[Proof, pulumi.Output[str]]]) -> dict[str, Any]:
     """What only the second gate can know."""
     gpus = count("gpus", args.get("gpus", 1))
     return {

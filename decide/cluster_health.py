@@ -40,8 +40,15 @@ def first_fault(checks: Sequence[Check], snapshot: Obj, wish: Obj) -> Verdict:
     return next((one for one in found if one), Verdict("ready"))
 
 
+def nobody_home(wish: Obj) -> bool:
+    """Whether all that could be judged is away."""
+    return bool(wish.get("away")) and not wish.get("nodes")
+
+
 def judge_ready(snapshot: Obj, wish: Obj) -> Verdict:
     """Whether a validation Job would get its card; what only a Job can show is the proof's business."""
+    if nobody_home(wish):
+        return Verdict("ready")
     return first_fault((judge_nodes, judge_operator, judge_runtime_class, judge_capacity), snapshot, wish)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Dict, List, Optional, Tuple
 
-from decide.cluster_health import first_fault, judge_capacity, judge_nodes, judge_runtime_class, worst
+from decide.cluster_health import first_fault, judge_capacity, judge_nodes, judge_runtime_class, nobody_home, worst
 from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job
 from decide.operator_health import first_bad_operand, judge_operator, operand_logs
 from decide.pod_health import pod_troubles, statuses_of
@@ -31,6 +31,8 @@ PROVEN = ("nvidia-driver", "nvidia-container-toolkit", "nvidia-device-plugin")
 
 def judge(snapshot: Obj, wish: Obj) -> Verdict:
     """The first broken layer, or that everything is proven."""
+    if nobody_home(wish):
+        return Verdict("ready")
     before = (judge_nodes, judge_failed_jobs, judge_operator, judge_runtime_class, judge_capacity, judge_jobs)
     return first_fault(before, snapshot, wish)
 
@@ -60,6 +62,8 @@ def wanted_logs(snapshot: Obj, wish: Obj) -> List[Tuple[str, str, str]]:
 
 def report(snapshot: Obj, wish: Obj) -> Obj:
     """What was proven, node by node; nothing in it changes when it is read again."""
+    if nobody_home(wish):
+        return {"ready": None, "why": "no host is there: " + "; ".join(away(wish))}
     nodes = [node_report(snapshot, wish, one) for one in list_at(wish, "jobs")]
     tested = [one["name"] for one in nodes]
     by_name = {name_of(node): node for node in list_at(snapshot, "nodes")}
@@ -112,10 +116,17 @@ def operator_report(snapshot: Obj, wish: Obj) -> Dict[str, str]:
     return {"owner": text_at(wish, "operator", "mode"), "version": version, "state": text_at(policy, "status", "state")}
 
 
+def away(wish: Obj) -> List[str]:
+    """The hosts that are not there."""
+    return [f"{host} is {state}" for host, state in sorted(map_at(wish, "away").items())]
+
+
 def warnings(snapshot: Obj, wish: Obj, nodes: List[Obj]) -> List[str]:
     """What is not broken and yet worth knowing."""
+    said = [f"not tested: {one}" for one in away(wish)]
     elsewhere = first_bad_operand(snapshot, wish, elsewhere=True)
-    said = [f"{elsewhere.id}: {elsewhere.problem}; no declared node depends on it"] if elsewhere else []
+    if elsewhere:
+        said.append(f"{elsewhere.id}: {elsewhere.problem}; no declared node depends on it")
     for pod in older_drivers(snapshot, wish):
         said.append(f"OP-21: {located(pod)} is of an older version; the operator's upgrade controller replaces it")
     said += older_proofs(snapshot, wish)

@@ -1,5 +1,6 @@
 """What `destroy` leaves behind on purpose, by name, and how to take it away by hand."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # Seen on a real API server after v26.7.0 was uninstalled: Helm never deletes what stands in a chart's crds/ folder.
@@ -15,6 +16,12 @@ CLEANED = ("clusterpolicies.nvidia.com", "gpuclusters.nvidia.com", "nvidiadriver
 BEFORE_26_7 = ("clusterpolicies.nvidia.com", "nvidiadrivers.nvidia.com")
 """What older charts bring."""
 LABEL_PREFIXES = ("nvidia.com/gpu.deploy.", "nvidia.com/gpu.present")
+
+
+ON_HOSTS = (
+    "removes the driver, toolkit and runtime handler that up installed; what was there before stays as it is; "
+    "a host that does not answer stops it (--run-program says why): state: abandoned, pulumi up, then this again"
+)
 
 
 class Left(NamedTuple):
@@ -50,8 +57,10 @@ def remainder(installed: bool, remove_crds: bool, version: str) -> list[Left]:
     return [crds, labels] if stays else [labels]
 
 
-def destroy_hint(stack: str, left: list[Left]) -> str:
-    """How to take everything back, and what is then still there."""
+def destroy_hint(stack: str, left: list[Left], hosts: Sequence[str] = ()) -> str:
+    """How to take everything back, what that does to hosts, and what is then still there."""
     lines = [f"pulumi destroy -s {stack}"]
+    if hosts:
+        lines.append(f"on {', '.join(hosts)}: {ON_HOSTS}")
     lines += [f"stays: {one.what} ({one.why}); to remove: {one.remove}" for one in left]
     return "\n".join(lines)

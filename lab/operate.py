@@ -134,7 +134,7 @@ class Operation:
     def _carried_out(self) -> Outcome:
         result = self._operate(self.op)
         if result.exit == 0 and self.op == "up":
-            self._say_proof(result.outputs, view_report.hosts_of(result.resources))
+            self._say_proof(result.outputs)
         if result.exit == 0 and self.op == "destroy":
             left = self.session.remainder()
             self._say(view_report.stays(left.expected, left.unexpected, left.switched, left.hosts))
@@ -144,10 +144,10 @@ class Operation:
         self._say([self._last_line(result)])
         return self._outcome(result)
 
-    def _say_proof(self, outputs: dict[str, Any], hosts: dict[str, Any]) -> None:
+    def _say_proof(self, outputs: dict[str, Any]) -> None:
         changed = changed_count(self.summary)
         earlier = "" if self.proves_now else f"proven earlier ({'no check' if changed else 'nothing'} ran now)"
-        self._say(view_report.closing(outputs.get("report") or {}, hosts, earlier))
+        self._say(view_report.closing(outputs.get("report") or {}, outputs.get("hosts") or {}, earlier))
         if not changed:
             return
         self._say(view_report.workload(str(outputs.get("first_workload") or "")))

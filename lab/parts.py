@@ -37,6 +37,12 @@ class Parts:
 
         return (WholeWorld.create if machines else WholeWorld.outline)(path, spec, speed)
 
+    def fits(self, spec: Mapping[str, Any], wish: Any) -> bool:
+        """Whether a world that is described already is the one that a stack file is about."""
+        from lab.cluster import derive
+
+        return derive.fits(spec, wish)
+
     def derived_world(self, wish: Any) -> dict[str, Any]:
         """A world that fits the settings, for a stack without one of its own."""
         from lab.cluster import derive

@@ -136,10 +136,13 @@ class Session:
         return world if world and (self._needs_no_machines or not world.is_outline()) else None
 
     def _world_spec(self, wish: Any) -> dict[str, Any]:
-        own = self.root / "lab" / "worlds" / f"{self.name}.yaml"
+        worlds = self.root / "lab" / "worlds"
+        own = worlds / f"{self.name}.yaml"
         if self._is_ours and own.is_file():
-            return dict(yaml_text.load(own.read_text(encoding="utf-8")))
-        return self.parts.derived_world(wish)
+            return _described(own)
+        # A copy under another name is about the same machines: its world is not another one.
+        known = (_described(path) for path in sorted(worlds.glob("*.yaml")))
+        return next((spec for spec in known if self.parts.fits(spec, wish)), None) or self.parts.derived_world(wish)
 
     def turn_switches(self) -> list[str]:
         """Does what `--set world...` asks for; returns a line for each."""
@@ -241,6 +244,11 @@ class Session:
         expected = [line for line in world.remainder(before, after) if line not in unexpected]
         hosts: Mapping[str, int] = getattr(world, "unchanged", lambda *_: {})(before, after)
         return Remainder(tuple(expected), tuple(unexpected), hosts, self._switched.exists())
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """A world as its file describes it."""
+    return dict(yaml_text.load(path.read_text(encoding="utf-8")))
 
 
 @contextmanager

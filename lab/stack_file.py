@@ -15,6 +15,7 @@ from settings.yaml_text import YamlError
 __all__ = ["NAMESPACE", "PLACEHOLDER", "StackFile", "WrongUse", "parse_set", "put", "read", "split"]
 
 WORLD = "world"
+TAKES_NONE = "a rehearsal takes no real secret: for --set {} a placeholder stands in"
 
 
 def read(root: Path, wanted: str, changes: Iterable[tuple[str, Any]] = ()) -> StackFile:
@@ -23,7 +24,19 @@ def read(root: Path, wanted: str, changes: Iterable[tuple[str, Any]] = ()) -> St
     values = dict(found.config)
     for target, value in changes:
         put(values, target, value)
-    return dataclasses.replace(found, config=values, notes=tuple(misspelt(values)))
+    changed = {key for key in values if values[key] != found.config.get(key)}
+    secret = {key for key in changed if is_secret(key) or found.config.get(key) == PLACEHOLDER}
+    notes = [*misspelt(values), *(TAKES_NONE.format(key.partition(":")[2]) for key in sorted(secret))]
+    values |= dict.fromkeys(secret, PLACEHOLDER)
+    return dataclasses.replace(found, config=values, notes=tuple(notes), secret_keys=found.secret_keys | secret)
+
+
+def is_secret(key: str) -> bool:
+    """Whether this is a key that only ever stands encrypted."""
+    from settings import SECRETS
+
+    namespace, _, name = key.partition(":")
+    return namespace == NAMESPACE and name in SECRETS
 
 
 def parse_set(text: str) -> tuple[str, Any]:

@@ -56,15 +56,6 @@ def contacts(hosts: Mapping[str, str], found: Mapping[str, Mapping[str, int]], o
     return f", {_some(dials, 'connection')} to hosts" + (f" ({_some(scripts, 'script')} run)" if scripts else "")
 
 
-def hosts_of(resources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What each host shows of itself, by name: an output of the component that holds the hosts."""
-    found: dict[str, Any] = {}
-    for item in resources:
-        hosts = (item.get("outputs") or {}).get("hosts") if str(item.get("type")).startswith("gpu-ready:") else None
-        found |= hosts if isinstance(hosts, dict) else {}
-    return found
-
-
 def closing(report: Mapping[str, Any], hosts: Mapping[str, Any] | None = None, earlier: str = "") -> Iterator[Line]:
     """What `up` proved, node by node, and what the host below each shows; a report not made now says so."""
     host_of = {str(one["node"]): (name, one) for name, one in (hosts or {}).items() if isinstance(one, Mapping)}

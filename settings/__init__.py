@@ -10,7 +10,7 @@ from typing import Any
 from decide import defaults
 from decide.first_workload import manifest
 from decide.ownership import LATER_TARGETS, TARGETS, THESE, Owner, Ownership
-from decide.remainder import Left, remainder
+from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
 from settings.faults import Fault, SettingsError
 from settings.kinds import BROKEN, Place, Reading, camel, unknown
@@ -56,7 +56,7 @@ class Settings(Config):
         """Arguments of GpuStack on these GPU nodes."""
         operator = self.gpu.operator
         return {
-            **({"hosts": nodes.node_of_host} if nodes else {}),
+            **({"hosts": nodes.node_of_host, "away": nodes.away, "any_node": nodes.any_node} if nodes else {}),
             "gpu": self._choices(),
             **({"operator_version": operator.version} if operator.version else {}),
             "operator_timeout_seconds": operator.timeout_seconds,
@@ -72,6 +72,7 @@ class Settings(Config):
             "context": nodes.context,
             **self._which_nodes(),
             "hosts": nodes.node_of_host,
+            "away": nodes.away,
             "gpu": self._choices(),
             "proves": self._proves(),
             "operator_revision": stack.operator_revision,
@@ -101,6 +102,11 @@ class Settings(Config):
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
         return remainder(self.installs, self.gpu.operator.remove_crds, self._version)
+
+    def destroy_hint(self, stack: str) -> str:
+        """How to take everything back, and what is then still there."""
+        there = [host["name"] for host in self.hosts_args() if host["state"] != "abandoned"]
+        return destroy_hint(stack, self.remainder(), there)
 
     def first_workload(self) -> str:
         """A Pod to copy."""

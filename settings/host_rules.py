@@ -24,7 +24,7 @@ def the_target_alone(config: Config, given: Given) -> Iterator[Fault]:
         return
     for key in ("nodes", "nodeSelector"):
         if f"cluster.{key}" in given:
-            problem = "has no effect with target bareMetal: the hosts are the nodes, each found by its boot id"
+            problem = "has no effect with target bareMetal: the hosts are the nodes, each found by its machine-id"
             yield Fault(
                 f"cluster.{key}", problem, f"leave {key} out; bareMetal.hosts: [{{nodeName: ...}}] names one", FIX
             )

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from decide import defaults
+from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
 from decide.host_wish import FLAVOURS, REBOOTS, SOURCES
 from settings.host_kinds import Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion
 from settings.kinds import Choice, Count, ListOf, Section, Text, setting
 
-HOST_NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
-NODE_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
-USER = r"[a-z_][a-z0-9_-]{0,31}"
-STATES = ("present", "offline", "abandoned")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdwdS1yZWFkeSBleGFtcGxlIG5vdCBhIHJlYWwga2V5"
 """Of the right form for an example, and the key of nobody."""
 
@@ -71,10 +68,10 @@ class Host:
         f"hostKey: {KEY}",
         "The public key that the host has to show (`ssh-keyscan -t ed25519 ADDRESS`).",
     )
-    port: int = setting(Count(1, 65535), "port: 22", "Port of ssh.", defaults.SSH_PORT)
+    port: int = setting(Count(1, MOST_PORTS), "port: 22", "Port of ssh.", defaults.SSH_PORT)
     user: str = setting(Text("the name of a user", USER, 32), "user: ubuntu", "Who logs in.", "root")
     sudo: str = setting(
-        Choice(("passwordless", "password")),
+        Choice(SUDO),
         "sudo: password",
         "How that user becomes root; `password` takes the secret `sshPassword`. Root needs none.",
         "passwordless",
@@ -97,7 +94,7 @@ class Host:
     node_name: str | None = setting(
         Text("the name of a node", NODE_NAME),
         "nodeName: gpu-1",
-        "Name of its node, where it cannot be found by its boot id.",
+        "Name of its node, where it cannot be found by its machine-id; another machine is refused.",
         None,
     )
     driver: HostDriver = setting(

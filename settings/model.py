@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from decide import defaults
+from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
-from settings.hosts import KEY, NODE_NAME, BareMetal
+from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
 
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"

@@ -1,4 +1,4 @@
-"""The match: finds the node that each host is, by its boot id, and waits until it is Ready."""
+"""The match: finds the node that each host is, by its machine-id, and waits until it is Ready."""
 
 import json
 import time
@@ -7,15 +7,19 @@ from typing import Dict, List, Optional, Union
 from components.steps.kubectl import Unreadable, objects, refuse, say
 from decide.reading import Obj, Verdict, broken, holds, name_of, text_at, untaint, untolerated, waits
 
+# The machine-id first: it outlives a reboot that nobody told us of, and only clones share it.
+IDS = (("machineID", "machine_id"), ("bootID", "boot_id"))
+TWINS_FIX = "give each clone its own: rm /etc/machine-id; systemd-machine-id-setup; reboot"
+
 
 def main(params: Obj) -> int:
-    """0 and the node of each host as JSON, or 3 and why a host is no node of this cluster."""
+    """0 and the node of each host as JSON, with some node of the cluster; or 3 and why a host is none of them."""
     deadline = time.monotonic() + params["seconds"]
     params = dict(params, stop=deadline + 15)
     while True:
         found = look_for_nodes(params)
         if isinstance(found, dict):
-            print(json.dumps({"nodes": found}, sort_keys=True))
+            print(json.dumps(found, sort_keys=True))
             return 0
         left = deadline - time.monotonic()
         if found.state == "broken" or left <= 0:
@@ -24,7 +28,7 @@ def main(params: Obj) -> int:
         time.sleep(5)
 
 
-def look_for_nodes(params: Obj) -> Union[Dict[str, str], Verdict]:
+def look_for_nodes(params: Obj) -> Union[Obj, Verdict]:
     """The node of each host, or what keeps one from being a node; what waiting does not mend comes first."""
     try:
         nodes = objects(params, "nodes")
@@ -33,32 +37,71 @@ def look_for_nodes(params: Obj) -> Union[Dict[str, str], Verdict]:
     found = {str(host["name"]): node_of_host(nodes, host, params) for host in params["hosts"]}
     troubles = [one for one in found.values() if isinstance(one, Verdict)]
     troubles.sort(key=lambda one: one.state != "broken")
-    return troubles[0] if troubles else {host: str(node) for host, node in found.items()}
+    if troubles:
+        return troubles[0]
+    its_own = each_its_own({host: str(node) for host, node in found.items()}, params)
+    if isinstance(its_own, Verdict):
+        return its_own
+    return {"nodes": its_own, "any_node": min([name_of(node) for node in nodes] or [""])}
+
+
+def each_its_own(found: Dict[str, str], params: Obj) -> Union[Dict[str, str], Verdict]:
+    """No two hosts are one node: of clones only one has joined. One that is not there gives way."""
+    taken: Dict[str, str] = {}
+    for host in sorted(params["hosts"], key=lambda one: not one["present"]):
+        name, node = str(host["name"]), found[str(host["name"])]
+        if host["present"] and node in taken:
+            problem = f"hosts {taken[node]} and {name} are both node {node} by their machine-id: one is a clone"
+            return broken("HST-56", problem, fix=TWINS_FIX)
+        found = {**found, name: "" if node in taken else node}
+        taken[node] = name
+    return found
 
 
 def node_of_host(nodes: List[Obj], host: Obj, params: Obj) -> Union[str, Verdict]:
-    """Its name, once it can take GPU pods."""
-    same = [node for node in nodes if is_this_host(node, host)]
+    """Its name, once it can take GPU pods; of a host that is not there its name if it is known, which may be none."""
+    same = nodes_of(nodes, host)
+    if not host["present"]:
+        return name_of(same[0]) if len(same) == 1 else ""
     if len(same) != 1:
         return no_node(nodes, same, host)
     return not_usable(same[0], params) or name_of(same[0])
 
 
-def is_this_host(node: Obj, host: Obj) -> bool:
-    """By its declared name, else by its boot id: no two machines have the same."""
+def nodes_of(nodes: List[Obj], host: Obj) -> List[Obj]:
+    """Those that are this machine; of twins the one with its boot id, which may be that of an earlier boot."""
     if host["node"]:
-        return bool(name_of(node) == host["node"])
-    return text_at(node, "status", "nodeInfo", "bootID").lower() == str(host["boot_id"]).lower() != ""
+        return [node for node in nodes if name_of(node) == host["node"] and not is_another(node, host)]
+    same = [node for node in nodes if shows(node, "machineID", host["machine_id"])]
+    booted = [node for node in same or nodes if shows(node, "bootID", host["boot_id"])]
+    return booted if len(booted) == 1 or not same else same
+
+
+def shows(node: Obj, key: str, id: str) -> bool:
+    """Whether the node's kubelet reports this id; some write them with dashes, some without."""
+    shown = text_at(node, "status", "nodeInfo", key)
+    return shown.replace("-", "").lower() == id.replace("-", "").lower() != ""
+
+
+def is_another(node: Obj, host: Obj) -> bool:
+    """Whether a node that was named is seen to be some other machine."""
+    known = [(key, host[id]) for key, id in IDS if host[id] and text_at(node, "status", "nodeInfo", key)]
+    return bool(known) and not any(shows(node, key, id) for key, id in known)
 
 
 def no_node(nodes: List[Obj], same: List[Obj], host: Obj) -> Verdict:
-    """None, which may pass while a kubelet starts, or several."""
-    name, names = host["name"], ", ".join(name_of(node) for node in nodes[:10]) or "none"
+    """None, or twins that nothing tells apart; both may pass while a kubelet starts, a wrong name does not."""
+    lead, all_names = f"host {host['name']}: ", [name_of(node) for node in nodes]
+    machine, boot, named = f"machine-id {host['machine_id']}", f"boot id {host['boot_id']}", host["node"]
     if same:
         twins = ", ".join(name_of(node) for node in same)
-        return broken("HST-56", f"host {name} has the boot id of more than one node: {twins}")
-    by = f"is called {host['node']}" if host["node"] else f"has the boot id {host['boot_id']}"
-    return waits("HST-56", f"host {name}: no node {by}; nodes: {names}")
+        problem = f"{twins} have the same {machine}, and the {boot} is not of one alone"
+        return waits("HST-56", lead + problem, fix=TWINS_FIX)
+    if named in all_names:
+        problem = f"its nodeName {named} is another machine; the host has {machine} and {boot}"
+        return broken("HST-56", lead + problem, fix="correct bareMetal.hosts: [{nodeName: ...}], or leave it out")
+    by = f"is called {named}" if named else f"has the {machine} or the {boot}"
+    return waits("HST-56", f"{lead}no node {by}; nodes: {', '.join(all_names[:10]) or 'none'}")
 
 
 def not_usable(node: Obj, params: Obj) -> Optional[Verdict]:

@@ -26,6 +26,18 @@ def world(wish: Any) -> dict[str, Any]:
     }
 
 
+def fits(spec: Mapping[str, Any], wish: Any) -> bool:
+    """Whether these are the very hosts that the settings declare, and nothing else is expected of the cluster."""
+    if getattr(wish, "target", "") != "bareMetal" or wish.gpu.operator.mode == "external" or _has_class(wish.gpu):
+        return False
+    there = {_known_by(host) for host in spec.get("hosts") or ()}
+    return spec.get("context") == wish.cluster.context and there >= {_known_by(host) for host in wish.hosts_args()}
+
+
+def _known_by(host: Mapping[str, Any]) -> tuple[Any, ...]:
+    return host["name"], host["address"], host.get("port") or 22, host.get("host_key")
+
+
 def _has_class(gpu: Any) -> bool:
     return bool(gpu.operator.mode == "install" and gpu.runtime_class == "external")
 

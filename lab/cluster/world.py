@@ -15,6 +15,7 @@ from decide.remainder import CRDS, LABEL_PREFIXES
 from lab.cluster import gpu_operator, hosts, jobs, kubelet, releases, scheduler, workloads
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
+from lab.cluster.comparison import comparable
 from lab.cluster.store import Cluster, Object
 
 FORMAT = 1
@@ -211,6 +212,7 @@ def _plain(obj: Object) -> Object:
 
 
 def _differences(before: dict[str, Object], after: dict[str, Object]) -> Iterator[tuple[str, bool]]:
+    before, after = comparable(before, before), comparable(after, before)
     for name in sorted(set(before) | set(after)):
         if name not in before:
             kind, _, definition = name.partition("/")

@@ -113,6 +113,12 @@ def test_a_component_can_be_built_from_what_other_languages_send(name: str, tmp_
     assert result.one(f"gpu-ready:index:{name}")
 
 
+def test_a_host_that_is_not_there_needs_no_password(tmp_path: Path) -> None:
+    away = {**HOST, "user": "ubuntu", "sudo": "password", "state": "offline"}
+    result = built("BareMetalGpuNodes", {**SENT["BareMetalGpuNodes"], "hosts": [away]}, House(tmp_path))
+    assert (result.exit, result.errors) == (0, [])
+
+
 def test_whole_numbers_stay_whole_on_their_way_into_kubernetes(tmp_path: Path) -> None:
     result = built("GpuValidation", SENT["GpuValidation"], House(tmp_path))
     pod = result.one("Job").plain["spec"]["template"]["spec"]
@@ -132,6 +138,19 @@ def test_whole_numbers_stay_whole_on_their_way_into_kubernetes(tmp_path: Path) -
         ("BareMetalGpuNodes", {"hosts": []}, "at least one host"),
         ("BareMetalGpuNodes", {"hosts": [HOST, HOST]}, "more than one host is called rtx"),
         ("BareMetalGpuNodes", {"hosts": [{**HOST, "rebootTimeoutSeconds": 0.5}]}, "rebootTimeoutSeconds"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "rebootTimeoutSeconds": -1}]}, "rebootTimeoutSeconds"),
+        ("BareMetalGpuNodes", {"hosts": [HOST, {**HOST, "name": "b", "hostKey": ""}]}, "hosts[1].hostKey"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "hostKey": "SHA256:abc"}]}, "the fingerprint of a key"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "address": ""}]}, "a host name or an address belongs here"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "address": "me@rtx"}]}, "hosts[0].address"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "name": "R T X"}]}, "a short name of small letters"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "port": 70000}]}, "a port from 1 to 65535"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "state": "ofline"}]}, "ofline"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "reboot": "always"}]}, "always"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "sudo": "su"}]}, "one of passwordless, password"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "user": "ubuntu", "sudo": "password"}]}, "wants a password"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "look": 0.5}]}, "look"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "driver": {"source": "ppa"}}]}, "driver.source cannot be"),
         ("ExistingGpuNodes", {"nodes": [], "nodeSelector": {}}, "either `nodes` or `nodeSelector`"),
         ("GpuValidation", {"gpus": 0}, "at least 1"),
         ("GpuValidation", {"gpus": 1.5}, "whole number"),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.cluster.host_spec import made_up_key
 from lab.cluster.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ class Real:
     def _lay_out(self) -> None:
         self.project.mkdir()
         (self.folder / "backend").mkdir()
-        for name in ("__main__.py", "settings", "decide", "components"):
+        for name in ("__main__.py", "settings", "decide", "components", "host"):
             (self.project / name).symlink_to(ROOT / name)
         described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
         described["runtime"]["options"] = {"toolchain": "pip", "virtualenv": sys.prefix}
@@ -75,6 +76,13 @@ class Real:
 
     def exports(self) -> dict[str, Any]:
         return dict(json.loads(self.run("stack", "output", "--json", "-s", STACK).stdout))
+
+    def hosts(self, **more: Any) -> None:
+        """The stack file from now on: one host, at which nothing listens."""
+        host = {"name": "rtx", "address": "127.0.0.1", "port": 9, "hostKey": made_up_key("rtx"), **more}
+        config = {"target": "bareMetal", "cluster": {"context": "demo"}, "bareMetal": {"hosts": [host]}}
+        text = yaml.safe_dump({"config": {f"gpu-ready:{key}": value for key, value in config.items()}})
+        (self.project / "stacks" / f"Pulumi.{STACK}.yaml").write_text(text)
 
     def switch(self, path: str, value: Any) -> None:
         with self.world.open() as cluster:
@@ -112,3 +120,24 @@ def test_a_preview_makes_nothing(real: Real) -> None:
     shown = real.run("preview", "-s", STACK)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert real.world.snapshot() == before
+
+
+def test_a_host_that_does_not_answer_is_explained_and_as_offline_it_holds_up_nobody(real: Real) -> None:
+    real.hosts()
+    failed = real.up()
+    assert failed.returncode != 0
+    _, _, said = failed.stdout.partition("Diagnostics:")
+    assert said.count("HST-82 access: rtx: ") == 1, failed.stdout + failed.stderr
+    assert "state: offline" in said
+
+    real.hosts(state="offline")
+    passed = real.up()
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert real.exports()["report"] == {"ready": None, "why": "no host is there: rtx is offline"}
+    again = real.up("--expect-no-changes")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+    real.hosts()
+    assert "HST-82 access: rtx: " in real.up().stdout, "what was only noted is made when the host is back"
+    gone = real.run("destroy", "--yes", "--skip-preview", "-s", STACK)
+    assert gone.returncode == 0, gone.stdout + gone.stderr

@@ -36,7 +36,8 @@ class Thing(pulumi.CustomResource):
 group = pulumi.ComponentResource("gpu-ready:index:Group", "group", None)
 first = Thing("first", config.get("size") or "1", pulumi.ResourceOptions(parent=group))
 second = Thing("second", "1", pulumi.ResourceOptions(parent=group, depends_on=[first]))
-group.register_outputs({"hosts": {"rtx": {"node": "gpu-1", "driver": "580.126", "runtime": "containerd 1.7.24"}}})
+group.register_outputs({})
+pulumi.export("hosts", {"rtx": {"node": "gpu-1", "driver": "580.126", "runtime": "containerd 1.7.24"}})
 check = {"name": "vectoradd", "passed": True, "evidence": "Test PASSED"}
 node = {"name": "gpu-1", "card": "A10G", "memory": "24 GiB", "gpus": 2, "driver": "580.126", "cuda": "13.0"}
 node |= {"checks": [check], "seconds": 4}

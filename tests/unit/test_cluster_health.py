@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components.steps import look
+from decide.cluster_health import judge_ready
 from decide.operator_health import CHAIN
 from decide.proof_health import judge, report, wanted_logs
 from tests.effort import examples
@@ -59,6 +60,19 @@ def test_a_node_that_is_not_ready_is_named_with_the_command() -> None:
     assert (found.id, found.problem) == ("CFG-3", "not Ready: gpu-1")
     assert found.evidence == ("gpu-1: Kubelet stopped posting node status.",)
     assert found.fix.endswith("kubectl describe node gpu-1")
+
+
+def test_where_no_host_is_there_nothing_is_judged_and_nothing_is_said_to_be_proven() -> None:
+    nobody = {**wish(), "nodes": [], "away": {"rtx": "offline", "old": "abandoned"}}
+    broken = healthy(nodes=[node(ready=False)])
+    assert judge(broken, nobody).state == judge_ready(broken, nobody).state == "ready"
+    assert report(broken, nobody) == {"ready": None, "why": "no host is there: old is abandoned; rtx is offline"}
+
+
+def test_beside_hosts_that_are_not_there_the_others_are_judged() -> None:
+    some = {**wish(), "away": {"rtx": "offline"}}
+    assert judge_ready(healthy(nodes=[node(ready=False)]), some).id == "CFG-3"
+    assert report(healthy(), some)["warnings"][0] == "not tested: rtx is offline"
 
 
 def test_of_nodes_found_by_labels_one_may_be_down() -> None:

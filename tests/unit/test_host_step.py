@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from components.host_step import INPUTS, Link, Patience, answer
+from components.host_step import INPUTS, Link, Patience, Wait, answer
 from decide import defaults
 
 OLD = 'Process exited with status 75: running "sh -s apply":\ngpu-ready: not yet: it is still up with boot id 1111\n'
@@ -41,59 +41,114 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def answered(patience: Patience, error: str, urn: str = "urn:back") -> bool:
+def patient(seconds: int = 1800, lost_too: bool = False) -> Patience:
+    patience = Patience("nodes")
+    patience.binding("nodes-rtx-back", Wait("rtx", seconds, lost_too))
+    return patience
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pulumi.ErrorHook", lambda name, _do: name)
+    monkeypatch.setattr("pulumi.ResourceHookBinding", lambda on_error: on_error)
+
+
+def answered(patience: Patience, *errors: str, urn: str = "urn:back", name: str = "nodes-rtx-back") -> bool:
     """What the hook says, in an event loop of its own: `asyncio.run` would take the thread's loop away."""
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(patience.again(Asked([error], urn)))
+        return loop.run_until_complete(patience.again(Asked([*errors], urn, name)))
     finally:
         loop.close()
 
 
-def tries(patience: Patience, error: str) -> int:
+def tries(patience: Patience, *errors: str) -> int:
     """How often the hook says yes."""
     count = 0
-    while answered(patience, error):
+    while answered(patience, *errors):
         count += 1
         assert count < 200
     return count
 
 
 @pytest.mark.parametrize("error", [LOST, AWAY, REFUSED, ""])
-def test_only_not_yet_is_tried_again(clock: list[float], error: str) -> None:
-    assert (tries(Patience(900), error), clock[0]) == (0, 0.0)
+def test_only_not_yet_is_tried_again(clock: list[float], said: list[str], error: str) -> None:
+    assert (tries(patient(900), error), clock[0]) == (0, 0.0)
 
 
 @pytest.mark.parametrize("error", [OLD, LOST, AWAY])
 def test_while_a_host_reboots_a_lost_connection_is_not_yet_too(clock: list[float], said: list[str], error: str) -> None:
-    assert tries(Patience(1800, lost_too=True), error) <= defaults.MOST_TRIES
+    assert tries(patient(lost_too=True), error) <= defaults.MOST_TRIES
     assert clock[0] >= 1800
 
 
-def test_a_refusal_ends_the_wait_for_a_reboot_at_once(clock: list[float]) -> None:
-    assert tries(Patience(1800, lost_too=True), REFUSED) == 0
+def test_a_refusal_ends_the_wait_for_a_reboot_at_once(clock: list[float], said: list[str]) -> None:
+    assert (tries(patient(lost_too=True), REFUSED), said) == (0, []), "the script has said it itself"
 
 
 @pytest.mark.parametrize("seconds", [10, 60, 1800, 6 * 3600])
 def test_the_engine_asks_often_enough_for_the_whole_time(clock: list[float], said: list[str], seconds: int) -> None:
-    assert tries(Patience(seconds), OLD) < 100
+    assert tries(patient(seconds), OLD) < 100
     assert seconds <= clock[0] <= seconds + max(defaults.SHORTEST_PAUSE_SECONDS, seconds / defaults.MOST_TRIES) + 1
 
 
 def test_the_end_says_whether_ssh_answered_and_which_boot_id_was_seen_last(clock: list[float], said: list[str]) -> None:
-    tries(Patience(60, lost_too=True), OLD)
-    tries(Patience(60, lost_too=True), AWAY)
-    assert "ssh answers" in said[0]
+    tries(patient(60, lost_too=True), OLD)
+    tries(patient(60, lost_too=True), AWAY, LOST, OLD)
+    assert said[0].startswith(
+        "HST-58 reboot: rtx: after 60 s still not: ssh answers, and the host says: it is still up"
+    )
     assert "boot id 1111" in said[0]
-    assert "does not answer over ssh" in said[1]
-    assert "connection refused" in said[1]
+    assert said[1].startswith("HST-58 reboot: rtx: after 60 s still not back: ssh does not answer (after 2 failed")
+    assert "connection refused); its last word was: it is still up with boot id 1111\nfix: " in said[1]
+    assert "state: offline" in said[1]
+    assert "state: abandoned" in said[1]
+
+
+def test_the_end_of_a_wait_for_a_lock_has_the_id_of_the_lock(clock: list[float], said: list[str]) -> None:
+    held = OLD.replace("it is still up with boot id 1111", "TK-12 /var/lib/dpkg/lock is held by 4242")
+    tries(patient(60), held)
+    assert said[0].startswith(
+        "TK-12 packages: rtx: after 60 s still not: ssh answers, and the host says: /var/lib/dpkg"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "id"),
+    [
+        (AWAY, "HST-82"),
+        ("after 5 failed attempts: dial tcp 192.0.2.10:22: i/o timeout", "HST-82"),
+        ("after 5 failed attempts: dial tcp: lookup rtx.home.arpa: no such host", "HST-82"),
+        ("after 2 failed attempts: ssh: handshake failed: ssh: host key mismatch", "HST-2"),
+        ("after 2 failed attempts: ssh: handshake failed: ssh: unable to authenticate, attempted methods", "HST-83"),
+        (f'{LOST.removesuffix("running ...")}running "sh -s apply":', "HST-90"),
+        ("dial unix /run/agent: connect: connection refused", "HST-92"),
+        ("ssh: no key found", "HST-91"),
+    ],
+)
+def test_an_error_of_the_transport_is_explained_once_with_id_host_and_fix(said: list[str], error: str, id: str) -> None:
+    assert not answered(patient(), error)
+    (only,) = said
+    assert only.startswith(f"{id} access: rtx: ")
+    assert "\nfix: " in only
+    assert "sh -s apply" not in only
+
+
+def test_a_step_of_a_host_that_left_the_program_is_explained_too(said: list[str]) -> None:
+    assert not answered(patient(), AWAY, name="nodes-old-driver")
+    assert said[0].startswith("HST-82 access: nodes-old-driver: ")
+
+
+def test_what_nobody_knows_is_left_to_the_engine(said: list[str]) -> None:
+    assert not answered(patient(), "EOF: running ...")
+    assert said == []
 
 
 def test_hosts_do_not_share_their_time(clock: list[float], said: list[str]) -> None:
-    patience = Patience(60)
-    assert answered(patience, OLD, "urn:a")
+    patience = patient(60)
+    assert answered(patience, OLD, urn="urn:a")
     clock[0] = 1000.0
-    assert answered(patience, OLD, "urn:b")
+    assert answered(patience, OLD, urn="urn:b")
 
 
 def merged(link: Link) -> Any:

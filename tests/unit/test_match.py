@@ -1,4 +1,4 @@
-"""Which node a host is: by its boot id, waited for until it is Ready."""
+"""Which node a host is: by its machine-id, waited for until it is Ready."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from tests.unit.small_snapshot import Object, node, wish
 OLD, NEW = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 
 
-def booted(name: str, boot_id: str, **more: object) -> Object:
+MINE, OTHER = "a" * 32, "b" * 32
+
+
+def booted(name: str, boot_id: str, machine_id: str = "", **more: object) -> Object:
     made = node(name, **more)  # type: ignore[arg-type]
-    made["status"]["nodeInfo"]["bootID"] = boot_id
+    made["status"]["nodeInfo"].update(bootID=boot_id, machineID=machine_id)
     return made
+
+
+def host(name: str = "rtx", **more: object) -> dict[str, object]:
+    return {"name": name, "machine_id": MINE, "boot_id": NEW, "node": "", "present": True, **more}
 
 
 def tell(monkeypatch: pytest.MonkeyPatch, ask: Callable[[float], list[Object]], **more: object) -> tuple[int, float]:
@@ -28,24 +35,93 @@ def tell(monkeypatch: pytest.MonkeyPatch, ask: Callable[[float], list[Object]], 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     monkeypatch.setattr(match, "objects", lambda *_: ask(now[0]))
-    host = {"name": "rtx", "boot_id": NEW, "node": ""}
-    params = {**wish(), "hosts": [{**host, **more}], "seconds": 180}
+    hosts = more.pop("hosts", None) or [host(**more)]  # type: ignore[arg-type]
+    params = {**wish(), "hosts": hosts, "seconds": 180}
     return match.main(params), now[0]
 
 
-def test_the_node_with_the_hosts_boot_id_is_the_host(
+def found(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """The node of each host."""
+    return dict(json.loads(capsys.readouterr().out)["nodes"])
+
+
+def test_a_host_that_somebody_else_rebooted_is_found_by_its_machine_id(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dashed = f"{MINE[:8]}-{MINE[8:]}".upper()
+    assert tell(monkeypatch, lambda _: [booted("a", NEW, OTHER), booted("b", "3333", dashed)], boot_id=OLD) == (0, 0)
+    assert found(capsys) == {"rtx": "b"}
+
+
+def test_of_twins_the_one_with_the_boot_id_is_the_host(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [booted("a", OLD, MINE), booted("b", NEW, MINE)]
+    assert tell(monkeypatch, lambda _: nodes) == (0, 0)
+    assert found(capsys) == {"rtx": "b"}
+
+
+def test_twins_that_nothing_tells_apart_are_waited_for_and_then_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tell(monkeypatch, lambda _: [booted("a", "1", MINE), booted("b", "2", MINE)]) == (3, 180)
+    said = capsys.readouterr().err
+    assert f"a, b have the same machine-id {MINE}, and the boot id {NEW} is not of one alone" in said
+    assert "systemd-machine-id-setup" in said.splitlines()[-1]
+
+
+def test_two_hosts_that_are_one_node_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clones = [host(), host("clone", boot_id=OLD)]
+    assert tell(monkeypatch, lambda _: [booted("a", NEW, MINE)], hosts=clones) == (3, 0)
+    assert "hosts rtx and clone are both node a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted"),
+    [
+        ([booted("a", OLD, OTHER)], ""),
+        ([booted("b", OLD, MINE, ready=False, taints=["dedicated=ml:NoSchedule"])], "b"),
+        ([booted("b", "1", MINE), booted("c", "2", MINE)], ""),
+    ],
+    ids=["its node is gone", "its node is not Ready", "twins"],
+)
+def test_a_host_that_is_not_there_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nodes: list[Object], wanted: str
+) -> None:
+    assert tell(monkeypatch, lambda _: nodes, present=False) == (0, 0)
+    assert found(capsys) == {"rtx": wanted}
+
+
+def test_a_host_that_is_not_there_leaves_a_node_to_the_one_that_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clones = [host("old", present=False), host()]
+    assert tell(monkeypatch, lambda _: [booted("a", NEW, MINE)], hosts=clones) == (0, 0)
+    assert found(capsys) == {"old": "", "rtx": "a"}
+
+
+def test_a_host_whose_ids_are_not_known_is_no_node_without_ids(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tell(monkeypatch, lambda _: [booted("a", "")], present=False, machine_id="", boot_id="") == (0, 0)
+    assert found(capsys) == {"rtx": ""}
+
+
+def test_without_its_machine_id_in_the_cluster_the_node_with_the_hosts_boot_id_is_the_host(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nodes = [booted("a", OLD), booted("b", NEW.upper())]
     assert tell(monkeypatch, lambda _: nodes) == (0, 0)
-    assert json.loads(capsys.readouterr().out) == {"nodes": {"rtx": "b"}}
+    assert found(capsys) == {"rtx": "b"}
 
 
 def test_a_kubelet_that_still_shows_the_old_boot_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tell(monkeypatch, lambda now: [booted("b", OLD if now < 40 else NEW)]) == (0, 40)
-    assert f"host rtx: no node has the boot id {NEW}; nodes: b" in capsys.readouterr().err
+    assert f"host rtx: no node has the machine-id {MINE} or the boot id {NEW}; nodes: b" in capsys.readouterr().err
 
 
 def test_a_node_that_is_not_ready_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,22 +133,27 @@ def test_a_host_that_is_no_node_is_named_in_time(
 ) -> None:
     assert tell(monkeypatch, lambda _: [booted("a", OLD)]) == (3, 180)
     said = capsys.readouterr().err
-    assert "HST-56 nodes: host rtx: no node has the boot id" in said
+    assert "HST-56 nodes: host rtx: no node has the machine-id" in said
     assert "nodeName" in said.splitlines()[-1]
 
 
-def test_two_nodes_with_one_boot_id_are_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "shown", [booted("a", OLD, MINE), booted("a", NEW, OTHER), booted("a", NEW), booted("a", "", "")]
+)
+def test_a_named_node_is_the_host_as_far_as_that_can_be_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shown: Object
 ) -> None:
-    assert tell(monkeypatch, lambda _: [booted("a", NEW), booted("b", NEW)]) == (3, 0)
-    assert "more than one node: a, b" in capsys.readouterr().err
+    assert tell(monkeypatch, lambda _: [shown, booted("b", NEW, MINE)], node="a") == (0, 0)
+    assert found(capsys) == {"rtx": "a"}
 
 
-def test_a_declared_name_decides_whatever_the_boot_id_is(
+def test_a_named_node_that_is_another_machine_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tell(monkeypatch, lambda _: [booted("a", OLD), booted("b", NEW)], node="a") == (0, 0)
-    assert json.loads(capsys.readouterr().out) == {"nodes": {"rtx": "a"}}
+    assert tell(monkeypatch, lambda _: [booted("a", OLD, OTHER), booted("b", NEW, MINE)], node="a") == (3, 0)
+    said = capsys.readouterr().err
+    assert f"HST-56 nodes: host rtx: its nodeName a is another machine; the host has machine-id {MINE}" in said
+    assert "fix: correct bareMetal.hosts" in said
 
 
 def test_no_boot_id_matches_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +181,7 @@ def test_what_waiting_does_not_mend_is_said_before_what_it_may(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nodes = [booted("a", OLD), booted("b", NEW, taints=["dedicated=ml:NoSchedule"])]
-    hosts = [{"name": "away", "boot_id": "33333333", "node": ""}, {"name": "rtx", "boot_id": NEW, "node": ""}]
+    hosts = [host("away", machine_id=OTHER, boot_id="3333"), host()]
     monkeypatch.setattr(match, "objects", lambda *_: nodes)
     assert match.main({**wish(), "hosts": hosts, "seconds": 180}) == 3
     assert "SCH-2" in capsys.readouterr().err

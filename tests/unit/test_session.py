@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.session import Session
+from lab.session import ROOT, Session
 from lab.stack_file import PLACEHOLDER, WrongUse, parse_set, put, read, split
 
 STACK = """\
@@ -64,6 +64,20 @@ class TestStackFile:
         stack = read(root, "demo")
         assert stack.own()["k3sToken"] == PLACEHOLDER
         assert stack.own_secrets() == {"k3sToken"}
+
+    @pytest.mark.parametrize("key", ["sshPassword", "gpu-ready:sshPassword", "k3sToken", "other:token"])
+    def test_a_secret_on_the_command_line_is_replaced_as_well(self, root: Path, key: str) -> None:
+        path = stack_with(root, "config: {k3sToken: {secure: v1:a}, 'other:token': {secure: v1:b}}")
+        stack = read(root, path, [(key, "hunter2")])
+        assert "hunter2" not in str(stack)
+        full = key if ":" in key else f"gpu-ready:{key}"
+        assert stack.config[full] == PLACEHOLDER
+        assert full in stack.secret_keys
+        assert f"for --set {full.partition(':')[2]} a placeholder stands in" in " ".join(stack.notes)
+
+    def test_a_secret_that_was_not_touched_needs_no_word(self, root: Path) -> None:
+        path = stack_with(root, "config: {k3sToken: {secure: v1:a}}")
+        assert read(root, path, [("gpu.operator", "external")]).notes == ()
 
     def test_a_secret_inside_a_map_makes_the_whole_key_secret(self, root: Path) -> None:
         stack = read(root, stack_with(root, "config: {gpu-ready:a: {b: [{secure: v1:x}, 2]}}"))
@@ -326,3 +340,16 @@ class TestFolder:
         assert node["status"]["nodeInfo"]["machineID"] == world.machine("rtx").state["machine_id"]
         session.only_previews = True
         assert not session.world().is_outline()
+
+    @pytest.mark.parametrize(
+        ("change", "taken"),
+        [((), True), (("gpu.operator=external",), False), (("bareMetal.hosts.0.address=192.0.2.99",), False)],
+    )
+    def test_a_copy_of_a_stack_is_about_the_same_machines(
+        self, tmp_path: Path, change: tuple[str, ...], taken: bool
+    ) -> None:
+        copy = tmp_path / "Pulumi.mine.yaml"
+        copy.write_text((ROOT / "stacks" / "Pulumi.demo.yaml").read_text())
+        session = Session(str(copy), change)
+        cards = [host["cards"] for host in session._world_spec(session.wish())["hosts"]]
+        assert (cards == [["NVIDIA GeForce RTX 4070"], ["Tesla T4"]]) is taken

@@ -1,0 +1,39 @@
+"""Why a host was not reached, or not to the end: what the transport says, in the words of the catalogue."""
+
+import re
+
+from decide.host_failures import HOST_FAILURES, Refusal, refusal
+
+NOT_YET = "Process exited with status 75"
+OURS = re.compile(r"^(?:[A-Z]{2,4}-\d+ [\w -]+: |fix: )", re.MULTILINE)
+SAID = re.compile(r"^gpu-ready: not yet: (?:([A-Z]{2,4}-\d+) )?(.*)", re.MULTILINE)
+LONGEST = 300
+
+
+def explained(host: str, error: str) -> "Refusal | None":
+    """The refusal for an error of the transport; none for what a script has said itself, or what nobody knows."""
+    if OURS.search(error):
+        return None
+    for known in HOST_FAILURES:
+        if known.layer == "access" and any(re.search(sign, error) for sign in known.signs):
+            return refusal(known.id, f"{host}: {known.cause} ({first_line(error)})")
+    return None
+
+
+def too_late(host: str, seconds: int, errors: "list[str]") -> Refusal:
+    """The end of a wait: what the host said last, and whether ssh still answers. The newest error comes first."""
+    said = [found for found in map(SAID.search, errors) if found]
+    id, last = (said[0][1] or "HST-58", said[0][2]) if said else ("HST-58", "")
+    waited = f"{host}: after {seconds} s still not"
+    if NOT_YET in errors[0]:
+        return refusal(id, f"{waited}: ssh answers, and the host says: {last or first_line(errors[0])}")
+    before = f"; its last word was: {last}" if last else ""
+    fix = "look at its console and switch it on, then run pulumi up again; away for longer: state: offline; for good: "
+    problem = f"{waited} back: ssh does not answer ({first_line(errors[0])}){before}"
+    return refusal("HST-58", problem, f"{fix}state: abandoned")
+
+
+def first_line(error: str) -> str:
+    """What the transport says, without the script that it repeats."""
+    lines = [line for line in error.splitlines() if line.strip()]
+    return re.sub(r": running \".*", "", lines[0])[:LONGEST] if lines else "no reason given"

@@ -1,0 +1,146 @@
+"""Hosts that are not there: what was made stays, what was never made is only noted, and no connection is tried."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.engine import Result
+from tests.unit.small_machines import STEPS, Homelab, Quick
+
+LABEL = "gpu-ready/host"
+
+
+@pytest.fixture
+def rtx() -> Quick:
+    return Quick("rtx", 1)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, rtx: Quick) -> Homelab:
+    return Homelab(tmp_path, rtx, Quick("tesla", 2))
+
+
+def up(lab: Homelab, **states: str) -> Result:
+    """Without a proof, where that is not what the test is about."""
+    return lab.run("up", {**lab.config(**states), "validation": {"enabled": False}})
+
+
+def labels(lab: Homelab) -> dict[str, Any]:
+    """Of each node the name of its host."""
+    with lab.world.open() as cluster:
+        found = {one["metadata"]["name"]: one["metadata"]["labels"].get(LABEL) for one in cluster.list("Node")}
+    return {name: host for name, host in found.items() if host}
+
+
+def changed(result: Result) -> set[str]:
+    assert (result.exit, result.errors) == (0, [])
+    return {name for op, _type, name in result.steps if op != "same"}
+
+
+def lose(lab: Homelab, node: str) -> None:
+    """Somebody has taken the node out of the cluster."""
+    with lab.world.open() as cluster:
+        cluster.spec["nodes"] = [one for one in cluster.spec["nodes"] if one["name"] != node]
+        cluster.delete("Node", node)
+
+
+def test_a_host_that_went_away_keeps_its_proof_and_nobody_waits_for_another_one(lab: Homelab, rtx: Quick) -> None:
+    assert lab.up().exit == 0
+    rtx.way = "silent"
+
+    offline = lab.up(rtx="offline")
+
+    assert changed(offline) == {"nodes-match", "gpu-validation-ready", "gpu-validation-gate"}
+    assert "not tested: rtx is offline" in offline.outputs["report"]["warnings"]
+    assert [one["name"] for one in offline.outputs["report"]["nodes"]] == ["gpu-2"]
+    shown = offline.outputs["hosts"]
+    assert (shown["rtx"]["node"], shown["rtx"]["driver"], shown["rtx"]["state"]) == ("gpu-1", "580.126.20", "offline")
+    assert (shown["tesla"]["node"], "state" in shown["tesla"]) == ("gpu-2", False)
+    assert "on rtx, tesla: removes" in offline.outputs["destroy_hint"]
+
+
+def test_a_host_that_went_away_keeps_its_label_and_can_be_given_up_without_its_node(lab: Homelab, rtx: Quick) -> None:
+    changed(up(lab))
+    rtx.way, dials = "silent", lab.dials("rtx")
+    lose(lab, "gpu-1")
+    assert changed(up(lab, rtx="offline")) == {"nodes-match"}
+    assert changed(up(lab, rtx="abandoned")) == set()
+    assert {"gpu-stack-rtx", "nodes-rtx-tools"} <= changed(up(lab, rtx="gone"))
+    assert lab.dials("rtx") == dials
+    assert labels(lab) == {"gpu-2": "tesla"}
+
+
+def test_a_host_that_died_in_its_first_up_holds_up_nobody_and_is_made_whole_when_it_is_back(
+    lab: Homelab, rtx: Quick
+) -> None:
+    rtx.dies_in = "driver"
+    assert up(lab).exit == 1
+    dials = lab.dials("rtx")
+
+    offline = up(lab, rtx="offline")
+    assert {"nodes-rtx-driver", "nodes-rtx-check"} <= changed(offline)
+    assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}, "its node is known by the machine-id that it once told"
+    assert changed(up(lab, rtx="offline")) == set()
+    assert lab.dials("rtx") == dials
+
+    rtx.way, rtx.dies_in, rtx.asked = "up", "", []
+    changed(up(lab))
+    assert [step for step in STEPS if f"apply {step}" in rtx.asked][-1] == "check"
+    assert lab.run("destroy").exit == 0
+    assert "remove driver" in rtx.asked
+
+
+def test_a_host_that_died_in_its_first_up_is_given_up_in_one_go(lab: Homelab, rtx: Quick) -> None:
+    rtx.dies_in = "reboot"
+    assert up(lab).exit == 1
+    dials = lab.dials("rtx")
+    changed(up(lab, rtx="abandoned"))
+    changed(up(lab, rtx="gone"))
+    assert lab.dials("rtx") == dials
+
+
+def test_nobody_is_there_from_the_first_day_on(lab: Homelab) -> None:
+    nobody = lab.up(rtx="offline", tesla="offline")
+    assert (nobody.exit, nobody.errors) == (0, [])
+    assert nobody.outputs["report"] == {"ready": None, "why": "no host is there: rtx is offline; tesla is offline"}
+    assert lab.remote.connections == 0
+    assert labels(lab) == {}
+    assert all(job.plain["spec"]["suspend"] for job in nobody.all("Job"))
+
+    assert changed(lab.up(rtx="offline", tesla="offline")) == set()
+
+    there = lab.up()
+    assert (there.exit, there.errors) == (0, [])
+    assert [one["name"] for one in there.outputs["report"]["nodes"]] == ["gpu-1", "gpu-2"]
+    assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}
+
+
+def test_what_was_never_made_is_taken_back_without_a_connection(lab: Homelab) -> None:
+    changed(up(lab, rtx="offline", tesla="offline"))
+    assert (lab.run("destroy").exit, lab.remote.connections) == (0, 0)
+
+
+def test_a_second_host_beside_one_that_somebody_else_rebooted(lab: Homelab, rtx: Quick) -> None:
+    changed(up(lab, tesla="gone"))
+    rtx.boot_id, dials = "99999999-2222-3333-4444-555555555555", lab.dials("rtx")
+    lab.shows(rtx)
+    changed(up(lab))
+    assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}
+    assert lab.dials("rtx") == dials
+
+
+def test_a_host_that_does_not_answer_is_one_refusal_with_id_and_fix(lab: Homelab, rtx: Quick) -> None:
+    rtx.way = "refused"
+    explained, raw = up(lab).errors
+    assert raw == f"after 5 failed attempts: dial tcp {rtx.address}:22: connect: connection refused"
+    assert explained.startswith("HST-82 access: rtx: the host does not answer")
+    assert "\nfix: switch it on" in explained
+
+
+def test_a_silent_host_that_was_taken_out_of_the_list_is_explained_too(lab: Homelab, rtx: Quick) -> None:
+    changed(up(lab))
+    rtx.way = "silent"
+    failed = up(lab, rtx="gone")
+    assert failed.exit == 1
+    assert any(text.startswith("HST-82 access: nodes-rtx-") and "abandoned" in text for text in failed.errors)

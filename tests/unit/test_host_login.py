@@ -1,0 +1,66 @@
+"""Arguments of a host that is reached over ssh: the faults that a program gets to hear of."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.bare_metal import refuse_faults
+from lab.cluster.host_spec import made_up_key
+
+HOST: dict[str, Any] = {"name": "rtx", "address": "192.0.2.10", "host_key": made_up_key("rtx")}
+
+
+def refused(host: Any, has_password: bool = False) -> str:
+    with pytest.raises(pulumi.InputPropertyError) as caught:
+        refuse_faults("hosts[0]", host, has_password)
+    return f"{caught.value.args[0]}: {caught.value.args[1]}"
+
+
+class Later:
+    """Known only when the program runs."""
+
+    def __await__(self) -> Any:
+        return iter(())
+
+
+def test_all_faults_of_a_host_come_at_once() -> None:
+    said = refused({**HOST, "name": "R T X", "port": -1, "state": "ofline", "host_key": 3})
+    assert said.startswith("hosts[0].name: name: a short name")
+    for part in ("port: a port from 1", "state: one of present, offline, abandoned", "hostKey: the public key"):
+        assert part in said
+
+
+def test_what_is_missing_is_named() -> None:
+    assert "hosts[0].address: address: is missing" in refused({"name": "rtx", "host_key": HOST["host_key"]})
+
+
+@pytest.mark.parametrize("port", [22, 22.0, 65535])
+@pytest.mark.parametrize("address", ["rtx", "rtx.home.arpa", "fd00::1", "192.0.2.10", Later()])
+def test_what_is_right_or_not_known_yet_is_not_refused(port: Any, address: Any) -> None:
+    refuse_faults("hosts[0]", {**HOST, "port": port, "address": address}, has_password=False)  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("port", [0, 22.5, "22", True, None])
+def test_what_is_no_port_is_refused(port: Any) -> None:
+    assert "port: a port from 1 to 65535" in refused({**HOST, "port": port})
+
+
+@pytest.mark.parametrize(
+    ("more", "has_password", "fine"),
+    [
+        ({}, False, False),
+        ({}, True, True),
+        ({"state": "offline"}, False, True),
+        ({"state": "abandoned"}, False, True),
+        ({"user": "root"}, False, True),
+    ],
+)
+def test_a_sudo_that_asks_needs_an_answer_from_a_host_that_is_there(
+    more: dict[str, Any], has_password: bool, fine: bool
+) -> None:
+    host: Any = {**HOST, "user": "ubuntu", "sudo": "password", **more}
+    if fine:
+        refuse_faults("hosts[0]", host, has_password)
+    else:
+        assert "hosts[0].sudo: sudo: wants a password" in refused(host, has_password)
