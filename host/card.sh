@@ -26,6 +26,8 @@ next_kernel() {
 
 has_module() { modinfo -k "$1" -F version nvidia >/dev/null 2>&1; }
 
+on_disk() { modinfo -k "$(uname -r)" -F version nvidia 2>/dev/null | head -n 1; }
+
 loaded() { cat "$ROOT/sys/module/nvidia/version" 2>/dev/null || :; }
 
 # smi ARGUMENT ...: nvidia-smi, given up after a minute; a sick card holds it where no signal reaches it.

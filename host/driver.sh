@@ -125,8 +125,6 @@ rebuild_initramfs() {
   fi
 }
 
-on_disk() { modinfo -k "$kernel" -F version nvidia 2>/dev/null | head -n 1; }
-
 # Loads the module, or finds out why only a reboot does.
 settle() {
   printf 'nvidia\nnvidia-uvm\n' | place "$AT_BOOT"
