@@ -60,6 +60,8 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      "on the host: dpkg --configure -a", (r"dpkg was interrupted",)),
     ("HST-32", "packages", "there is not enough room on the disk",
      "make room: apt-get clean; apt-get autoremove --purge (old kernels)", (r"No space left on device",)),
+    ("HST-33", "packages", "a package repository is out of reach of the host",
+     "on the host: apt-get update; look at DNS, firewall, and the proxy in /etc/apt/apt.conf.d"),
     ("HST-71", "packages", "apt would remove packages that are not ours",
      "on the host: apt-get -s install with the packages above; then remove by hand what stands in the way"),
     ("HST-78", "packages", "apt does not offer that version",

@@ -30,6 +30,17 @@ on_disk() { modinfo -k "$(uname -r)" -F version nvidia 2>/dev/null | head -n 1; 
 
 loaded() { cat "$ROOT/sys/module/nvidia/version" 2>/dev/null || :; }
 
+# current: the loaded module is the one on the disk.
+current() { [ "$(loaded)" = "$(on_disk)" ] && same_flavour; }
+
+same_flavour() {
+  opened=$(yes_no grep -q "Open Kernel Module" "$ROOT/proc/driver/nvidia/version")
+  case $(modinfo -k "$(uname -r)" -F license nvidia 2>/dev/null || :) in
+  *GPL*) [ "$opened" = true ] ;;
+  *) [ "$opened" = false ] ;;
+  esac
+}
+
 # smi ARGUMENT ...: nvidia-smi, given up after a minute; a sick card holds it where no signal reaches it.
 smi() {
   : >"$T/smi"

@@ -29,7 +29,7 @@ under_way() {
 }
 
 # Whatever was so when the driver step ran: a host whose driver works has nothing to reboot for.
-at_work() { driver_works && [ "$(loaded)" = "$(on_disk)" ]; }
+at_work() { driver_works && current; }
 
 leave() {
   [ "$GR_CONSENT" = ifNeeded ] ||
