@@ -104,6 +104,8 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-66", "runtime", "containerd is too old", "install containerd 1.6 or newer"),
     ("TK-6", "runtime", "containerd runs without its CRI plugin, so it is not the one that the kubelet uses",
      "containerd config default > /etc/containerd/config.toml, set SystemdCgroup = true, restart containerd"),
+    ("HST-34", "runtime", "containerd runs, and neither crictl nor ctr reaches its CRI plugin",
+     "on the host: crictl --runtime-endpoint unix:///run/containerd/containerd.sock info; ctr plugins ls"),
     ("HST-77", "runtime", "containerd did not come back with the new configuration; the old one is in place again",
      "on the host: journalctl -u containerd", (r"duplicated tables", r"table \w+ already exists")),
     ("HST-76", "runtime", "a container on the host does not see the card",

@@ -41,12 +41,12 @@ same_flavour() {
   esac
 }
 
-# smi ARGUMENT ...: nvidia-smi, given up after a minute; a sick card holds it where no signal reaches it.
+# smi ARGUMENT ...: nvidia-smi, given up after a minute (tenths of a second); a sick card holds it where no signal reaches it.
 smi() {
   : >"$T/smi"
   rm -f "$T/smi.rc"
   { rc=0; nvidia-smi "$@" >"$T/smi" 2>&1 || rc=$?; echo "$rc" >"$T/smi.rc.part"; mv "$T/smi.rc.part" "$T/smi.rc"; } </dev/null >/dev/null 2>&1 9>&- &
-  left=600
+  left=${SMI_PATIENCE:-600}
   while [ ! -e "$T/smi.rc" ]; do
     [ "$left" -gt 0 ] || { echo "nvidia-smi hangs" >"$T/smi"; return 124; }
     sleep 0.1

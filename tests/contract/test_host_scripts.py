@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import string
 import subprocess
 import sys
@@ -532,6 +533,16 @@ def test_the_driver_of_a_card_that_is_in_use_is_not_taken_away(root: Path) -> No
     assert said.stderr.startswith("HST-81 driver: the card is in use: 4711, python3")
     assert "apt-get" not in (root / "calls").read_text()
     assert (record / "driver.packages").exists()
+
+
+def test_a_card_that_hangs_nvidia_smi_holds_neither_the_step_nor_its_connection(root: Path) -> None:
+    """What cannot be killed lives on, and must not keep the ends of our pipes: the engine reads until they close."""
+    stub(root, "nvidia-smi", f'echo $$ >"{root}/hangs"; exec sleep 30')
+    said = step(root, 'SMI_PATIENCE=2; seen; cat "$T/smi"')
+    try:
+        assert (said.returncode, said.stdout, said.stderr) == (0, "nvidia-smi hangs\n", "")
+    finally:
+        os.kill(int((root / "hangs").read_text()), signal.SIGKILL)
 
 
 APT = """\

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from lab.host.machine import Machine, Snapshot
-from tests.host.chain import STEPS, Chain
+from tests.host.chain import STEPS, TAKEN_BACK, Chain
 from tests.host.small_machine import CARD, TESLA
-from tests.host.stepping import stepped
+from tests.host.stepping import stepped, unheard
 from tests.unit.small_host import DEBIAN, told
 
 EVERY_LINE = os.environ.get("GPU_READY_EVERY_LINE") == "1"
@@ -95,17 +95,43 @@ def test_each_step_may_be_killed_at_each_change(tmp_path: Path, name: str, step:
     with stepped(machine, tmp_path / "steps", keep=True) as watch:
         chain.answers[step] = chain.patiently(step)
     after = machine.snapshot()
-    removes = step in ("tools", "driver", "toolkit", "runtime")
     faults = []
     for crash in watch.kept():
         machine.restore(crash)
         chain.patiently(step)
         faults += [f"{crash.name}, again: {path}" for path in differing(after, machine.snapshot())]
-        if removes:
+        if step in TAKEN_BACK:
             machine.restore(crash)
             ended = chain.run(step, "remove")
             left = [path for path in differing(before, machine.snapshot()) if not path.startswith(OURS)]
             faults += [f"{crash.name}, removed: {ended.ending} {path}" for path in ([""] if ended.ending else left)]
+    assert faults == []
+
+
+@pytest.mark.skipif(not EVERY_LINE, reason="minutes long: GPU_READY_EVERY_LINE=1")
+@pytest.mark.parametrize("step", [*STEPS])
+@pytest.mark.parametrize("name", [*HOSTS])
+def test_each_step_may_lose_its_listener_at_each_word(tmp_path: Path, name: str, step: str) -> None:
+    chain = host(tmp_path, name)
+    machine = chain.machine
+    chain.do(*STEPS[: STEPS.index(step)])
+    before = machine.snapshot()
+    machine.keep(tmp_path / "before")
+    chain.texts[step] = chain.text(step)
+    words = len(chain.run(step).mixed.splitlines())
+    chain.answers[step] = chain.patiently(step)
+    after = machine.snapshot()
+    faults = []
+    for heard in range(words + 1):
+        machine.restore(tmp_path / "before")
+        unheard(machine, "sh -s apply", chain.texts[step], heard)
+        chain.patiently(step)
+        faults += [f"heard {heard}, again: {path}" for path in differing(after, machine.snapshot())]
+        if step in TAKEN_BACK:
+            unheard(machine, "sh -s remove", chain.texts[step], heard)
+            assert chain.run(step, "remove").ending == ""
+            left = [path for path in differing(before, machine.snapshot()) if not path.startswith(OURS)]
+            faults += [f"heard {heard}, removed: {path}" for path in left]
     assert faults == []
 
 
