@@ -90,10 +90,9 @@ repository() {
 offered() {
   pattern='?*'
   case $1 in *=*) pattern=${1#*=} ;; esac
-  {
-    apt-cache policy "${1%%=*}" | sed -n 's/^  Candidate: //p' | grep -vxF '(none)'
-    apt-cache madison "${1%%=*}" | awk -F'|' '{gsub(/ /, "", $2); print $2}'
-  } 2>/dev/null | fits "$pattern"
+  found=$(apt-cache policy "${1%%=*}" 2>/dev/null | sed -n 's/^  Candidate: //p' | grep -vxF '(none)' | fits "$pattern")
+  [ -n "$found" ] || found=$(apt-cache madison "${1%%=*}" 2>/dev/null | awk -F'|' '{gsub(/ /, "", $2); print $2}' | fits "$pattern")
+  [ -z "$found" ] || echo "$found"
 }
 
 # fits PATTERN < versions: the first that fits it.
@@ -134,6 +133,7 @@ resolved() {
 # install ITEM ...: simulated first; what is new is noted before it comes.
 install() {
   exact=$(resolved "$@")
+  note_auto
   [ -n "$exact" ] || return 0
   free
   # shellcheck disable=SC2086
@@ -143,6 +143,10 @@ install() {
   [ -z "$foreign" ] || refuse "HST-71 packages" "to install$exact apt would remove $foreign" "remove by hand what stands in the way"
   # A kernel that comes along stays: the host may run it by the time all this is taken away.
   awk '/^Inst / && $3 ~ /^\(/ && $2 !~ /^linux-(image|base|modules-([0-9]|extra))/ {print $2}' "$T/said" >"$T/new"
+  for item in $exact; do echo "${item%%=*}"; done >"$T/asked"
+  noted auto | grep -vxFf "$T/asked" >"$T/note" || :
+  ! has_note auto || put "$RECORD/$STEP.auto" <"$T/note"
+  grep -vxFf "$T/asked" "$T/new" | note along
   note packages <"$T/new"
   say "installing$exact"
   # shellcheck disable=SC2086
@@ -152,12 +156,12 @@ install() {
   [ -z "$left_out" ] || refuse "HST-80 packages" "apt-get ended well, but $left_out is not installed" "read /var/log/apt/term.log"
 }
 
-# note_auto: what came along, as apt has it, with what we asked for; not what we ask for ourselves.
+# note_auto: of what was to come along, what apt has marked as such; also where an earlier run was cut off before that.
 note_auto() {
+  has_note along || return 0
   apt-mark showauto >"$T/auto"
-  for item in $exact; do echo "${item%%=*}"; done >"$T/asked"
-  { noted auto; grep -xFf "$T/auto" "$T/new" || :; } | grep -vxFf "$T/asked" | sort -u >"$T/note"
-  put "$RECORD/$STEP.auto" <"$T/note"
+  noted along | grep -xFf "$T/auto" | note auto
+  drop along
 }
 
 # hold PACKAGE ...: those that nobody held before are noted as ours.
@@ -222,7 +226,8 @@ take_back_packages() {
   free
   take_away <"$T/ours"
   drop holds
-  drop packages
   drop auto
+  drop along
+  drop packages
   if [ -n "${GR_REPO-}" ]; then run apt-get -q update || say "apt-get update had something to say: see apt"; fi
 }

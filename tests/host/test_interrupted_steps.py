@@ -64,7 +64,6 @@ def test_a_host_that_was_interrupted_everywhere_gets_there_and_back(tmp_path: Pa
     killed(chain, "runtime", tmp_path, pick.randint(1, 10))
     with ThreadPoolExecutor() as both:
         assert [one.ending for one in both.map(chain.run, ("runtime", "runtime"))] == ["", ""]
-    chain.do("runtime")
     assert chain.answers["reboot"]["cards"] == 1
     assert machine.state["handlers"] == ["nvidia", "runc"]
 
