@@ -12,7 +12,7 @@ from host import script
 from lab.host.machine import Machine
 from lab.host.standins.box import Box
 from lab.providers.transport import Finished, Script
-from tests.host.small_machine import CARD, UBUNTU_DRIVER
+from tests.host.small_machine import CARD, UBUNTU_DRIVER, with_tools
 
 LOADED = {"nvidia", "nvidia_uvm"}
 NEWER = {"GR_WANT_DRIVER": "595", "GR_PACKAGES": " ".join(UBUNTU_DRIVER).replace("580", "595")}
@@ -21,9 +21,8 @@ DAEMON = "nvidia-persistenced"
 
 def born(folder: Path, version: str = "580.126.20", **wish: Any) -> Machine:
     """A machine with a driver that works, which our record says is ours."""
-    made = Machine.create(folder, {"name": "rtx", "cards": [CARD], "driver": version, **wish})
-    sh(made, f"apt-get -qq update; systemctl start {DAEMON}")
-    sh(made, script.tools_text({}), "apply")
+    made = with_tools(Machine.create(folder, {"name": "rtx", "cards": [CARD], "driver": version, **wish}))
+    sh(made, f"systemctl start {DAEMON}")
     packages = [name for name in made.state["packages"] if "nvidia" in name]
     note(made, "packages", *packages)
     return made
@@ -117,7 +116,7 @@ def test_a_package_that_somebody_needs_stays_with_what_it_needs(tmp_path: Path) 
 
 def test_what_came_along_and_somebody_asked_apt_for_stays(tmp_path: Path) -> None:
     machine = Machine.create(tmp_path / "machine", {"name": "rtx", "cards": [CARD]})
-    sh(machine, script.tools_text({}), "apply")
+    with_tools(machine)
     before = packages(machine)
     assert driver(machine).ending == ""
     came = sorted(name for name, one in machine.state["packages"].items() if one["auto"] and name not in before)
@@ -136,7 +135,7 @@ def test_a_network_that_is_not_there_is_no_fault_of_a_signature(tmp_path: Path, 
     machine = Machine.create(
         tmp_path / "machine", {"name": "rtx", "cards": [CARD], "fault": "no-network", "lists": False}
     )
-    sh(machine, script.tools_text({}), "apply")
+    with_tools(machine)
     url = "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64"
     values = {"GR_REPO": f"{url}/ /", "GR_REPO_NAME": "cuda", "GR_KEY_URL": f"{url}/x.deb", "GR_KEY_SHA256": "0" * 64}
     said = driver(machine, **(values if repository else {})).stderr.decode()

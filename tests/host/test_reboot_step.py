@@ -14,7 +14,7 @@ from lab.host.machine import LOST, Machine
 from lab.host.standins import drivers
 from lab.host.standins.box import Box
 from lab.providers.transport import Finished, Script
-from tests.host.small_machine import TESLA
+from tests.host.small_machine import TESLA, with_tools
 
 CONSENT: dict[str, str | bool] = {"GR_CONSENT": "ifNeeded", "GR_REBOOT": True}
 Step = Callable[..., Finished]
@@ -31,8 +31,7 @@ def machine(tmp_path: Path) -> Machine:
             card["driver"] = ""
         drivers.publish(box)
         box.save()
-    made.run(Script("sh -s apply", stdin=script.tools_text({})), "root")
-    return made
+    return with_tools(made)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from host import script
 from lab.host.machine import Machine
 from lab.providers.transport import Finished, Script
+from tests.host.small_machine import with_tools
 from tests.host.stepping import unheard
 
 CONFIG = "etc/containerd/config.toml"
@@ -18,9 +19,7 @@ VALUES: dict[str, script.Value] = {"GR_RUNTIME_CONFIG": f"/{CONFIG}"}
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    made = Machine.create(tmp_path / "machine", {"name": "rtx", "toolkit": "1.20.0", "user": "root"})
-    made.run(Script("sh -s apply", stdin=script.tools_text({})), "root")
-    return made
+    return with_tools(Machine.create(tmp_path / "machine", {"name": "rtx", "toolkit": "1.20.0", "user": "root"}))
 
 
 def text() -> str:
