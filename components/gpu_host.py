@@ -100,14 +100,13 @@ class GpuHost(pulumi.ComponentResource):
 
         plan = self._plan(wish_of(args), count("look", args.get("look") or 1))
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
-        reboot = self._step("reboot", reboot_values(plan["reboot"], driver))
-        back = self._step("back", reboot.apply(back_values), away=True)
+        reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
-        check = self._step("check", back.apply(lambda said: {"GR_CARDS": said.get("cards", 0)}))
+        check = self._step("check", reboot.apply(lambda said: {"GR_CARDS": said.get("cards", 0)}))
 
-        self.boot_id = back.apply(lambda said: said.get("boot_id", ""))
-        parts = {"back": back, "toolkit": toolkit, "runtime": runtime, "check": check}
+        self.boot_id = reboot.apply(lambda said: said.get("boot_id", ""))
+        parts = {"reboot": reboot, "toolkit": toolkit, "runtime": runtime, "check": check}
         self.report = pulumi.Output.all(**parts).apply(host_report)
         self.register_outputs({"report": self.report})
 
@@ -197,26 +196,18 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
 
 
 def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:
-    """Whether it is needed is found out on the host; the boot id makes a second need another one than the first."""
+    """Whether it is needed is found out on the host; the boot id names the boot that is to be left, and no other."""
     keys = {"GR_REBOOT": "reboot", "GR_BOOT_ID": "boot_id", "GR_DRIVER": "driver"}
     return pulumi.Output.all(values, driver).apply(
         lambda both: {**both[0], **{name: both[1].get(key, "") for name, key in keys.items()}}
     )
 
 
-def back_values(reboot: Mapping[str, Any]) -> dict[str, Any]:
-    """The boot id that must be gone, if the host is rebooting at all."""
-    return {
-        "GR_OLD_BOOT_ID": reboot.get("boot_id", "") if reboot.get("rebooting") else "",
-        "GR_DRIVER": reboot.get("driver", ""),
-    }
-
-
 def host_report(parts: Mapping[str, Any]) -> dict[str, Any]:
     """What a host shows of itself, in one table."""
     runtime = parts["runtime"]
     return {
-        "driver": parts["back"].get("driver", ""),
+        "driver": parts["reboot"].get("driver", ""),
         "toolkit": parts["toolkit"].get("toolkit", ""),
         "runtime": f"{runtime.get('runtime', '')} {runtime.get('version', '')}".strip(),
         "cards": [card.get("name", "") for card in parts["check"].get("cards", [])],

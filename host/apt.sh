@@ -14,6 +14,7 @@ apt_get() {
     -o Dpkg::Options::=--force-confold --no-install-recommends --allow-downgrades "$@"
 }
 
+UNREACHED="Could not resolve|Temporary failure resolving|[Cc]ould not connect|Unable to connect|[Cc]onnection timed out|Network is unreachable|Connection refused"
 LOCKED="Could not get lock|was locked by another process"
 
 # Says why a command of apt failed, in the words of the catalogue.
@@ -24,9 +25,17 @@ apt_failed() {
     refuse "DRV-8 driver" "the module was not built for this kernel" "take a newer driver branch or an older kernel"
   ! grep -qE "No space left on device|enough free space" "$T/said" ||
     refuse "HST-32 packages" "there is not enough room on the disk" "make room: apt-get clean"
+  reached "$T/said"
   ! grep -qE "NO_PUBKEY|is not signed|EXPKEYSIG" "$T/said" ||
     refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
   refuse "HST-80 packages" "apt-get $1 failed" "read its last lines above; on the host: apt-get -f install"
+}
+
+# reached FILE: what apt said there is not that a server was out of reach.
+reached() {
+  ! grep -qE "$UNREACHED" "$1" 2>/dev/null ||
+    refuse "HST-33 packages" "a package repository is out of reach: $(grep -E -m 1 "$UNREACHED" "$1" | cut -c1-200)" \
+      "on the host: apt-get update; look at DNS, firewall, and the proxy in /etc/apt/apt.conf.d"
 }
 
 mend_dpkg() {
@@ -64,6 +73,7 @@ repository() {
   # Part of apt, knows its proxies, and takes nothing but what has the pinned checksum.
   run "$ROOT/usr/lib/apt/apt-helper" download-file "$GR_KEY_URL" "$T/${GR_KEY_URL##*/}" "SHA256:$GR_KEY_SHA256" || {
     last_words
+    reached "$T/said"
     refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "read the words above; pins: decide/defaults.py"
   }
   if [ "${GR_KEY_URL%.deb}" != "$GR_KEY_URL" ]; then
@@ -83,10 +93,9 @@ repository() {
 offered() {
   pattern='?*'
   case $1 in *=*) pattern=${1#*=} ;; esac
-  {
-    apt-cache policy "${1%%=*}" | sed -n 's/^  Candidate: //p' | grep -vxF '(none)'
-    apt-cache madison "${1%%=*}" | awk -F'|' '{gsub(/ /, "", $2); print $2}'
-  } 2>/dev/null | fits "$pattern"
+  found=$(apt-cache policy "${1%%=*}" 2>/dev/null | sed -n 's/^  Candidate: //p' | grep -vxF '(none)' | fits "$pattern")
+  [ -n "$found" ] || found=$(apt-cache madison "${1%%=*}" 2>/dev/null | awk -F'|' '{gsub(/ /, "", $2); print $2}' | fits "$pattern")
+  [ -z "$found" ] || echo "$found"
 }
 
 # fits PATTERN < versions: the first that fits it.
@@ -117,6 +126,7 @@ resolved() {
     version=$(offered "$item")
     if [ -z "$version" ]; then
       grep -E '^(E|W):' "$T/updated" 2>/dev/null | plain >&2 || :
+      reached "$T/updated"
       refuse "HST-78 packages" "apt does not offer $(echo "$item" | sed 's/=/ /; s/\.\*$//; s/\[.*//')" "leave version out; apt-cache madison ${item%%=*} lists what there is"
     fi
     printf ' %s=%s' "${item%%=*}" "$version"
@@ -126,6 +136,7 @@ resolved() {
 # install ITEM ...: simulated first; what is new is noted before it comes.
 install() {
   exact=$(resolved "$@")
+  note_auto
   [ -n "$exact" ] || return 0
   free
   # shellcheck disable=SC2086
@@ -134,12 +145,26 @@ install() {
   foreign=$(awk '/^Remv /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
   [ -z "$foreign" ] || refuse "HST-71 packages" "to install$exact apt would remove $foreign" "remove by hand what stands in the way"
   # A kernel that comes along stays: the host may run it by the time all this is taken away.
-  awk '/^Inst / && $3 ~ /^\(/ && $2 !~ /^linux-(image|base|modules-([0-9]|extra))/ {print $2}' "$T/said" | note packages
+  awk '/^Inst / && $3 ~ /^\(/ && $2 !~ /^linux-(image|base|modules-([0-9]|extra))/ {print $2}' "$T/said" >"$T/new"
+  for item in $exact; do echo "${item%%=*}"; done >"$T/asked"
+  noted auto | grep -vxFf "$T/asked" >"$T/note" || :
+  ! has_note auto || put "$RECORD/$STEP.auto" <"$T/note"
+  grep -vxFf "$T/asked" "$T/new" | note along
+  note packages <"$T/new"
   say "installing$exact"
   # shellcheck disable=SC2086
   apt_get install $exact || apt_failed "install$exact"
+  note_auto
   left_out=$(missing "$@" | paste -sd' ' -)
   [ -z "$left_out" ] || refuse "HST-80 packages" "apt-get ended well, but $left_out is not installed" "read /var/log/apt/term.log"
+}
+
+# note_auto: of what was to come along, what apt has marked as such; also where an earlier run was cut off before that.
+note_auto() {
+  has_note along || return 0
+  apt-mark showauto >"$T/auto"
+  noted along | grep -xFf "$T/auto" | note auto
+  drop along
 }
 
 # hold PACKAGE ...: those that nobody held before are noted as ours.
@@ -175,11 +200,37 @@ take_away() {
   apt_get remove --purge $(cat "$T/going") || apt_failed remove
 }
 
+# to_take_back: leaves in $T/ours what is installed and ours, without what somebody else has use for by now; that is
+# named and stays. Of what we asked for by name nobody can see who wants it as well; what came along and is no longer
+# marked as such, somebody asked for.
+to_take_back() {
+  packages | cut -d' ' -f1 >"$T/installed"
+  apt-mark showauto >"$T/auto"
+  noted auto | grep -xFf "$T/installed" | grep -vxFf "$T/auto" >"$T/wanted" || :
+  while read -r name; do say "left in place, because somebody else asked apt for it: $name"; done <"$T/wanted"
+  noted packages | grep -xFf "$T/installed" | grep -vxFf "$T/wanted" >"$T/ours" || :
+  # shellcheck disable=SC2046
+  [ ! -s "$T/ours" ] || [ -z "$(others_with $(cat "$T/ours"))" ] || {
+    while read -r name; do
+      others=$(others_with "$name")
+      if [ -z "$others" ]; then echo "$name"; else say "left in place, because $others needs it: $name"; fi
+    done <"$T/ours" >"$T/alone"
+    mv "$T/alone" "$T/ours"
+  }
+}
+
+# others_with NAME ...: what apt would take along that is not in $T/ours.
+others_with() {
+  apt_get -s remove --purge --allow-change-held-packages "$@" || apt_failed "-s remove"
+  awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/ours" | paste -sd' ' -
+}
+
 take_back_packages() {
   free
-  noted packages >"$T/all"
-  take_away <"$T/all"
+  take_away <"$T/ours"
   drop holds
+  drop auto
+  drop along
   drop packages
   if [ -n "${GR_REPO-}" ]; then run apt-get -q update || say "apt-get update had something to say: see apt"; fi
 }

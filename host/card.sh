@@ -26,14 +26,27 @@ next_kernel() {
 
 has_module() { modinfo -k "$1" -F version nvidia >/dev/null 2>&1; }
 
+on_disk() { modinfo -k "$(uname -r)" -F version nvidia 2>/dev/null | head -n 1; }
+
 loaded() { cat "$ROOT/sys/module/nvidia/version" 2>/dev/null || :; }
 
-# smi ARGUMENT ...: nvidia-smi, given up after a minute; a sick card holds it where no signal reaches it.
+# current: the loaded module is the one on the disk.
+current() { [ "$(loaded)" = "$(on_disk)" ] && same_flavour; }
+
+same_flavour() {
+  opened=$(yes_no grep -q "Open Kernel Module" "$ROOT/proc/driver/nvidia/version")
+  case $(modinfo -k "$(uname -r)" -F license nvidia 2>/dev/null || :) in
+  *GPL*) [ "$opened" = true ] ;;
+  *) [ "$opened" = false ] ;;
+  esac
+}
+
+# smi ARGUMENT ...: nvidia-smi, given up after a minute (tenths of a second); a sick card holds it where no signal reaches it.
 smi() {
   : >"$T/smi"
   rm -f "$T/smi.rc"
   { rc=0; nvidia-smi "$@" >"$T/smi" 2>&1 || rc=$?; echo "$rc" >"$T/smi.rc.part"; mv "$T/smi.rc.part" "$T/smi.rc"; } </dev/null >/dev/null 2>&1 9>&- &
-  left=600
+  left=${SMI_PATIENCE:-600}
   while [ ! -e "$T/smi.rc" ]; do
     [ "$left" -gt 0 ] || { echo "nvidia-smi hangs" >"$T/smi"; return 124; }
     sleep 0.1

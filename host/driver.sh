@@ -8,6 +8,7 @@ alone
 
 BLOCK=/etc/modprobe.d/gpu-ready-nouveau.conf
 AT_BOOT=/etc/modules-load.d/gpu-ready.conf
+MODULES="nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia"
 kernel=$(uname -r)
 : "${GR_PIN_PACKAGE=}" "${GR_KERNEL_PACKAGES=}"
 
@@ -45,6 +46,7 @@ install_driver() {
   for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   # shellcheck disable=SC2046,SC2086
   if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
+    note_daemon
     repository
     update_lists
   fi
@@ -123,12 +125,13 @@ rebuild_initramfs() {
   fi
 }
 
-on_disk() { modinfo -k "$kernel" -F version nvidia 2>/dev/null | head -n 1; }
-
 # Loads the module, or finds out why only a reboot does.
 settle() {
   printf 'nvidia\nnvidia-uvm\n' | place "$AT_BOOT"
-  if ! has_module "$kernel"; then
+  if works_as_wished; then
+    start_daemon
+    done_with "$(driver_version)" false false
+  elif ! has_module "$kernel"; then
     next=$(next_kernel)
     { [ "$next" != "$kernel" ] && has_module "${next:-none}"; } ||
       refuse "DRV-4 driver" "there is no nvidia module for kernel $kernel" "update the kernel (apt-get full-upgrade), reboot, and run pulumi up"
@@ -136,8 +139,8 @@ settle() {
   elif held_by 'nouveau|nova_core'; then
     reboot_for "nouveau or nova holds the card"
   else
-    unload_other
-    if [ -n "$(loaded)" ] && [ "$(loaded)" != "$(on_disk)" ]; then
+    [ -z "$(loaded)" ] || current || unload
+    if [ -n "$(loaded)" ] && ! current; then
       reboot_for "module $(loaded) is loaded and in use, $(on_disk) is installed"
     else
       load
@@ -145,19 +148,50 @@ settle() {
   fi
 }
 
+works_as_wished() {
+  [ -d "$ROOT/sys/module/nvidia_uvm" ] && driver_works && same_flavour || return 1
+  case $(driver_version) in "$GR_WANT_DRIVER" | "$GR_WANT_DRIVER".*) ;; *) return 1 ;; esac
+}
+
 reboot_for() {
+  drop daemon
   say "a reboot is needed: $1"
   done_with "" false true
 }
 
-unload_other() { [ -z "$(loaded)" ] || [ "$(loaded)" = "$(on_disk)" ] || unload; }
-
-# Never by force: that leaves a module which only a reboot removes.
+# Never by force: that leaves a module which only a reboot removes. All or none: what uses one of them goes on working.
 unload() {
+  for module in $MODULES; do [ ! -d "$ROOT/sys/module/$module" ] || echo "$module"; done >"$T/modules"
+  note_daemon
   run systemctl stop nvidia-persistenced || :
-  for module in nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia; do
-    [ ! -d "$ROOT/sys/module/$module" ] || run modprobe -r "$module" || return 0
-  done
+  while read -r module; do
+    run modprobe -r "$module" || {
+      cp "$T/said" "$T/why"
+      load_again
+      plain <"$T/why" >&2 || :
+      return 0
+    }
+  done <"$T/modules"
+}
+
+# What was loaded, as far as it lies on the disk still.
+load_again() {
+  sort "$T/modules" 2>/dev/null | while read -r module; do run modprobe "$module" || :; done
+  start_daemon
+}
+
+# The daemon that keeps cards awake runs in the end where it ran before, or where it came with our packages.
+note_daemon() {
+  case $(systemctl is-enabled nvidia-persistenced 2>/dev/null || :) in
+  '' | not-found) ;;
+  *) systemctl is-active nvidia-persistenced >/dev/null 2>&1 || return 0 ;;
+  esac
+  echo start | note daemon
+}
+
+start_daemon() {
+  ! has_note daemon || run systemctl start nvidia-persistenced || :
+  drop daemon
 }
 
 load() {
@@ -169,21 +203,27 @@ load() {
       refuse "DRV-3 driver" "modprobe $module failed" "on the host: dmesg | grep -i nvrm"
     }
   done
-  # Where it was stopped to change the module, or came with the packages; it is not there everywhere.
-  run systemctl start nvidia-persistenced || :
+  start_daemon
   driver_works || driver_trouble
   done_with "$(driver_version)" false false
 }
+
+unless_gone() { [ -z "$(on_disk)" ] || load_again; }
 
 remove() {
   if has_note packages; then
     smi --query-compute-apps=pid,name --format=csv,noheader && grep -E '^[0-9]' "$T/smi" >"$T/busy" || :
     [ ! -s "$T/busy" ] || refuse "HST-81 driver" "the card is in use: $(paste -sd' ' "$T/busy")" "stop that first, or keep all: state: abandoned"
+    mend_dpkg
+    to_take_back
+    # Wherever this ends: what stays installed stays loaded.
+    trap 'unless_gone; rm -rf "$T"' EXIT
     unload
     [ -z "$(loaded)" ] || say "the module is in use and stays loaded until the next reboot"
-    mend_dpkg
     take_back_packages
+    unless_gone
   fi
+  drop daemon
   take_back_files
   if has_note initramfs; then
     run update-initramfs -u || apt_failed update-initramfs

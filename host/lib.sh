@@ -46,7 +46,13 @@ not_yet() {
   exit 75
 }
 
-quoted() { printf '"%s"' "$(printf %.300s "$1" | tr -cd '\40-\176' | sed 's/[\\"]/\\&/g')"; }
+# quoted VALUE: as JSON; most are plain, and four processes for each add up.
+quoted() {
+  case $1 in
+  *[!a-zA-Z0-9\ ._:/-]*) printf '"%s"' "$(printf %.300s "$1" | tr -cd '\40-\176' | sed 's/[\\"]/\\&/g')" ;;
+  *) printf '"%.300s"' "$1" ;;
+  esac
+}
 
 # list_of < lines: a JSON list of strings.
 list_of() { tr -cd '\12\40-\176' | sed 's/[\\"]/\\&/g; s/.*/"&"/' | paste -sd, - | sed 's/.*/[&]/; s/^$/[]/'; }
@@ -118,7 +124,7 @@ put() { cat >"$1.gpu-ready" && mv -f "$1.gpu-ready" "$1"; }
 note() {
   record_folder
   { noted "$1"; cat; } | sort -u >"$T/note"
-  put "$RECORD/$STEP.$1" <"$T/note"
+  [ ! -s "$T/note" ] || put "$RECORD/$STEP.$1" <"$T/note"
 }
 
 record_folder() {
@@ -201,6 +207,7 @@ take_back_files() {
   while read -r path; do take_back "$path"; done <"$T/files"
   noted folders | sort -r >"$T/folders"
   while read -r path; do rmdir "$ROOT$path" 2>/dev/null || :; done <"$T/folders"
+  rm -f "$RECORD/$STEP.before"*
   drop files
   drop folders
 }

@@ -32,12 +32,14 @@ adopt() {
   grep -q nvidia-container-runtime "$T/before" ||
     refuse "RT-1 runtime" "the handler $NAME is not run by nvidia-container-runtime" "correct its BinaryName in $CONFIG"
   echo "$CONFIG" | note adopted
+  meet
   serves || restart || refuse "RT-1 runtime" "containerd runs without the handler that its file has" "systemctl restart containerd"
   done_with false
 }
 
 configure() {
   handlers <"$T/before" | grep -q . || refuse "TK-6 runtime" "containerd runs without its CRI plugin" "enable it in $CONFIG"
+  meet
   candidate >"$T/candidate"
   if cmp -s "$T/candidate" "$FILE" && ours "$CONFIG"; then
     changed=false
@@ -127,44 +129,61 @@ try() {
 
 # --- the daemon -------------------------------------------------------------------------------------------------------
 
-# answers: the daemon is there, and its CRI plugin, whose words are left in $T/info.
-answers() {
-  [ "$(systemctl is-active containerd 2>/dev/null)" = active ] || return 1
-  if command -v crictl >/dev/null; then
-    crictl --runtime-endpoint "unix://$ROOT/run/containerd/containerd.sock" info >"$T/info" 2>/dev/null
-  else
-    ctr version >"$T/info" 2>/dev/null && config_dump "$FILE" 2>/dev/null | handlers | sed 's/.*/"&"/' >"$T/info"
-  fi
+# meet: which client the daemon answers to, before anything is changed; one that never fitted (an old crictl, a socket
+# elsewhere) says nothing about the change. Where an earlier run was cut off, or nothing runs, either will do.
+meet() {
+  for client in crictl ctr; do ! answers || return 0; done
+  client=either
+  ! running || has_note restart ||
+    refuse "HST-34 runtime" "containerd runs, and its CRI plugin answers neither crictl nor ctr, so nothing could prove a change" \
+      "on the host: crictl --runtime-endpoint unix:///run/containerd/containerd.sock info; ctr plugins ls"
 }
+
+running() { [ "$(systemctl is-active containerd 2>/dev/null)" = active ]; }
+
+# answers: the daemon is there with its CRI plugin; what handlers it has is left in $T/info.
+answers() { running && "by_$client"; }
+
+by_crictl() { crictl --runtime-endpoint "unix://$ROOT/run/containerd/containerd.sock" info >"$T/info" 2>/dev/null; }
+
+by_ctr() {
+  ctr plugins ls 2>/dev/null | grep -qE '^io\.containerd\.grpc\.v1 +cri .* ok *$' &&
+    config_dump "$FILE" 2>/dev/null | handlers | sed 's/.*/"&"/' >"$T/info"
+}
+
+by_either() { by_crictl || by_ctr; }
 
 serves() { answers && grep -q "\"$NAME\"" "$T/info"; }
 
 restarted() {
   run systemctl restart containerd || return 1
-  left=30
+  pause=1
   until "$1"; do
-    [ "$left" -gt 0 ] || return 1
-    sleep 1
-    left=$((left - 1))
+    [ "$pause" -lt 8 ] || return 1
+    sleep "$pause"
+    pause=$((pause + 1))
   done
 }
 
 restart() { restarted serves; }
 
+# What has to be done comes before any word about it.
 roll_back() {
-  last_words
-  say "containerd did not come back with the handler; its file of before is put in place again"
+  cp "$T/said" "$T/why"
   take_back "$CONFIG"
-  restarted answers || say "containerd does not come back with its old file either"
+  back="the old file is in place"
+  restarted answers || back="it does not come back with its old file either"
   take_back_files
   drop restart
-  refuse "HST-77 runtime" "containerd did not come back with the handler $NAME; the old file is in place" "journalctl -u containerd"
+  plain <"$T/why" >&2 || :
+  refuse "HST-77 runtime" "containerd did not come back with the handler $NAME; $back" "journalctl -u containerd"
 }
 
 remove() {
   rm -f "$FILE.gpu-ready"
   if known "$CONFIG" || has_note restart; then
     echo pending | note restart
+    meet
     if [ -e "$FILE" ]; then cp -p "$FILE" "$T/current"; fi
     if [ -e "$FILE" ] && ! ours "$CONFIG" && grep -q '^# gpu-ready begin' "$FILE"; then strip; fi
     take_back "$CONFIG"

@@ -56,6 +56,7 @@ sees_driver() {
 remove() {
   if has_note packages; then
     mend_dpkg
+    to_take_back
     take_back_packages
   fi
   take_back_files

@@ -11,7 +11,7 @@ from host import facts, script
 from lab.host.machine import LOST, Machine
 from lab.providers.transport import Finished, Script
 
-STEPS = ("tools", "driver", "reboot", "back", "toolkit", "runtime", "check")
+STEPS = ("tools", "driver", "reboot", "toolkit", "runtime", "check")
 TAKEN_BACK = ("runtime", "toolkit", "driver", "tools")
 WISH = {
     "name": "rtx", "driver": {"source": "auto"}, "toolkit": {"version": "1.20.0"},
@@ -79,11 +79,7 @@ class Chain:
         if step in host_plan.STEPS:
             planned = self._plan()[step]
             return {**planned, **self._needs_reboot()} if step == "reboot" else planned
-        before = self.answers.get("reboot" if step == "back" else "back", {})
-        if step == "back":
-            old = before["boot_id"] if before["rebooting"] else ""
-            return {"GR_OLD_BOOT_ID": old, "GR_DRIVER": before.get("driver", "")}
-        return {"GR_CARDS": before["cards"]} if step == "check" else {}
+        return {"GR_CARDS": self.answers["reboot"]["cards"]} if step == "check" else {}
 
     def _plan(self) -> dict[str, dict[str, Any]]:
         found = facts.read(self.answers["tools"])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from host import script
 from lab.host import birth, spec
 from lab.host.machine import Machine
 from lab.host.standins import tools
@@ -87,6 +88,16 @@ def born(folder: Path, **wish: Any) -> Machine:
     """A machine without programs on PATH, which only scripts need."""
     birth.bear(folder, spec.checked({"name": "rtx", "cards": [CARD], **wish}), "clock", 0)
     return Machine(folder)
+
+
+def with_tools(machine: Machine) -> Machine:
+    """The scripts of all steps lie where the step `tools` puts them."""
+    home = machine.root / "var/lib/gpu-ready" / script.bundle().hash
+    home.mkdir(parents=True)
+    home.chmod(0o755)
+    for name, text in script.sources(script.HERE).items():
+        (home / name).write_text(text)
+    return machine
 
 
 def settings(lines: Mapping[str, str] | str) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab.host.machine import Machine
+from lab.host.tools import SHELL
 
 TRAP = """\
 set -T
@@ -34,6 +36,24 @@ trap gpu_ready_step DEBUG
 """
 """What only reads is not looked after: that would take most of the time."""
 PASSING = ("/run", "/tmp", "/proc", "/sys", "/dev", "/var/lib/apt/lists")
+
+
+def unheard(machine: Machine, command: str, stdin: str, heard: int = 0) -> int:
+    """Runs a script whose connection is gone after so many lines of its words; its exit status."""
+    child = subprocess.Popen(
+        [*SHELL, command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=machine.env(machine.user), cwd=machine.root, start_new_session=True,
+    )  # fmt: skip
+    assert child.stdin is not None
+    assert child.stdout is not None
+    if not heard:
+        child.stdout.close()
+    child.stdin.write(stdin.encode())
+    child.stdin.close()
+    for _line in range(heard):
+        child.stdout.readline()
+    child.stdout.close()
+    return child.wait()
 
 
 class Watch:

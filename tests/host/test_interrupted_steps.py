@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from lab.host.machine import Machine, Snapshot
-from tests.host.chain import STEPS, Chain
+from tests.host.chain import STEPS, TAKEN_BACK, Chain
 from tests.host.small_machine import CARD, TESLA
-from tests.host.stepping import stepped
+from tests.host.stepping import stepped, unheard
 
 EVERY_LINE = os.environ.get("GPU_READY_EVERY_LINE") == "1"
 HOSTS: dict[str, dict[str, Any]] = {
@@ -45,7 +45,7 @@ def killed(chain: Chain, step: str, folder: Path, at: int, verb: str = "apply") 
 
 
 def changing_calls(calls: list[str]) -> list[str]:
-    verbs = ("apt-get -y", "apt-mark hold", "apt-mark unhold", "restart", "update-initramfs", "modprobe -r", "reboot")
+    verbs = ("apt-get -y", "mark hold", "mark unhold", "restart", "update-initramfs", "modprobe -r", "systemd-run")
     return [call for call in calls if any(verb in call for verb in verbs) and " -s " not in call]
 
 
@@ -54,12 +54,11 @@ def test_a_host_that_was_interrupted_everywhere_gets_there_and_back(tmp_path: Pa
     machine, start = chain.machine, chain.machine.snapshot()
     chain.do("tools")
     killed(chain, "driver", tmp_path, pick.randint(1, 60))
-    chain.do("driver", "reboot", "back", "toolkit")
+    chain.do("driver", "reboot", "toolkit")
     killed(chain, "runtime", tmp_path, pick.randint(1, 10))
     with ThreadPoolExecutor() as both:
         assert [one.ending for one in both.map(chain.run, ("runtime", "runtime"))] == ["", ""]
-    chain.do("runtime")
-    assert chain.answers["back"]["cards"] == 1
+    assert chain.answers["reboot"]["cards"] == 1
     assert machine.state["handlers"] == ["nvidia", "runc"]
 
     done, calls = machine.snapshot(), len(machine.calls())
@@ -89,17 +88,43 @@ def test_each_step_may_be_killed_at_each_change(tmp_path: Path, name: str, step:
     with stepped(machine, tmp_path / "steps", keep=True) as watch:
         chain.answers[step] = chain.patiently(step)
     after = machine.snapshot()
-    removes = step in ("tools", "driver", "toolkit", "runtime")
     faults = []
     for crash in watch.kept():
         machine.restore(crash)
         chain.patiently(step)
         faults += [f"{crash.name}, again: {path}" for path in differing(after, machine.snapshot())]
-        if removes:
+        if step in TAKEN_BACK:
             machine.restore(crash)
             ended = chain.run(step, "remove")
             left = [path for path in differing(before, machine.snapshot()) if not path.startswith(OURS)]
             faults += [f"{crash.name}, removed: {ended.ending} {path}" for path in ([""] if ended.ending else left)]
+    assert faults == []
+
+
+@pytest.mark.skipif(not EVERY_LINE, reason="minutes long: GPU_READY_EVERY_LINE=1")
+@pytest.mark.parametrize("step", [*STEPS])
+@pytest.mark.parametrize("name", [*HOSTS])
+def test_each_step_may_lose_its_listener_at_each_word(tmp_path: Path, name: str, step: str) -> None:
+    chain = host(tmp_path, name)
+    machine = chain.machine
+    chain.do(*STEPS[: STEPS.index(step)])
+    before = machine.snapshot()
+    machine.keep(tmp_path / "before")
+    chain.texts[step] = chain.text(step)
+    words = len(chain.run(step).mixed.splitlines())
+    chain.answers[step] = chain.patiently(step)
+    after = machine.snapshot()
+    faults = []
+    for heard in range(words + 1):
+        machine.restore(tmp_path / "before")
+        unheard(machine, "sh -s apply", chain.texts[step], heard)
+        chain.patiently(step)
+        faults += [f"heard {heard}, again: {path}" for path in differing(after, machine.snapshot())]
+        if step in TAKEN_BACK:
+            unheard(machine, "sh -s remove", chain.texts[step], heard)
+            assert chain.run(step, "remove").ending == ""
+            left = [path for path in differing(before, machine.snapshot()) if not path.startswith(OURS)]
+            faults += [f"heard {heard}, removed: {path}" for path in left]
     assert faults == []
 
 

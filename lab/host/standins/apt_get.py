@@ -72,6 +72,9 @@ def _update(box: Box, call: Call) -> int:
         found = sources.read(box)
         faults: list[str] = []
         if box.fault("no-network"):
+            for source in found:
+                host = source.url.split("/")[2]
+                warn(f"W: Failed to fetch {source.url}/InRelease  Could not resolve '{host}'")
             warn("W: Some index files failed to download. They have been ignored, or old ones used instead.")
             return 0
         for file in box.find(f"{sources.LISTS}/*_Packages"):

@@ -104,7 +104,7 @@ def _indented(value: Any, depth: int = 0) -> str:
 
 
 def ctr(box: Box, args: list[str]) -> int:
-    """Runs `version`, `images ls|pull`, and `run` of nvidia-smi in a container with cards."""
+    """Runs `version`, `plugins ls`, `images ls|pull`, and `run` of nvidia-smi in a container with cards."""
     flags, words = split(args, _CTR_TAKES, until=3)
     if not box.is_root or box.state["running"] is None:
         why = "permission denied" if not box.is_root else "connection refused"
@@ -121,6 +121,11 @@ def ctr(box: Box, args: list[str]) -> int:
             "Server:",
             f"  Version:  v{box.state['containerd']}",
         )
+        return 0
+    if words == ["plugins", "ls"]:
+        say("TYPE                            ID       PLATFORMS         STATUS")
+        state = "ok" if box.state["running"]["cri"] else "error"
+        say(f"io.containerd.grpc.v1           cri      linux/amd64       {state}")
         return 0
     if words[:1] in (["images"], ["image"], ["i"]):
         return _images(box, words[1:])

@@ -69,6 +69,8 @@ def _what_stands_against(box: Box, name: str, fields: dict[str, str]) -> str:
         why = insert(box, needed)
         if why:
             return why
+    if any(box.state["modules"][needed]["version"] != fields["version"] for needed in NEEDS.get(name, ())):
+        return "Invalid argument"
     if not fields.get("vermagic", "").startswith(f"{box.state['kernel']} "):
         return "Exec format error"
     if box.state["secure_boot"] and not fields.get("signer"):

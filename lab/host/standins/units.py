@@ -57,6 +57,10 @@ def _do(box: Box, verb: str, names: list[str], *, now: bool) -> int:
     status = 0
     for name in names:
         with box.locked():
+            if verb == "stop" and name.endswith(".timer"):
+                box.state["reboot_at"] = None
+                box.save()
+                continue
             if name not in box.state["services"]:
                 fail(5, f"Failed to {verb} {_full(name)}: Unit {_full(name)} not found.")
             status = max(status, _change(box, verb, name, now=now))
@@ -106,15 +110,7 @@ def _start(box: Box, name: str) -> int:
 
 
 def _ask(box: Box, verb: str, names: list[str], *, quiet: bool) -> int:
-    answers = []
-    for name in names:
-        service = box.state["services"].get(name)
-        if service is None:
-            answers.append("inactive" if verb == "is-active" else "")
-        elif verb == "is-active":
-            answers.append("active" if service["active"] else service.get("state", "inactive"))
-        else:
-            answers.append("enabled" if service["enabled"] else "disabled")
+    answers = [_standing(box, verb, name) for name in names]
     for name, answer in zip(names, answers, strict=True):
         if not answer:
             warn(f"Failed to get unit file state for {_full(name)}: No such file or directory")
@@ -123,6 +119,17 @@ def _ask(box: Box, verb: str, names: list[str], *, quiet: bool) -> int:
     if any(answer in {"active", "enabled"} for answer in answers):
         return 0
     return 3 if verb == "is-active" else 1
+
+
+def _standing(box: Box, verb: str, name: str) -> str:
+    service = box.state["services"].get(name)
+    if name.endswith(".timer") and box.state["reboot_at"] is not None:
+        return "active"
+    if service is None:
+        return "inactive" if verb == "is-active" else ""
+    if verb == "is-active":
+        return "active" if service["active"] else str(service.get("state", "inactive"))
+    return "enabled" if service["enabled"] else "disabled"
 
 
 def _show(box: Box, args: list[str], names: list[str]) -> int:
@@ -161,6 +168,8 @@ def systemd_run(box: Box, args: list[str]) -> int:
     if words not in (["systemctl", "reboot"], ["/usr/bin/systemctl", "reboot"], ["reboot"]):
         fail(1, f"Failed to find executable {(words or ['?'])[0]}: only a reboot can be scheduled in the rehearsal")
     with box.locked():
+        if box.state["reboot_at"] is not None:
+            fail(1, "Failed to start transient timer unit: Unit run-r1.timer was already loaded.")
         boot.schedule(box, delay)
     warn("Running timer as unit: run-r1.timer", "Will run service as unit: run-r1.service")
     return 0
