@@ -40,8 +40,7 @@ def note(machine: Machine, name: str, *lines: str) -> None:
 
 def driver(machine: Machine, verb: str = "apply", **values: str) -> Finished:
     told: dict[str, script.Value] = {
-        "GR_DRIVER_ACTION": "install", "GR_PACKAGES": " ".join(UBUNTU_DRIVER), "GR_WANT_DRIVER": "580",
-        "GR_KERNEL_PACKAGES": "", "GR_PIN_PACKAGE": "", "GR_BLOCK_NOUVEAU": "", "GR_REPO": "", **values,
+        "GR_DECIDED": "distro 580 open", "GR_PACKAGES": " ".join(UBUNTU_DRIVER), "GR_WANT_DRIVER": "580", **values,
     }  # fmt: skip
     return sh(machine, script.step_text("driver", told, script.bundle().hash), verb)
 
@@ -137,7 +136,7 @@ def test_a_network_that_is_not_there_is_no_fault_of_a_signature(tmp_path: Path, 
     )
     with_tools(machine)
     url = "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64"
-    values = {"GR_REPO": f"{url}/ /", "GR_REPO_NAME": "cuda", "GR_KEY_URL": f"{url}/x.deb", "GR_KEY_SHA256": "0" * 64}
+    values = {"GR_REPO": f"{url}/ /", "GR_KEY_URL": f"{url}/x.deb", "GR_KEY_SHA256": "0" * 64}
     said = driver(machine, **(values if repository else {})).stderr.decode()
     assert "HST-33 packages: a package repository is out of reach: " in said
     assert f"Could not resolve '{'developer.download.nvidia.com' if repository else 'archive.ubuntu.com'}'" in said

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from components.gpu_host import GpuHost
+from components.host_step import Patience
 from decide import defaults
 from lab.engine import Result
 from lab.state import MemoryStore
@@ -48,7 +49,7 @@ class Home(House):
 def one_host(args: Any) -> None:
     nodes = pulumi.ComponentResource("gpu-ready:index:BareMetalGpuNodes", "nodes")
     cluster = pulumi.ComponentResource("test:index:Cluster", "cluster")
-    common = {"after": cluster, "password": pulumi.Output.secret(SECRET)}
+    common = {"after": cluster, "password": pulumi.Output.secret(SECRET), "patience": Patience("nodes")}
     GpuHost("nodes", args, common, pulumi.ResourceOptions(parent=nodes))
 
 
