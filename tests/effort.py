@@ -5,7 +5,7 @@ import os
 import hypothesis
 import pytest
 
-THOROUGH = os.environ.get("GPU_READY_THOROUGH") == "1"
+THOROUGH = "1" in (os.environ.get("GPU_READY_THOROUGH"), os.environ.get("GPU_READY_EVERY_LINE"))
 # What is merged must not depend on luck; whoever works on something gets other examples each time.
 hypothesis.settings.register_profile("gpu-ready", derandomize=THOROUGH)
 hypothesis.settings.load_profile("gpu-ready")
@@ -16,4 +16,4 @@ def examples(most: int) -> int:
     return most if THOROUGH else max(10, most // 6)
 
 
-long = pytest.mark.skipif(not THOROUGH, reason="takes a second or more: make check, or GPU_READY_THOROUGH=1")
+long = pytest.mark.skipif(not THOROUGH, reason="long: make check, or GPU_READY_THOROUGH=1")

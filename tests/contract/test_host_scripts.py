@@ -371,6 +371,7 @@ KEEPING = "".join(
 """What a kill before each change would leave is what lies there at that moment: one run gives all of them."""
 
 
+@long
 @pytest.mark.parametrize(
     ("path", "body", "after"),
     [
@@ -421,6 +422,7 @@ def test_two_runs_never_work_at_once(root: Path) -> None:
     assert said.returncode == 0, "the first goes on"
 
 
+@long
 def test_a_bundle_that_somebody_changed_is_not_run(root: Path) -> None:
     bundle = root / "var/lib/gpu-ready" / script.bundle().hash
     (root / "tmp").mkdir()

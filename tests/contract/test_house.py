@@ -171,6 +171,7 @@ def loads_only(name: str, own: tuple[str, ...]) -> list[str]:
     ]
 
 
+@long
 @pytest.mark.parametrize(
     ("folder", "own"),
     [
@@ -190,6 +191,7 @@ def test_the_program_does_not_know_the_rehearsal() -> None:
     assert [module for module in imports("__main__.py") if module.split(".")[0] in {"lab", "tests", "bench"}] == []
 
 
+@long
 def test_clouds_are_loaded_only_where_their_target_is() -> None:
     homes = {"pulumi_gcp": "components/gke.py", "pulumi_aws": "components/aws"}
     strays = [(name, module) for name in code(".py") for module in imports(name) if module.split(".")[0] in homes]

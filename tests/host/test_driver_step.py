@@ -12,7 +12,11 @@ from host import script
 from lab.host.machine import Machine
 from lab.host.standins.box import Box
 from lab.providers.transport import Finished, Script
+from tests.effort import long
 from tests.host.small_machine import CARD, UBUNTU_DRIVER, with_tools
+
+pytestmark = long
+
 
 LOADED = {"nvidia", "nvidia_uvm"}
 NEWER = {"GR_WANT_DRIVER": "595", "GR_PACKAGES": " ".join(UBUNTU_DRIVER).replace("580", "595")}

@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 
 from lab.host.machine import Machine, Snapshot
+from tests.effort import long
 from tests.host.chain import STEPS, TAKEN_BACK, Chain
 from tests.host.small_machine import CARD, TESLA
 from tests.host.stepping import stepped, unheard
+
+pytestmark = long
+
 
 EVERY_LINE = os.environ.get("GPU_READY_EVERY_LINE") == "1"
 HOSTS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,11 @@ from lab.host.machine import LOST, Machine
 from lab.host.standins import drivers
 from lab.host.standins.box import Box
 from lab.providers.transport import Finished, Script
+from tests.effort import long
 from tests.host.small_machine import TESLA, with_tools
+
+pytestmark = long
+
 
 CONSENT: dict[str, str | bool] = {"GR_CONSENT": "ifNeeded", "GR_REBOOT": True}
 Step = Callable[..., Finished]

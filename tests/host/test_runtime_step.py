@@ -10,8 +10,12 @@ import pytest
 from host import script
 from lab.host.machine import Machine
 from lab.providers.transport import Finished, Script
+from tests.effort import long
 from tests.host.small_machine import with_tools
 from tests.host.stepping import unheard
+
+pytestmark = long
+
 
 CONFIG = "etc/containerd/config.toml"
 VALUES: dict[str, script.Value] = {"GR_RUNTIME_CONFIG": f"/{CONFIG}"}

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from lab.engine import Result
+from tests.effort import long
 from tests.unit.small_machines import STEPS, Homelab, Quick
+
+pytestmark = long
+
 
 LABEL = "gpu-ready/host"
 

@@ -18,6 +18,7 @@ from pulumi import ResourceOptions as Opt
 
 from lab.provider import ProviderError
 from lab.state import FileStore
+from tests.effort import long
 from tests.unit.toy import Bench, Thing
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +122,7 @@ def wait_for(path: Path) -> None:
         threading.Event().wait(0.01)
 
 
+@long
 @pytest.mark.parametrize("signals", [1, 2])
 def test_ctrl_c_in_a_real_process_leaves_a_state_to_go_on_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: int

@@ -10,6 +10,7 @@ import pytest
 from components.steps import gate, ready
 from lab.cluster.world import World
 from lab.engine import Result
+from tests.effort import long
 from tests.unit.house import CONFIG, WORLD, House
 from tests.unit.small_snapshot import Object, external, wish
 from tests.unit.small_world import GPU_1, ON_HOST, after, with_operator, world
@@ -47,6 +48,7 @@ def jobs_of(result: Result) -> set[str]:
 # the whole program
 
 
+@long
 def test_a_driver_that_is_taken_away_and_brought_back(tmp_path: Path) -> None:
     """What a user did: the operator's driver, then a preinstalled one that is not there, then the operator's again."""
     house = House(tmp_path, WITHOUT_DRIVER)
@@ -69,6 +71,7 @@ def test_a_driver_that_is_taken_away_and_brought_back(tmp_path: Path) -> None:
     assert house.run("up", ours, expect_no_changes=True).exit == 0
 
 
+@long
 def test_settings_that_go_to_and_fro_are_no_reason_to_believe_an_old_proof(tmp_path: Path) -> None:
     """The first gate fails in between, so neither it nor a Job keeps a trace: only Helm knows of the change."""
     house = House(tmp_path)

@@ -17,7 +17,11 @@ from lab.engine import Result
 from lab.state import MemoryStore
 from lab.values import Secret, from_json
 from lab.world import WholeWorld
+from tests.effort import long
 from tests.unit.house import HOSTS, House
+
+pytestmark = long
+
 
 RTX = HOSTS["hosts"][0]
 SECRET = "a pass'word \\ of $(somebody)"

@@ -16,6 +16,7 @@ from doctor.streams import Streams
 from lab.cluster.host_spec import made_up_key
 from lab.host import ssh_standin
 from lab.world import WholeWorld
+from tests.effort import long
 from tests.unit.far_hosts import FarHosts
 
 ADDRESS = "192.0.2.10"
@@ -135,6 +136,7 @@ def test_keys_are_found_where_somebody_answers(standin: Standin) -> None:
     assert standin.scan("-x", ADDRESS).status == 1
 
 
+@long
 def test_the_doctor_sees_a_simulated_machine_through_them_and_leaves_it_as_it_was(
     world: WholeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

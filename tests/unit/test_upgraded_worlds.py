@@ -10,6 +10,7 @@ import pytest
 from components.steps import gate
 from lab.cluster.driver_upgrade import STATE
 from lab.cluster.world import World
+from tests.effort import long
 from tests.unit.house import CONFIG, WORLD, House
 from tests.unit.small_snapshot import Object, wish
 from tests.unit.small_world import (
@@ -24,6 +25,9 @@ from tests.unit.small_world import (
     world,
 )
 from tests.unit.test_judged_worlds import Told, ask_for_proof, tell
+
+pytestmark = long
+
 
 BARE = {"name": "gpu-1", "card": "NVIDIA A10G"}
 OTHER = {**GPU_1, "name": "gpu-2"}
