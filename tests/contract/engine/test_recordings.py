@@ -18,6 +18,7 @@ from lab.engine import Engine, Result
 from lab.providers.command import CommandProvider
 from lab.state import MemoryStore
 from tests.contract.engine.thing import ThingProvider
+from tests.effort import long
 
 HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("ENGINE_RECORDINGS", HERE)).absolute()
@@ -33,6 +34,8 @@ LEFT_OUT = {
 """(scenario, operation) -> what depends on the release of the SDK there."""
 RACES = {("program_exception", 3)} if sys.version_info >= (3, 12) else set()
 """Where a scenario ends on newer Pythons: an apply that raises there comes before the last registration."""
+SLOW = {"delete_in_between", "hooks_give_up", "pending_replacement"}
+"""Scenarios that wait, or try a hundred times."""
 Step = tuple[str, str, str]
 
 
@@ -202,7 +205,7 @@ def operations(name: str) -> list[str]:
     return next(ast.literal_eval(n.value) for n in assignments if ast.unparse(n.targets[0]) == "OPS")
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", [pytest.param(one, marks=long) if one in SLOW else one for one in names()])
 def test_takes_the_steps_of_the_real_engine(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGE", "1")
