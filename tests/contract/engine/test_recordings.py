@@ -143,11 +143,19 @@ def faults_of_order(steps: list[Step], before: list[dict[str, Any]], after: list
     return late + [f"{b} deleted before {a}" for a, b in edges(before) if a in gone and b in gone and gone[a] > gone[b]]
 
 
-def plain(state: list[dict[str, Any]]) -> list[str]:
+Names = dict[str, str]
+
+
+def plain(state: list[dict[str, Any]], names: Names) -> list[str]:
+    """Without what is about the engine alone; ids by their resources, which come in any order that fits."""
+    for entry in sorted(state, key=lambda one: (one["urn"], one.get("delete", False))):
+        of_it = sum(name.startswith(f"<{entry['urn']} ") for name in names.values())
+        names.setdefault(entry.get("id", ""), f"<{entry['urn']} {of_it + 1}>")
     kept = (entry for entry in state if not entry["urn"].startswith("pulumi:providers:"))
-    return sorted(json.dumps(
+    texts = (json.dumps(
         {key: entry[key] for key in STATE_FIELDS if entry.get(key)} | {"deps": sorted(entry.get("dependencies", []))},
         sort_keys=True) for entry in kept)  # fmt: skip
+    return sorted(re.sub(r"\bid[0-9]+\b", lambda id: names.get(id[0], id[0]), text) for text in texts)
 
 
 def counted(changes: dict[str, int]) -> dict[str, int]:
@@ -155,6 +163,7 @@ def counted(changes: dict[str, int]) -> dict[str, int]:
 
 
 def differences(real: dict[str, Any], here: dict[str, Any], states: dict[str, Any], skip: set[str]) -> Iterator[str]:
+    """`states` are those of the real engine before and after, and which resource has which id there and here."""
     if real["exit"] != here["exit"]:
         yield f"exit {real['exit']} against {here['exit']}"
     if "different" in real.get("order", ""):
@@ -164,7 +173,7 @@ def differences(real: dict[str, Any], here: dict[str, Any], states: dict[str, An
         if real[name] != here[name]:
             yield f"{name} {real[name]} against {here[name]}"
     if "state" not in skip:
-        ours, theirs = plain(here["state"]), plain(states["after"])
+        ours, theirs = plain(here["state"], states["ours"]), plain(states["after"], states["theirs"])
         yield from (f"state only of the real one: {entry}" for entry in theirs if entry not in ours)
         yield from (f"state only here: {entry}" for entry in ours if entry not in theirs)
 
@@ -184,7 +193,7 @@ def differences_of_steps(real: dict[str, Any], here: dict[str, Any], before: lis
 def compare(name: str) -> list[str]:
     recording = json.loads((FOLDER / "recorded" / f"{name}.json").read_text())
     run, found = Run(name), []
-    states: dict[str, Any] = {"before": [], "after": []}
+    states: dict[str, Any] = {"before": [], "after": [], "ours": {}, "theirs": {}}
     for number, (line, real) in enumerate(zip(operations(name), recording["operations"], strict=True)):
         if (name, number) in RACES:
             break
