@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +150,9 @@ def test_the_executable_is_found_on_the_worlds_path_and_starts_fast(tmp_path: Pa
     call = ["kubectl", "--kubeconfig", "~/none", "get", "pods", "-A", "-o", "json"]
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(call, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert len(json.loads(done.stdout)["items"]) == 14
-    assert min(times) < 0.15, times  # usually 0.04 s; a busy machine gets some air
+    assert min(times) < 0.15, times  # of processor time; usually 0.04 s
