@@ -1,92 +1,12 @@
-"""The same program under the real `pulumi`, which has to be on PATH; the cluster behind it is the simulated one.
+"""The same program under the real `pulumi`, which has to be on PATH; the cluster behind it is the simulated one."""
 
-Real here: the CLI, its Python language host, the command provider. Simulated: the cluster, which the real engine
-meets as a provider plugin (lab/plugin.py) and the gate as a stand-in kubectl.
-"""
-
-import json
-import os
-import shutil
-import stat
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from lab.cluster.host_spec import made_up_key
-from lab.cluster.world import World
+from tests.real.real_pulumi import STACK, Real, needs_pulumi
 
-ROOT = Path(__file__).resolve().parents[2]
-WORLDS = ROOT / "tests" / "worlds"
-STACK = "cluster"
-NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-command")
-missing = [tool for tool in NEEDED if shutil.which(tool) is None]
-pytestmark = pytest.mark.skipif(
-    bool(missing), reason=f"the real engine was NOT tried: not on PATH: {', '.join(missing)}"
-)
-
-
-class Real:
-    """One project in a folder of its own, with a state and a simulated cluster of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.project = folder, folder / "project"
-        self.world = World(folder / "world.json")
-        self.world.create(self.world.path, yaml.safe_load((WORLDS / "cluster.yaml").read_text()))
-        self._lay_out()
-        self.env = self._environment()
-        self.run("stack", "init", STACK)
-
-    def _lay_out(self) -> None:
-        self.project.mkdir()
-        (self.folder / "backend").mkdir()
-        for name in ("__main__.py", "settings", "decide", "components", "host"):
-            (self.project / name).symlink_to(ROOT / name)
-        described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        described["runtime"]["options"] = {"toolchain": "pip", "virtualenv": sys.prefix}
-        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(described))
-        (self.project / "stacks").mkdir()
-        shutil.copy(WORLDS / "Pulumi.cluster.yaml", self.project / "stacks")
-        plugin = self.folder / "bin" / "pulumi-resource-kubernetes"
-        plugin.parent.mkdir()
-        here = f"cd '{ROOT}' && exec '{sys.executable}' -m lab.plugin --world '{self.world.path}'"
-        plugin.write_text(f'#!/bin/sh\n{here} "$@"\n')
-        plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
-
-    def _environment(self) -> dict[str, str]:
-        env = {**os.environ, **self.world.env()}
-        return {
-            **env,
-            "PATH": f"{self.folder / 'bin'}:{env['PATH']}",
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        }
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = ["pulumi", "--non-interactive", "--color", "never", *words]
-        return subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, text=True, check=False)
-
-    def up(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.run("up", "--yes", "--skip-preview", "-s", STACK, *words)
-
-    def exports(self) -> dict[str, Any]:
-        return dict(json.loads(self.run("stack", "output", "--json", "-s", STACK).stdout))
-
-    def hosts(self, **more: Any) -> None:
-        """The stack file from now on: one host, at which nothing listens."""
-        host = {"name": "rtx", "address": "127.0.0.1", "port": 9, "hostKey": made_up_key("rtx"), **more}
-        config = {"target": "bareMetal", "cluster": {"context": "demo"}, "bareMetal": {"hosts": [host]}}
-        text = yaml.safe_dump({"config": {f"gpu-ready:{key}": value for key, value in config.items()}})
-        (self.project / "stacks" / f"Pulumi.{STACK}.yaml").write_text(text)
-
-    def switch(self, path: str, value: Any) -> None:
-        with self.world.open() as cluster:
-            cluster.switch(path, value)
+pytestmark = needs_pulumi
 
 
 @pytest.fixture
