@@ -323,3 +323,10 @@ def test_links_between_the_docs_lead_somewhere() -> None:
 def test_everyone_calls_the_same_lines() -> None:
     for caller in (".ci/run", ".github/workflows/check.yml", ".pre-commit-config.yaml"):
         assert "make check" in text(caller), caller
+
+
+def test_steps_of_hosts_that_the_readme_shows_are_there() -> None:
+    shown = set(re.findall(r"nodes-(?:rtx|tesla)-([a-z]+)", text("README.md")))
+    there = {Path(name).stem for name in tracked() if name.startswith("host/") and name.endswith(".sh")}
+    assert shown
+    assert shown <= there
