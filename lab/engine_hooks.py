@@ -12,6 +12,8 @@ from lab.engine_backends import RefusedError
 from lab.state import Entry
 from lab.values import to_wire
 
+GONE = "the program has ended, because another resource failed"
+
 
 @dataclass
 class Hooks:
@@ -46,10 +48,13 @@ class Hooks:
         if new is not None and moment.startswith("after"):
             values["new_outputs"] = to_wire(new.outputs)
         request = resource_pb2.ResourceHookRequest(**_identity(entry), **values)
-        return str(resource_pb2.ResourceHookResponse.FromString(_call(hook.callback, request)).error)
+        try:
+            return str(resource_pb2.ResourceHookResponse.FromString(_call(hook.callback, request)).error)
+        except grpc.RpcError:
+            return GONE
 
     def wants_retry(self, operation: str, new: Entry | None, old: Entry | None, errors: list[str]) -> bool:
-        """Asks the on_error hooks; all are asked, one that says yes is enough."""
+        """Asks the on_error hooks; all are asked, one that says yes is enough, one that is gone says no."""
         entry = new or old
         assert entry is not None
         values = _values(new, old)
@@ -58,7 +63,10 @@ class Hooks:
             request = resource_pb2.ErrorHookRequest(
                 **_identity(entry), **values, failed_operation=operation, errors=errors
             )
-            answer = resource_pb2.ErrorHookResponse.FromString(_call(hook.callback, request))
+            try:
+                answer = resource_pb2.ErrorHookResponse.FromString(_call(hook.callback, request))
+            except grpc.RpcError:
+                continue
             if answer.error:
                 raise RefusedError(f"error hook {hook.name!r} failed: {answer.error}", entry.urn)
             answers.append(bool(answer.retry))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pulumi
@@ -86,6 +87,26 @@ def test_an_error_hook_that_breaks_is_a_failure_of_its_own() -> None:
     failing_times(bench, "create", 1)
     result = bench.up(lambda: Thing("a", on_error(lambda args: 1 / 0)))
     assert result.errors == ["error hook 'decide' failed: division by zero"]
+
+
+def test_a_failure_after_the_program_has_ended_stands_as_it_is() -> None:
+    """The first failure ends the program, and its hooks are gone with it."""
+    bench, over = Bench(), threading.Event()
+    bench.toy.failing = {("create", "a"), ("create", "b")}
+
+    def during(operation: str, ctx: Any) -> None:
+        if ctx.urn.endswith("::b"):
+            over.wait(0.3)
+
+    bench.toy.during = during
+
+    def program() -> None:
+        hook = pulumi.ErrorHook("decide", lambda args: False)
+        for name in ("a", "b"):
+            Thing(name, Opt(hooks=pulumi.ResourceHookBinding(on_error=[hook])))
+
+    result = bench.up(program)
+    assert (sorted(result.errors), result.pending) == (["cannot create a", "cannot create b"], [])
 
 
 def binding(seen: list[Any], **options: Any) -> Opt:
