@@ -84,10 +84,12 @@ class Real:
         self.configure({"target": "bareMetal", "cluster": {"context": "demo"}, "bareMetal": {"hosts": [host]}})
 
     def configure(self, config: Mapping[str, Any]) -> None:
-        """The stack file from now on."""
-        text = yaml.safe_dump({"config": {f"gpu-ready:{key}": value for key, value in config.items()}})
-        (self.project / "stacks" / f"Pulumi.{STACK}.yaml").write_text(text)
+        """The stack file from now on; its secrets stay."""
+        path = self.project / "stacks" / f"Pulumi.{STACK}.yaml"
+        kept = yaml.safe_load(path.read_text()) or {}
+        secrets = {key: value for key, value in kept.get("config", {}).items() if "secure" in str(value)}
+        wanted = {f"gpu-ready:{key}": value for key, value in config.items()}
+        path.write_text(yaml.safe_dump({**kept, "config": {**secrets, **wanted}}))
 
     def switch(self, path: str, value: Any) -> None:
-        with self.world.open() as cluster:
-            cluster.switch(path, value)
+        self.world.switch(path, value)

@@ -42,46 +42,82 @@ def passing(real: Real) -> Iterator[None]:
     thread.join()
 
 
-def test_two_hosts_from_nothing_to_nothing(tmp_path: Path) -> None:
-    from tests.real.ssh_door import Door
+class Far:
+    """The demo's machines, each behind a server of its own, and a stack that has the key to them."""
 
-    ports, client = free_ports(2), asyncssh.generate_private_key("ssh-ed25519")
-    keys = {port: asyncssh.generate_private_key("ssh-ed25519") for port in ports}
-    where = [
-        {"address": "127.0.0.1", "port": port, "host_key": keys[port].export_public_key().decode().strip()}
-        for port in ports
-    ]
-    world = {**HOSTS, "hosts": [{**one, **at} for one, at in zip(HOSTS["hosts"], where, strict=True)]}
-    real = Real(tmp_path, world)
-    declared: list[dict[str, Any]] = HOSTS_CONFIG["bareMetal"]["hosts"]
-    hosts = [
-        {**one, "address": at["address"], "port": at["port"], "hostKey": at["host_key"]}
-        for one, at in zip(declared, where, strict=True)
-    ]
-    real.configure({**HOSTS_CONFIG, "bareMetal": {"hosts": hosts}})
-    secret = client.export_private_key("openssh").decode()
-    real.run("config", "set", "--secret", "-s", STACK, "gpu-ready:sshPrivateKey", "--", secret)
-    machines = {port: real.world.machine(name) for port, name in zip(ports, ("rtx", "tesla"), strict=True)}
-    start = real.world.snapshot()
+    def __init__(self, folder: Path) -> None:
+        self.client = asyncssh.generate_private_key("ssh-ed25519")
+        ports = free_ports(len(HOSTS["hosts"]))
+        self.keys = {port: asyncssh.generate_private_key("ssh-ed25519") for port in ports}
+        self.places = [
+            {"address": "127.0.0.1", "port": port, "host_key": key.export_public_key().decode().strip()}
+            for port, key in self.keys.items()
+        ]
+        both = zip(HOSTS["hosts"], self.places, strict=True)
+        self.real = Real(folder, {**HOSTS, "hosts": [{**one, **at} for one, at in both]})
+        self.configure()
+        secret = self.client.export_private_key("openssh").decode()
+        self.real.run("config", "set", "--secret", "-s", STACK, "gpu-ready:sshPrivateKey", "--", secret)
 
-    with Door(client.export_public_key().decode(), machines, keys) as door, passing(real):
-        up = real.up()
-        assert up.returncode == 0, up.stdout + up.stderr
-        assert "rtx: driver    install 580" in up.stdout
+    def configure(self, **states: str) -> None:
+        """Hosts in these states; one that is `gone` is not in the list."""
+        hosts = [
+            {**one, "address": at["address"], "port": at["port"], "hostKey": at["host_key"],
+             "state": states.get(one["name"], "present")}
+            for one, at in zip(HOSTS_CONFIG["bareMetal"]["hosts"], self.places, strict=True)
+        ]  # fmt: skip
+        listed = [one for one in hosts if one["state"] != "gone"]
+        self.real.configure({**HOSTS_CONFIG, "bareMetal": {"hosts": listed}})
+
+    def door(self) -> Any:
+        """Lets whoever has the key in."""
+        from tests.real.ssh_door import Door
+
+        names = [one["name"] for one in HOSTS["hosts"]]
+        machines = {port: self.real.world.machine(name) for port, name in zip(self.keys, names, strict=True)}
+        return Door(self.client.export_public_key().decode(), machines, self.keys)
+
+    def up(self, *words: str) -> str:
+        """Goes well, and says so."""
+        return said(self.real.up(*words))
+
+
+def said(done: Any) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(done.stdout)
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Far:
+    return Far(tmp_path)
+
+
+def test_two_hosts_from_nothing_to_nothing(far: Far) -> None:
+    real, start = far.real, far.real.world.snapshot()
+    with far.door() as door, passing(real):
+        assert "rtx: driver    install 580" in far.up()
         shown = real.exports()["hosts"]
         assert {name: (one["node"], one["cards"]) for name, one in shown.items()} == {
             "rtx": ("gpu-1", ["NVIDIA GeForce RTX 4070"]), "tesla": ("gpu-2", ["Tesla T4"]),
         }  # fmt: skip
-
-        scripts = len(door.scripts)
-        again = real.up("--expect-no-changes")
-        assert again.returncode == 0, again.stdout + again.stderr
-        assert len(door.scripts) == scripts
-
         state = real.run("stack", "export", "-s", STACK).stdout
         assert "nodes-tesla-reboot" in state
         assert "PRIVATE KEY" not in state
 
-        gone = real.run("destroy", "--yes", "--skip-preview", "-s", STACK)
-        assert gone.returncode == 0, gone.stdout + gone.stderr
-    assert real.world.unexpected(start, real.world.snapshot()) == []
+        scripts = len(door.scripts)
+        far.up("--expect-no-changes")
+        assert len(door.scripts) == scripts
+
+        real.switch("hosts.tesla.ssh", "silent")
+        for state_of_it in ("offline", "abandoned", "gone"):
+            far.configure(tesla=state_of_it)
+            far.up()
+            assert "tesla" not in door.scripts[scripts:], state_of_it
+        real.switch("hosts.tesla.ssh", "up")
+        far.configure()
+        far.up()
+        assert door.scripts[scripts:].count("tesla") >= 6
+
+        said(real.run("destroy", "--yes", "--skip-preview", "-s", STACK))
+    left = real.world.unexpected(start, real.world.snapshot())
+    assert left == ["Node/gpu-2 has labels gpu-ready/host"], "what was abandoned keeps its label"
