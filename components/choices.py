@@ -132,6 +132,4 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "operator": {"mode": mode, "release": defaults.RELEASE_NAME, "namespace": operator_namespace(gpu)},
         "stack": this_stack(),
         "runtime_class": {"name": defaults.RUNTIME_CLASS, "owner": owners["runtime_class"].owner.value},
-        "driver": {"owner": owners["driver"].owner.value},
-        "toolkit": {"owner": owners["toolkit"].owner.value},
     }

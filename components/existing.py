@@ -43,7 +43,11 @@ class ExistingGpuNodes(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ExistingGpuNodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:ExistingGpuNodes", name, {}, opts)
+        if args.get("context") in ("", None):
+            raise pulumi.InputPropertyError("context", "the context of the kubeconfig belongs here")
         nodes, selector, gpu = args.get("nodes") or [], args.get("node_selector") or {}, args.get("gpu") or {}
+        if isinstance(nodes, str):
+            raise pulumi.InputPropertyError("nodes", "a list of names belongs here")
         if bool(nodes) == bool(selector):
             raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector`, not both and not neither")
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)

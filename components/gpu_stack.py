@@ -123,8 +123,7 @@ class GpuStack(pulumi.ComponentResource):
                 name=defaults.RUNTIME_CLASS, labels=OURS, annotations={STACK: this_stack()}
             ),
             handler=defaults.RUNTIME_CLASS,
-            # A handler cannot be changed in place, and the name is the interface.
-            opts=ResourceOptions(parent=self, replace_on_changes=["handler"], delete_before_replace=True),
+            opts=ResourceOptions(parent=self),
         )
 
     def _label(self, name: str, host: str, node: pulumi.Input[str], args: GpuStackArgs) -> None:

@@ -81,6 +81,8 @@ class GpuValidation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GpuValidationArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:GpuValidation", name, {}, opts)
+        if args.get("nodes") and args.get("node_selector"):
+            raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector`, not both")
         here = ResourceOptions(parent=self)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",

@@ -201,7 +201,8 @@ def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
         elif key == "monitoring":
             top.below(key, "").wrong("comes with a later release", f"leave {key} out")
         elif key not in examples and key not in SECRETS:
-            unknown(key, examples, top)
+            secret = {one: f"pulumi config set --secret gpu-ready:{one}" for one in SECRETS}
+            unknown(key, {**examples, **secret}, top)
 
 
 def _is_of_another(key: Any, raw: Mapping[str, Any]) -> bool:
@@ -254,6 +255,8 @@ def _left_out(one: "dataclasses.Field[Any]", target: Any, place: Place) -> Any:
 
 def _parsed(given: Any, kind: str) -> Any:
     """Pulumi hands objects over as JSON texts. Any other text stays one, and its reader says what belongs there."""
+    if given == "null":  # a key without a value
+        return None
     if kind != "object" or not isinstance(given, str):
         return given
     try:

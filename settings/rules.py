@@ -88,11 +88,12 @@ def only_for_our_operator(config: Config, given: Given) -> Iterator[Fault]:
 def helm_values(config: Config, _: Given) -> Iterator[Fault]:
     """The chart itself takes every misspelt key in silence."""
     operator = config.gpu.operator
-    if operator.mode != "install" or operator.values is BROKEN or operator.version is BROKEN:
+    if operator.mode != "install" or operator.values is BROKEN:
         return
+    version = defaults.OPERATOR_VERSION if operator.version in (None, BROKEN) else operator.version
     decided = decision(config)
     owners = decided if isinstance(decided, Ownership) else None
-    for fault in user_values.faults(operator.values, operator.version or defaults.OPERATOR_VERSION, owners):
+    for fault in user_values.faults(operator.values, version, owners):
         on_hosts = config.target == "bareMetal" and ON_CLUSTERS.search(fault.fix)
         fix = "leave it out; the hosts have it: bareMetal.hosts" if on_hosts else fault.fix
         yield Fault(f"gpu.operator.values.{fault.path}", fault.problem, fix, FIX)

@@ -31,8 +31,6 @@ def wish(*nodes: str, gpus: int = 1, **more: Any) -> Object:
         "stack": STACK["gpu-ready/stack"],
         "makes": [OPERATOR, OURS],
         "runtime_class": {"name": "nvidia", "owner": "operator"},
-        "driver": {"owner": "host"},
-        "toolkit": {"owner": "host"},
         "jobs": [{"slot": name, "name": f"check-{name}", "node": name, "gpus": gpus} for name in names],
         "validation_namespace": OURS,
         "timeout_seconds": 900,

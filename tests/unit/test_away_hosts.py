@@ -148,3 +148,9 @@ def test_a_silent_host_that_was_taken_out_of_the_list_is_explained_too(lab: Home
     failed = up(lab, rtx="gone")
     assert failed.exit == 1
     assert any(text.startswith("HST-82 access: nodes-rtx-") and "abandoned" in text for text in failed.errors)
+
+
+def test_nodes_are_looked_for_when_all_is_done_on_all_hosts(lab: Homelab) -> None:
+    result = up(lab)
+    match = next(one for one in result.resources if one["urn"].endswith("nodes-match"))
+    assert {"nodes-rtx-check", "nodes-tesla-check"} <= {urn.split("::")[-1] for urn in match["dependencies"]}

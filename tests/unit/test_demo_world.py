@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.values import from_json, unwrap
 from tests.effort import long
 from tests.unit.house import HOSTS, HOSTS_CONFIG, House
 
@@ -28,9 +29,21 @@ def bytes_of(host: str, house: House) -> int:
     return len(json.dumps(ours, indent=4))
 
 
+def assert_told_apart(house: House) -> None:
+    """Each step goes to its own host, which is known by its key; nothing but its words comes back."""
+    keys = {host["name"]: host["hostKey"] for host in HOSTS_CONFIG["bareMetal"]["hosts"]}
+    steps = [one for one in house.engine.store.load()["resources"] if one["type"] == "command:remote:Command"]
+    assert len(steps) == 12
+    for one in steps:
+        inputs = one["inputs"]
+        assert unwrap(from_json(inputs["connection"]))["hostKey"] == keys[one["urn"].split("-")[-2]]
+        assert (inputs["logging"], inputs["addPreviousOutputInEnv"]) == ("stderr", False)
+
+
 def test_two_hosts_are_made_ready_stay_so_and_are_as_before_at_the_end(house: House) -> None:
     start = house.world.snapshot()
     assert (house.run("up", HOSTS_CONFIG).exit, house.run("up", HOSTS_CONFIG).changes) == (0, {"same": 30})
+    assert_told_apart(house)
     assert bytes_of("rtx", house) < STATE_OF_A_HOST
     assert bytes_of("tesla", house) < STATE_OF_A_HOST
 

@@ -249,3 +249,15 @@ def test_what_was_done_to_a_world_before_an_error_is_forgotten(tmp_path: Path) -
 
     with house.world.open() as cluster:
         assert cluster.list("Node")
+
+
+def test_what_a_step_says_on_stdout_is_its_answer_and_nothing_else_goes_in(house: House) -> None:
+    """With the output of before in its environment a step of the real provider would not start on a host."""
+    for step in house.run("preview").all("command:local:Command"):
+        assert (step.plain["logging"], step.plain["addPreviousOutputInEnv"]) == ("stderr", False)
+
+
+def test_the_gate_knows_how_many_cards_each_pod_asks_for(house: House) -> None:
+    result = house.run("up", {**CONFIG, "validation": {**CONFIG["validation"], "gpus": 8}})
+    assert result.exit == 1
+    assert any("asks for 8 nvidia.com/gpu, and no matching node has more than 1" in one for one in result.errors)

@@ -370,9 +370,21 @@ def test_numbers_beyond_all_bounds_are_refused_in_words(number: Any) -> None:
 def test_a_broken_value_raises_no_second_fault_elsewhere() -> None:
     assert set(faults_of(config(cluster__nodeSelector="x"))) == {"cluster.nodeSelector"}
     assert set(faults_of(config(cluster__nodes="x", cluster__nodeSelector={"a": "b"}))) == {"cluster.nodes"}
-    assert set(faults_of(config(gpu__operator__version="x", gpu__operator__values={"a": 1}))) == {
-        "gpu.operator.version"
-    }
+
+
+def test_values_of_an_operator_of_an_unknown_version_are_held_against_the_newest() -> None:
+    wrong = config(gpu__operator__version="v99", gpu__operator__values={"driver": {"verson": "1"}})
+    assert set(faults_of(wrong)) == {"gpu.operator.version", "gpu.operator.values.driver.verson"}
+
+
+def test_a_misspelt_secret_is_told_how_it_is_written() -> None:
+    line = only_fault(config(sshPasswort="x"))
+    assert "did you mean sshPassword?" in line
+    assert "pulumi config set --secret gpu-ready:sshPassword" in line
+
+
+def test_a_key_without_a_value_is_missing() -> None:
+    assert "is missing" in faults_of({**config(), "target": "null"})["target"]
 
 
 @pytest.mark.parametrize("key", ["sshPrivateKey", "sshPassword", "k3sToken", "registryPassword"])
