@@ -24,7 +24,8 @@ def switch(cluster: Cluster, path: str, value: Any) -> None:
     try:
         cluster.data["spec"] = normal(_changed(before, keys, value))
     except WorldError as error:
-        raise WorldError(str(error).removeprefix(f"{_place(keys)}: ")) from None
+        lines = (line.removeprefix(f"{_place(keys)}: ") for line in str(error).splitlines())
+        raise WorldError("\n".join(lines)) from None
     sync_nodes(cluster)
     others.act(cluster, before)
     cluster.changed = True
