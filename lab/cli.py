@@ -122,7 +122,7 @@ def perform(options: argparse.Namespace, streams: Streams, parts: Parts | None =
 
 def _sentence(error: Exception, root: Path) -> str:
     """What the user can act on; for a fault of ours, where the details are."""
-    from lab.state import StateError
+    from lab.state_lock import StateError
 
     if isinstance(error, (StateError, UnreadableWorldError)):
         return str(error)

@@ -160,8 +160,11 @@ class Operation:
 
     def _warn_of(self, pending: Sequence[Mapping[str, Any]]) -> None:
         """The engine keeps such a note, as the real one does, until somebody says that it is settled."""
-        if pending:
-            self.view.event(LogEvent("warning", view_report.unsettled(self.session.wanted, pending)))
+        if not pending:
+            return
+        holder = self.session.store().holder()
+        text = view_report.running(holder, pending) if holder else view_report.unsettled(self.session.wanted, pending)
+        self.view.event(LogEvent("warning", text))
 
     def _outcome(self, result: Result) -> Outcome:
         document: dict[str, Any] = {"stack": self.session.name, "outputs": result.outputs}

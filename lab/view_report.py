@@ -79,11 +79,20 @@ def take_back(stack: str, hint: str) -> Iterator[Line]:
 
 def unsettled(stack: str, pending: Sequence[Mapping[str, Any]]) -> str:
     """What to do about operations that were interrupted."""
-    names = ", ".join(named(urn)[1] for urn in pending_urns(pending))
     return (
-        f"noted as begun and never finished: {names}; when you know what became of it, this forgets the note: "
+        f"noted as begun and never finished: {_names(pending)}; "
+        "when you know what became of it, this forgets the note: "
         f"{COMMAND} refresh -s {shlex.quote(stack)} --clear-pending-creates"
     )
+
+
+def running(holder: str, pending: Sequence[Mapping[str, Any]]) -> str:
+    """Of operations that somebody is still at, nothing is to be forgotten."""
+    return f"another operation is running ({holder}) and has begun, not finished: {_names(pending)}; wait until it ends"
+
+
+def _names(pending: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(named(urn)[1] for urn in pending_urns(pending))
 
 
 def pending_urns(pending: Sequence[Mapping[str, Any]]) -> list[str]:

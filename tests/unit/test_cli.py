@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import io
 import json
 import os
@@ -25,6 +26,7 @@ from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
 from lab.providers.remote_command import Contacts, RemoteCommands
 from lab.session import Session
 from lab.stack_file import WrongUse
+from lab.state import FileStore
 
 PROGRAM = """\
 import pulumi
@@ -518,6 +520,15 @@ class TestUnsettled:
         interrupted(*op)
         assert "interrupted" not in interrupted.out
         assert "never finished" not in interrupted.out
+
+    @pytest.mark.parametrize("op", ["preview", "state"])
+    def test_nobody_is_told_to_forget_what_a_running_operation_is_at(self, interrupted: Lab, op: str) -> None:
+        with FileStore(interrupted.state).locked(lambda _line: None):
+            interrupted(op)
+        assert f"another operation is running ({getpass.getuser()}, process {os.getpid()} on " in interrupted.out
+        assert ", for 0 s) and has begun, not finished: first; wait until it ends" in interrupted.out
+        assert "interrupted" not in interrupted.out
+        assert "--clear-pending-creates" not in interrupted.out
 
     def test_it_stands_in_the_json_too(self, interrupted: Lab) -> None:
         told = interrupted.json("destroy", "--yes")
