@@ -69,9 +69,12 @@ def meant_hosts(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _meant_host(host: Any) -> Any:
-    if isinstance(host, dict) and isinstance(host.get("ssh"), bool):
-        return {**host, "ssh": "up" if host["ssh"] else "off"}
-    return host
+    return {**host, "ssh": meant_ssh(host["ssh"])} if isinstance(host, dict) and "ssh" in host else host
+
+
+def meant_ssh(value: Any) -> Any:
+    """The word behind what YAML made of `on` and `off`."""
+    return ("up" if value else "off") if isinstance(value, bool) else value
 
 
 def normal_host(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.cluster import others
 from lab.cluster.host_spec import SWITCHES
@@ -13,6 +14,14 @@ from lab.cluster.store import Cluster
 
 _LISTS = ("nodes", "hosts")
 _OF_THE_HOST = ("card", "gpus", "driver", "toolkit", "kernel", "host", "alive", "node_info", "runtime_handlers")
+
+
+class Turned(NamedTuple):
+    """A switch that is not as it was at the world's beginning."""
+
+    path: str
+    value: Any
+    beginning: Any
 
 
 def switch(cluster: Cluster, path: str, value: Any) -> None:
@@ -28,7 +37,26 @@ def switch(cluster: Cluster, path: str, value: Any) -> None:
         raise WorldError("\n".join(lines)) from None
     sync_nodes(cluster)
     others.act(cluster, before)
+    _remember(cluster, path, _at(before, keys))
     cluster.changed = True
+
+
+def turned(cluster: Cluster) -> list[Turned]:
+    """The switches that differ from the world's beginning."""
+    found = cluster.data.get("turned", {}).items()
+    now = [(path, _find(cluster.spec, path), beginning) for path, beginning in found]
+    return [Turned(path, _at(cluster.spec, keys), beginning) for path, keys, beginning in now if keys]
+
+
+def _remember(cluster: Cluster, path: str, before: Any) -> None:
+    """How it was before it was turned for the first time; nothing once it is so again."""
+    known = cluster.data.setdefault("turned", {})
+    if known.setdefault(path, before) == _at(cluster.spec, _find(cluster.spec, path) or []):
+        del known[path]
+
+
+def _at(spec: Any, keys: list[Any]) -> Any:
+    return functools.reduce(lambda inside, key: inside[key], keys, spec)
 
 
 def _changed(spec: dict[str, Any], keys: list[Any], value: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import pytest
 
 from lab.cli import Streams, main, parser, perform, speed, view_for
 from lab.cluster.spec import WorldError
+from lab.cluster.switches import Turned
 from lab.operate import STOPPED, STOPPING, Outcome
 from lab.parts import Parts
 from lab.pipe import lasting
@@ -65,6 +66,10 @@ class FakeWorld:
         if path not in ("fault", "stays"):
             raise WorldError("there is no such switch")
         self.path.write_text(json.dumps({**self.snapshot(), path: value}))
+
+    def switched(self) -> list[Turned]:
+        turned = {key: value for key, value in self.snapshot().items() if key in ("fault", "stays") and value}
+        return [Turned(key, value, "none") for key, value in turned.items()]
 
     def snapshot(self) -> dict[str, Any]:
         return dict(json.loads(self.path.read_text()))
@@ -302,6 +307,21 @@ class TestOperations:
         lab("destroy", "--yes", "--set", "world.stays=taint")
         assert "differs from the start; switches of the world were turned meanwhile:\n  taint\n" in lab.out
 
+    @pytest.mark.parametrize("text", ['{"nodes": [', "[]", "\udcff"])
+    def test_a_beginning_that_cannot_be_read_is_a_sentence_after_all_was_deleted(self, lab: Lab, text: str) -> None:
+        lab("up", "--yes")
+        start = lab.state.with_name("start.json")
+        start.write_bytes(text.encode(errors="surrogateescape"))
+        outcome = lab("destroy", "--yes")
+        assert (outcome.exit, outcome.changed, lab.err) == (0, 4, "")
+        assert f"all was deleted; what stays cannot be told: {start} cannot be read (" in lab.out
+        assert "nothing stays" not in lab.out
+        assert outcome.document["stays"]["unknown"]
+        start.unlink()
+        lab("up", "--yes")
+        lab("destroy", "--yes")
+        assert "nothing stays" in lab.out
+
     def test_destroy_says_when_nothing_stays(self, lab: Lab) -> None:
         lab("up", "--yes")
         lab("destroy", "--yes")
@@ -349,6 +369,23 @@ class TestQuestions:
         assert lab("up", answer="y\n").exit == 1
         assert "no such card" in lab.out
         assert "[y/N]" not in lab.out
+
+
+class TestSwitches:
+    @pytest.mark.parametrize("op", [["preview"], ["up", "--yes"], ["refresh"], ["destroy", "--yes"], ["state"]])
+    def test_each_later_run_says_in_one_line_what_is_still_switched_and_how_to_set_it_back(
+        self, lab: Lab, op: list[str]
+    ) -> None:
+        lab("preview", "--set", "world.fault=third")
+        assert "still switched" not in lab.out
+        line = 'world: still switched: fault = "third"; back with --set world.fault=none'
+        lab(*op)
+        assert lab.out.splitlines().count(line) == 1
+        (told,) = lab.json(*op)["switches_on"]
+        assert told == {"path": "world.fault", "value": "third", "beginning": "none", "back": "--set world.fault=none"}
+        lab(*op, "--set", "world.fault=")
+        assert "still switched" not in lab.out
+        assert lab.json(*op)["switches_on"] == []
 
 
 class TestFailures:
@@ -565,7 +602,7 @@ class TestReaderGone:
 
 class TestJson:
     KEYS: ClassVar = {
-        *("op", "stack", "simulated", "simulation", "switches", "notes", "pending"),
+        *("op", "stack", "simulated", "simulation", "switches", "switches_on", "notes", "pending"),
         *("steps", "changes", "outputs", "diagnostics", "result", "seconds"),
     }
 

@@ -288,6 +288,23 @@ def test_a_switch_takes_no_nonsense_and_stays_as_it_was(tmp_path: Path, path: st
     assert made.path.read_bytes() == before
 
 
+def test_what_is_switched_is_known_until_it_is_as_at_the_beginning(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    assert made.switched() == []
+    made.switch("operator.fault", "stuck")
+    made.switch("operator.fault", "late")
+    made.switch("nodes.gpu-1.taints", ["a=b:NoSchedule"])
+    with pytest.raises(WorldError):
+        made.switch("api", "of")
+    operator, taints = World(made.path).switched()
+    assert operator == ("operator.fault", "late", "none")
+    assert (taints.path, taints.value) == ("nodes.gpu-1.taints", [{"key": "a", "value": "b", "effect": "NoSchedule"}])
+    made.switch("operator.fault", "none")
+    made.switch("nodes.gpu-1.taints", taints.beginning)
+    made.switch("kubernetes", "1.35")
+    assert made.switched() == []
+
+
 @pytest.mark.parametrize("value", [None, "580", "580.126", "580.126.20"])
 def test_a_driver_is_a_version_or_none(tmp_path: Path, value: str | None) -> None:
     made = world(tmp_path)
