@@ -534,6 +534,22 @@ class TestInterrupts:
         assert "create fake:index:Thing second" in lab.out
         assert "create fake:index:Thing first" not in lab.out
 
+    @pytest.mark.parametrize("wraps", [False, True])
+    def test_ctrl_c_before_anything_began_is_a_sentence(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch, wraps: bool
+    ) -> None:
+        def pressed(*_: object) -> None:
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt as error:
+                if wraps:
+                    raise RuntimeError("Error calling __set_name__") from error
+                raise
+
+        monkeypatch.setattr(Session, "turn_switches", pressed)
+        assert lab("up", "--yes").exit == 1
+        assert lab.err == "Stopped; nothing was begun.\n"
+
 
 class TestUnsettled:
     @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lab.host import tools
 from lab.session import ROOT, Session
 from lab.stack_file import PLACEHOLDER, WrongUse, parse_set, put, read, split, turning
 
@@ -62,6 +63,24 @@ def test_the_option_that_turns_a_switch_is_read_as_that_value(path: str, value: 
     assert told is None or option == told
     word, change = shlex.split(option)
     assert (word, split([change])) == ("--set", ([], [(path, value)]))
+
+
+def test_a_world_whose_making_was_interrupted_is_made_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(folder: Path) -> None:
+        folder.mkdir()
+        raise KeyboardInterrupt
+
+    (root / "lab" / "worlds").mkdir(parents=True)
+    (root / "lab" / "worlds" / "demo.yaml").write_text(HOST)
+    (root / "stacks" / "Pulumi.demo.yaml").write_text(STACK.replace("gpu-ready:k3sToken", "kubernetes:token"))
+    with monkeypatch.context() as patched:
+        patched.setattr(tools, "install", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Session("demo", root=root).world()
+    world = Session("demo", root=root).world()
+    assert not world.is_outline()
+    assert list((world.machine("rtx").folder / "bin").iterdir())
+    assert [one.name for one in world.machine("rtx").folder.parent.iterdir()] == ["rtx"]
 
 
 class TestStackFile:
