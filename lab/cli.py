@@ -34,6 +34,7 @@ STACK is a name in stacks/ or a path to a stack file.
   --set world.hosts.tesla.ssh=silent, --set world.hosts.rtx.fault=containerd-refuses
 exit status: 0 fine, 1 failed, 2 wrong use
 """
+STOPPED = "Stopped; nothing was begun."
 SPEED, WATCHED_SPEED = "GPU_READY_SPEED", 25.0
 CLEAR = "forget what an interrupted operation was creating: somebody has seen what became of it"
 OPERATIONS = {
@@ -113,7 +114,7 @@ def perform(options: argparse.Namespace, streams: Streams, parts: Parts | None =
     except WrongUse as fault:
         outcome = Outcome(2, error=str(fault))
     except KeyboardInterrupt:
-        outcome = Outcome(1, error="Stopped; nothing was begun.")
+        outcome = Outcome(1, error=STOPPED)
     except Exception as error:
         outcome = Outcome(1, error=_sentence(error, root))
     _print_end(options, view, streams, outcome)
@@ -122,10 +123,12 @@ def perform(options: argparse.Namespace, streams: Streams, parts: Parts | None =
 
 def _sentence(error: Exception, root: Path) -> str:
     """What the user can act on; for a fault of ours, where the details are."""
-    from lab.state import StateError
+    from lab.state_lock import StateError
 
     if isinstance(error, (StateError, UnreadableWorldError)):
         return str(error)
+    if isinstance(error.__cause__, KeyboardInterrupt):
+        return STOPPED  # it came while a class was made
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
     folder = Path(os.environ.get(FOLDER) or root / ".lab")

@@ -186,7 +186,9 @@ class _Operation:
         """Says what the last operation left unfinished."""
         if clear_pending_creates:
             self.ledger.unfinished = []
-        for item in self.ledger.unfinished:
+        # A preview holds nothing: what is begun by whoever holds the state is not known to be interrupted.
+        running = self.op == "preview" and self.engine.store.holder()
+        for item in [] if running else self.ledger.unfinished:
             urn = item["resource"]["urn"]
             text = "an earlier operation was interrupted while it was %s this: it may exist, done or half done"
             self.watch.log("warning", text % item["type"], urn)

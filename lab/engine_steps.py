@@ -15,7 +15,8 @@ from lab.engine_plan import Planner, Step
 from lab.engine_watch import Watch
 from lab.events import Change
 from lab.provider import PartialFailure, Props, ProviderError
-from lab.state import Entry, StateError
+from lab.state import Entry
+from lab.state_lock import StateError
 from lab.values import MISSING, Secret, diff_paths, get_path, secrets_like, show_path, shown, unwrap
 
 MOST_RETRIES: Final = 100

@@ -31,6 +31,7 @@ BARE: dict[str, Any] = {
     "simulated": True,
     "simulation": "built-in engine, simulated cluster; nothing real is touched",
     "switches": [],
+    "switches_on": [],
     "notes": [],
     "pending": [],
     "outputs": {},
@@ -89,12 +90,18 @@ class Operation:
         return self._announced()
 
     def _announced(self) -> Outcome:
-        switched = self.session.turn_switches()
+        switched = self._switches()
         nodes, hosts = self.session.node_count(), len(self.session.hosts())
         self._say(view_report.header(nodes, self.session.secret_count, hosts))
         self._say(Line(line, "yellow") for line in switched)
         outcome = self._asked() if self.op in ASKS and not self.asked.sure else self._carried_out()
         return replace(outcome, document={**self._around(nodes, hosts), **outcome.document})
+
+    def _switches(self) -> list[str]:
+        """Turns those of this run; a line for each, and one for all that were turned earlier and are not back."""
+        lines = self.session.turn_switches()
+        now = {path for path, _value in self.session.switches}
+        return [*lines, *view_report.still_on([one for one in self.session.switched() if one.path not in now])]
 
     def _around(self, nodes: int, hosts: int) -> dict[str, Any]:
         """What the JSON document says of the circumstances."""
@@ -103,6 +110,7 @@ class Operation:
         return {
             "simulation": f"{view_report.simulated(nodes, hosts)}; nothing real is touched",
             "switches": [{"path": f"world.{path}", "value": value} for path, value in self.session.switches],
+            "switches_on": view_report.switches_on(self.session.switched()),
             "notes": list(stack.notes),
             **unread,
         }
@@ -137,7 +145,7 @@ class Operation:
             self._say_proof(result.outputs)
         if result.exit == 0 and self.op == "destroy":
             left = self.session.remainder()
-            self._say(view_report.stays(left.expected, left.unexpected, left.switched, left.hosts))
+            self._say(view_report.stays(left.expected, left.unexpected, left.switched, left.hosts, left.unknown))
         if self.interrupts:
             self._say([Line(STOPPED, "yellow")])
         self._warn_of(result.pending)
@@ -160,8 +168,11 @@ class Operation:
 
     def _warn_of(self, pending: Sequence[Mapping[str, Any]]) -> None:
         """The engine keeps such a note, as the real one does, until somebody says that it is settled."""
-        if pending:
-            self.view.event(LogEvent("warning", view_report.unsettled(self.session.wanted, pending)))
+        if not pending:
+            return
+        holder = self.session.store().holder()
+        text = view_report.running(holder, pending) if holder else view_report.unsettled(self.session.wanted, pending)
+        self.view.event(LogEvent("warning", text))
 
     def _outcome(self, result: Result) -> Outcome:
         document: dict[str, Any] = {"stack": self.session.name, "outputs": result.outputs}
@@ -227,7 +238,7 @@ class Operation:
         self.view.say(STOPPING if self.interrupts == 1 else KILLING, "bold yellow")
 
     def _state(self) -> Outcome:
-        switched = self.session.turn_switches()
+        switched = self._switches()
         resources = self.session.resources()
         nodes = self.session.node_count() if resources else 0
         hosts = len(self.session.hosts()) if resources else 0
@@ -239,6 +250,7 @@ class Operation:
         pending = self.session.pending()
         self._warn_of(pending)
         self._say([Line(f"rehearsal: state of {self.session.name}: {count}; nothing real is in it", "bold")])
-        around = self._around(nodes, hosts) if resources else {}
+        switches_on = view_report.switches_on(self.session.switched())
+        around = self._around(nodes, hosts) if resources else {"switches_on": switches_on}
         known = {"stack": self.session.name, "resources": resources, "pending": view_report.pending_urns(pending)}
         return Outcome(0, {**around, **known, "result": "succeeded"})

@@ -8,12 +8,13 @@ import json
 import os
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.beginning import Beginning, Remainder
 from lab.events import Event, StepEvent, SummaryEvent
 from lab.parts import Parts
 from lab.stack_file import NAMESPACE, StackFile, WrongUse, read, split
@@ -21,6 +22,7 @@ from settings import yaml_text
 
 if TYPE_CHECKING:
     from lab.cluster.clock import Clock
+    from lab.cluster.switches import Turned
     from lab.engine import Engine, Operation, Result
     from lab.provider import Provider
     from lab.world import WholeWorld
@@ -32,18 +34,6 @@ FOLDER = "GPU_READY_LAB_DIR"
 
 class UnreadableWorldError(Exception):
     """The file of the simulated world is broken."""
-
-
-@dataclass(frozen=True)
-class Remainder:
-    """What differs from the world's start when all was taken back."""
-
-    expected: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-    hosts: Mapping[str, int] = field(default_factory=dict)
-    """Hosts that are as they were, and how many things were compared."""
-    switched: bool = False
-    """Whether the user turned switches of the world meanwhile: those differences are not ours."""
 
 
 class Session:
@@ -151,8 +141,7 @@ class Session:
         for path, value in self.switches:
             with _worlds_faults(f"--set world.{path}"):
                 self.world().switch(path, value)
-            if self._start.exists():
-                self._switched.touch()
+            self._beginning.switched()
         return [
             f"world: {path} = {json.dumps(value, default=str)} (stays until it is set again)"
             for path, value in self.switches
@@ -160,9 +149,19 @@ class Session:
 
     def node_count(self) -> int:
         """Nodes of the simulated cluster."""
+        with self._readable(), self.world().open() as cluster:
+            return len(cluster.list("Node"))
+
+    def switched(self) -> list[Turned]:
+        """The switches that differ from the world's beginning; asks for no world where there is none."""
+        world = self._found()
+        with self._readable():
+            return world.switched() if world else []
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
         try:
-            with self.world().open() as cluster:
-                return len(cluster.list("Node"))
+            yield
         except (ValueError, KeyError, TypeError) as error:
             where = _near(self.folder)
             raise UnreadableWorldError(
@@ -181,7 +180,7 @@ class Session:
 
         world = self.world()
         if op == "up":
-            self._remember_start(world)
+            self._beginning.keep(world)
         providers, root = self.parts.providers(world, self.root), str(self.root)
         self.engine = Engine(NAMESPACE, self.name, self.store(), providers, on_event, root_directory=root)
         config: dict[str, Any] = {"config": self.stack.wire(), "secret_keys": sorted(self.stack.secret_keys)}
@@ -221,29 +220,12 @@ class Session:
         yield SummaryEvent("preview", {"delete": len(counted)} if counted else {}, "succeeded", 0.0)
 
     @property
-    def _start(self) -> Path:
-        return self.folder / "start.json"
-
-    def _remember_start(self, world: WholeWorld) -> None:
-        """How the world was before the first `up`, to say after `destroy` what stays."""
-        if not self._start.exists():
-            self._start.write_text(json.dumps(world.snapshot()), encoding="utf-8")
-
-    @property
-    def _switched(self) -> Path:
-        return self.folder / "switched"
+    def _beginning(self) -> Beginning:
+        return Beginning(_near(self.folder))
 
     def remainder(self) -> Remainder:
         """What is in the world now and was not before the first `up`."""
-        if not self._start.exists():
-            return Remainder()
-        world = self.world()
-        before = json.loads(self._start.read_text(encoding="utf-8"))
-        after = world.snapshot()
-        unexpected = world.unexpected(before, after)
-        expected = [line for line in world.remainder(before, after) if line not in unexpected]
-        hosts: Mapping[str, int] = getattr(world, "unchanged", lambda *_: {})(before, after)
-        return Remainder(tuple(expected), tuple(unexpected), hosts, self._switched.exists())
+        return self._beginning.compared(self.world) if self._beginning.is_kept() else Remainder()
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,11 +67,23 @@ def split(changes: Iterable[str]) -> tuple[list[tuple[str, Any]], list[tuple[str
 
 
 def _switch(path: str, value: Any, written: str) -> tuple[str, Any]:
-    """YAML takes 1.20 for the number 1.2: where the world wants a text, it stays as it was written."""
+    """YAML takes 1.20 for the number 1.2, and off for a truth value: where the world wants a text, it gets one."""
+    from lab.cluster.host_spec import meant_ssh
     from lab.cluster.spec import is_text
 
+    if path.startswith("hosts.") and path.endswith(".ssh"):
+        return path, meant_ssh(value)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return path, written if is_number and is_text(path) else value
+
+
+def turning(path: str, value: Any) -> str:
+    """The option that turns a switch of the world to this value, to be pasted: the opposite of `split`."""
+    plain = f"{WORLD}.{path}={value}"
+    with contextlib.suppress(WrongUse):
+        if isinstance(value, str) and split([plain]) == ([], [(path, value)]):
+            return f"--set {shlex.quote(plain)}"
+    return f"--set {shlex.quote(f'{WORLD}.{path}={json.dumps(value)}')}"
 
 
 STEP = re.compile(r'\[?"([^"]+)"\]?|\[(\d+)\]|([^.\[\]"]+)')

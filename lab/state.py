@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import fcntl
-import getpass
 import json
 import os
-import socket
-import time
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from lab.state_form import misfit
+from lab.state_lock import StateError, StateLock
 from lab.values import from_json, to_json
 
 VERSION: Final = 1
 REHEARSAL: Final = "State of a rehearsal: no real resources, nothing is encrypted, no real secret belongs in here."
 Document = dict[str, Any]
-
-
-class StateError(Exception):
-    """The state cannot be used; the text says why and what to do, and nothing was changed."""
 
 
 class StateUnreadableError(StateError):
@@ -36,10 +30,6 @@ class StateUnreadableError(StateError):
 
 class StateTooNewError(StateError):
     """The file was written by a later release."""
-
-
-class StateLockedError(StateError):
-    """Another operation uses the state."""
 
 
 @dataclass(eq=False)
@@ -156,6 +146,10 @@ class Store(Protocol):
         """Holds the state for one operation; `notice` is told when a dead holder's lock was taken over."""
         ...
 
+    def holder(self) -> str:
+        """Who holds the state now and since when, or nothing."""
+        ...
+
 
 class MemoryStore:
     """A state for tests; it is kept as text, so that what could not be written to a file fails here too."""
@@ -176,6 +170,10 @@ class MemoryStore:
         """Nothing to lock: only one process sees it."""
         yield
 
+    def holder(self) -> str:
+        """Nobody, as far as anybody can see."""
+        return ""
+
 
 class FileStore:
     """A state file: mode 0600, replaced atomically, one backup of how it was before the operation, and a lock."""
@@ -183,7 +181,7 @@ class FileStore:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.backup = self.path.with_name(self.path.name + ".bak")
-        self.lock_path = self.path.with_name(self.path.name + ".lock")
+        self._lock = StateLock(self.path)
         self._backed_up = False
 
     def load(self) -> Document:
@@ -215,8 +213,19 @@ class FileStore:
 
     @property
     def _anew(self) -> str:
-        """A state of another time does not fit the world: what it does not know of would be in the way for ever."""
-        return f"move the folder {self.path.parent} away to begin anew (the simulated cluster lies in it too)"
+        """A state of another time does not quite fit the world; where there is one, the user may choose."""
+        anew = f"move the folder {self.path.parent} away to begin anew (the simulated cluster lies in it too)"
+        return f"{self._go_on}, or {anew}" if self._has_backup() else anew
+
+    @property
+    def _go_on(self) -> str:
+        command = shlex.join(["cp", str(self.backup), str(self.path)])
+        return f"go on with the backup ({command}), which lacks what the last operation made"
+
+    def _has_backup(self) -> bool:
+        with contextlib.suppress(StateError):
+            return bool(FileStore(self.backup).load()["resources"])
+        return False
 
     def _unreadable(self, why: str) -> StateUnreadableError:
         return StateUnreadableError(
@@ -245,51 +254,11 @@ class FileStore:
 
     @contextlib.contextmanager
     def locked(self, notice: Callable[[str], None]) -> Iterator[None]:
-        """Holds the lock file; the kernel lets go of it when its holder dies, so that no lock is stale here."""
-        with self._lock_file() as file:
-            self._acquire(file, notice)
+        """Holds the lock file; a second operation is refused meanwhile."""
+        with self._lock.held(notice):
             self._backed_up = False
-            try:
-                yield
-            finally:
-                file.seek(0)
-                file.truncate()
+            yield
 
-    def _lock_file(self) -> IO[str]:
-        try:
-            self.lock_path.parent.mkdir(parents=True, exist_ok=True)
-            return os.fdopen(os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-        except OSError as error:
-            raise StateError(f"The state {self.path} cannot be used: {error}. Nothing was changed.") from error
-
-    def _acquire(self, file: IO[str], notice: Callable[[str], None]) -> None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StateLockedError(self._in_use(_holder(file), "Wait until it has ended.")) from error
-        left = _holder(file)
-        if left and left.get("host") != socket.gethostname():
-            raise StateLockedError(self._in_use(left, f"If it is gone, delete {self.lock_path}."))
-        if left:
-            notice(f"The last operation ended without letting go of the state ({_described(left)}): lock taken over.")
-        file.seek(0)
-        file.truncate()
-        me = {"pid": os.getpid(), "host": socket.gethostname(), "user": getpass.getuser(), "since": time.time()}
-        json.dump(me, file)
-        file.flush()
-
-    def _in_use(self, holder: Document, advice: str) -> str:
-        return f"Another operation uses the state {self.path}: {_described(holder)}. Nothing was changed. {advice}"
-
-
-def _holder(file: IO[str]) -> Document:
-    file.seek(0)
-    try:
-        return dict(json.loads(file.read() or "{}"))
-    except ValueError:
-        return {"user": "somebody", "pid": "?", "host": "an unknown host"}
-
-
-def _described(holder: Document) -> str:
-    age = f", for {time.time() - holder['since']:.0f} s" if "since" in holder else ""
-    return f"{holder.get('user')}, process {holder.get('pid')} on {holder.get('host')}{age}"
+    def holder(self) -> str:
+        """Who holds it now."""
+        return self._lock.holder()

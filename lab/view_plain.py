@@ -35,6 +35,8 @@ class PlainView:
         self.said: set[str] = set()
         self.notes: set[tuple[str, str]] = set()
         self.waited: dict[str, int] = {}
+        self.judged: set[str] = set()
+        """Resources whose step has said why it fails: the failure tells it, and all that follows."""
         self.lock = threading.RLock()
 
     def say(self, text: str, style: str = "", copied: bool = False, end: str = "\n") -> None:
@@ -47,6 +49,7 @@ class PlainView:
         self.preview = op == "preview"
         self.notes.clear()
         self.waited.clear()
+        self.judged.clear()
 
     def event(self, event: Event) -> None:
         """Writes what is worth a line."""
@@ -67,6 +70,7 @@ class PlainView:
         return self._log_lines(event) if isinstance(event, LogEvent) else self._step_lines(event)
 
     def _step_lines(self, event: StepEvent) -> list[str]:
+        self.judged.discard(event.urn)
         what = f"{event.op} {event.type} {event.name}"
         if event.phase == "failed" and event.message:
             self.said.add(event.message)  # it comes once more, as an error of the log
@@ -80,6 +84,8 @@ class PlainView:
         return [f"{mark_of(event.op).sign} {what}{took}", *changes]
 
     def _log_lines(self, event: LogEvent) -> list[str]:
+        if is_retry(event.text):
+            self.judged.discard(event.urn)
         if event.severity == "debug" or is_retry(event.text):
             return []
         if event.urn and event.severity == "info":
@@ -91,7 +97,9 @@ class PlainView:
 
     def _progress(self, event: LogEvent) -> list[str]:
         text = event.text.strip()
-        if not text or (event.urn, text) in self.notes or is_verdict(text) or self._is_one_of_many(event.urn, text):
+        self.judged |= {event.urn} if is_verdict(text) else set()
+        is_old = event.urn in self.judged or (event.urn, text) in self.notes
+        if not text or is_old or self._is_one_of_many(event.urn, text):
             return []
         self.notes.add((event.urn, text))
         return [f"  {named(event.urn)[1]}: {line}" for line in text.splitlines()]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lab.events import StepEvent
 from lab.packages import COMMAND
+from lab.stack_file import turning
 from lab.view import seconds_text, short_type
 from lab.view_model import STACK_TYPE, Tree, named
+
+if TYPE_CHECKING:
+    from lab.cluster.switches import Turned
 
 
 class Line(NamedTuple):
@@ -27,6 +32,25 @@ def header(nodes: int, secrets: int = 0, hosts: int = 0) -> list[Line]:
         what = "secret is replaced by a placeholder" if secrets == 1 else "secrets are replaced by placeholders"
         lines.append(Line(f"{secrets} {what}: a rehearsal takes no real one", "dim"))
     return lines
+
+
+def still_on(switches: Sequence[Turned]) -> Iterator[str]:
+    """Switches that an earlier run turned: what fails now may fail because of them."""
+    if switches:
+        which = ", ".join(f"{one.path} = {json.dumps(one.value)}" for one in switches)
+        yield f"world: still switched: {which}; back with {' '.join(_back(one) for one in switches)}"
+
+
+def switches_on(switches: Sequence[Turned]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {"path": f"world.{one.path}", "value": one.value, "beginning": one.beginning, "back": _back(one)}
+        for one in switches
+    ]
+
+
+def _back(one: Turned) -> str:
+    return turning(one.path, one.beginning)
 
 
 def unread(environments: Sequence[str]) -> Iterator[Line]:
@@ -79,11 +103,20 @@ def take_back(stack: str, hint: str) -> Iterator[Line]:
 
 def unsettled(stack: str, pending: Sequence[Mapping[str, Any]]) -> str:
     """What to do about operations that were interrupted."""
-    names = ", ".join(named(urn)[1] for urn in pending_urns(pending))
     return (
-        f"noted as begun and never finished: {names}; when you know what became of it, this forgets the note: "
+        f"noted as begun and never finished: {_names(pending)}; "
+        "when you know what became of it, this forgets the note: "
         f"{COMMAND} refresh -s {shlex.quote(stack)} --clear-pending-creates"
     )
+
+
+def running(holder: str, pending: Sequence[Mapping[str, Any]]) -> str:
+    """Of operations that somebody is still at, nothing is to be forgotten."""
+    return f"another operation is running ({holder}) and has begun, not finished: {_names(pending)}; wait until it ends"
+
+
+def _names(pending: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(named(urn)[1] for urn in pending_urns(pending))
 
 
 def pending_urns(pending: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -143,8 +176,12 @@ def stays(
     unexpected: Sequence[str] = (),
     switched: bool = False,
     hosts: Mapping[str, int] | None = None,
+    unknown: str = "",
 ) -> Iterator[Line]:
     """What `destroy` left in the world, sorted into what it says it leaves and what it should not have left."""
+    if unknown:
+        yield Line(f"all was deleted; what stays cannot be told: {unknown}", "yellow")
+        return
     for name, count in (hosts or {}).items():
         what = f"{count} files, packages, holds and services"
         yield Line(f"host {name} is as it was before the first up: {what} compared", "green")

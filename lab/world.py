@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,13 @@ class WholeWorld(World):
         if wanted:
             from lab.host.machine import Machine
         for host in wanted:
-            Machine.create(hosts.folder_of(Path(path), host["name"]), host, speed=speed)
+            # Each gets its place when it is whole: what an interrupted command left is no machine.
+            place = hosts.folder_of(Path(path), host["name"])
+            fresh = place.with_name(f"{place.name}.new")
+            for left in (fresh, place):
+                shutil.rmtree(left, ignore_errors=True)
+            Machine.create(fresh, host, speed=speed)
+            fresh.rename(place)
         return cls.outline(path, spec, speed)
 
     @classmethod

@@ -63,12 +63,18 @@ def made_up_key(name: str) -> str:
 
 
 def meant_hosts(wanted: dict[str, Any]) -> dict[str, Any]:
-    """The description with `ssh: off` as it was meant: to YAML that is a truth value."""
+    """The description with `ssh: off` and `ssh: on` as they were meant: to YAML those are truth values."""
     hosts = wanted.get("hosts")
-    if not isinstance(hosts, list):
-        return wanted
-    off = [{**one, "ssh": "off"} if isinstance(one, dict) and one.get("ssh") is False else one for one in hosts]
-    return {**wanted, "hosts": off}
+    return {**wanted, "hosts": [_meant_host(one) for one in hosts]} if isinstance(hosts, list) else wanted
+
+
+def _meant_host(host: Any) -> Any:
+    return {**host, "ssh": meant_ssh(host["ssh"])} if isinstance(host, dict) and "ssh" in host else host
+
+
+def meant_ssh(value: Any) -> Any:
+    """The word behind what YAML made of `on` and `off`."""
+    return ("up" if value else "off") if isinstance(value, bool) else value
 
 
 def normal_host(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +99,8 @@ def host_faults(hosts: list[Any], unknown: Callable[..., Iterator[str]], meant: 
     for number, host in enumerate(hosts):
         path = f"hosts[{number}]"
         if isinstance(host, dict):
-            yield from unknown(f"{path}.", host, HOST)
+            free = {key: value for key, value in host.items() if key not in CHOICES}
+            yield from unknown(f"{path}.", free, HOST)
             yield from _faults(path, host, meant)
         else:
             yield f"{path}: must be a map such as {{name: rtx, address: 192.0.2.10, cards: [Tesla T4]}}"

@@ -68,6 +68,13 @@ _CHOICES = {
     "api": API_STATES,
 }
 _OPTIONAL_TEXT = ("card", "driver")
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
+_FORMS = {
+    "kubernetes": (_VERSION, "a version belongs here, as a text such as '1.35'"),
+    "driver": (re.compile(r"\d+(\.\d+)*"), "a version belongs here, for example 580.126.20, or null for no driver"),
+    "memory": (re.compile(r"\d+([KMGT]i?)?"), "an amount of memory belongs here, for example 64Gi"),
+}
+"""Texts that are read further on: what they look like, and what is said of others."""
 
 
 class WorldError(ValueError):
@@ -175,7 +182,7 @@ def _node_faults(path: str, node: Any) -> Iterator[str]:
         yield f"{path}.card: {card!r} is not in the catalog{close}"
     taints = node.get("taints", [])
     for one in taints if isinstance(taints, list) else ():
-        found = taint(one)
+        found = taint(one) if isinstance(one, (str, dict)) else {}
         if not found.get("key") or found.get("effect") not in ("NoSchedule", "NoExecute", "PreferNoSchedule"):
             yield f"{path}.taints: {one!r} is no taint, for example nvidia.com/gpu=present:NoSchedule"
 
@@ -184,23 +191,25 @@ def _unknown(prefix: str, given: dict[str, Any], known: dict[str, Any]) -> Itera
     for key, value in given.items():
         if key not in known:
             yield f"{prefix}{key}: there is no such key{meant(key, list(known))}"
-        elif not _fits(key, value, known[key]):
+        elif (value is None or f"{prefix}{key}" not in _CHOICES) and not _fits(key, value, known[key]):
             yield f"{prefix}{key}: {_unfit(key, value, known[key])}"
 
 
 def _unfit(key: str, value: Any, example: Any) -> str:
-    if key == "kubernetes":
-        return f"{value!r}: a version belongs here, as a text such as '{example}'"
+    if key in _FORMS:
+        return f"{value!r}: {_FORMS[key][1]}"
     if isinstance(example, int) and not isinstance(example, bool):
         return f"{value!r}: {'a' if _is_time(key) else 'a whole'} number from 0 on belongs here"
     return f"{value!r} should look like {example!r}"
 
 
 def _fits(key: str, value: Any, example: Any) -> bool:
+    if key in _OPTIONAL_TEXT and value is None:
+        return True
+    if key in _FORMS:
+        return isinstance(value, str) and bool(_FORMS[key][0].fullmatch(value))
     if key in _OPTIONAL_TEXT:
-        return value is None or isinstance(value, str)
-    if key == "kubernetes":
-        return isinstance(value, str) and bool(re.fullmatch(r"\d+\.\d+(\.\d+)?", value))
+        return isinstance(value, str)
     if example is None:
         return True
     if isinstance(example, bool) or isinstance(value, bool):

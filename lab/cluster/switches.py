@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.cluster import others
 from lab.cluster.host_spec import SWITCHES
@@ -15,6 +16,14 @@ _LISTS = ("nodes", "hosts")
 _OF_THE_HOST = ("card", "gpus", "driver", "toolkit", "kernel", "host", "alive", "node_info", "runtime_handlers")
 
 
+class Turned(NamedTuple):
+    """A switch that is not as it was at the world's beginning."""
+
+    path: str
+    value: Any
+    beginning: Any
+
+
 def switch(cluster: Cluster, path: str, value: Any) -> None:
     """Sets one value of the world's description and lets the cluster feel it; raises `WorldError`."""
     before = cluster.data["spec"]
@@ -24,10 +33,30 @@ def switch(cluster: Cluster, path: str, value: Any) -> None:
     try:
         cluster.data["spec"] = normal(_changed(before, keys, value))
     except WorldError as error:
-        raise WorldError(str(error).removeprefix(f"{_place(keys)}: ")) from None
+        lines = (line.removeprefix(f"{_place(keys)}: ") for line in str(error).splitlines())
+        raise WorldError("\n".join(lines)) from None
     sync_nodes(cluster)
     others.act(cluster, before)
+    _remember(cluster, path, _at(before, keys))
     cluster.changed = True
+
+
+def turned(cluster: Cluster) -> list[Turned]:
+    """The switches that differ from the world's beginning."""
+    found = cluster.data.get("turned", {}).items()
+    now = [(path, _find(cluster.spec, path), beginning) for path, beginning in found]
+    return [Turned(path, _at(cluster.spec, keys), beginning) for path, keys, beginning in now if keys]
+
+
+def _remember(cluster: Cluster, path: str, before: Any) -> None:
+    """How it was before it was turned for the first time; nothing once it is so again."""
+    known = cluster.data.setdefault("turned", {})
+    if known.setdefault(path, before) == _at(cluster.spec, _find(cluster.spec, path) or []):
+        del known[path]
+
+
+def _at(spec: Any, keys: list[Any]) -> Any:
+    return functools.reduce(lambda inside, key: inside[key], keys, spec)
 
 
 def _changed(spec: dict[str, Any], keys: list[Any], value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decide.remainder import CRDS, LABEL_PREFIXES
 from lab.cluster import gpu_operator, hosts, jobs, kubelet, releases, scheduler, workloads
@@ -17,6 +17,9 @@ from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
 from lab.cluster.comparison import comparable
 from lab.cluster.store import Cluster, Object
+
+if TYPE_CHECKING:
+    from lab.cluster.switches import Turned
 
 FORMAT = 1
 LAB = Path(__file__).resolve().parent.parent
@@ -164,6 +167,13 @@ class World:
         """Turns one switch, such as `nodes.gpu-1.taints` or `operator.fault`."""
         with self.open() as cluster:
             cluster.switch(path, value)
+
+    def switched(self) -> list[Turned]:
+        """The switches that differ from the world's beginning."""
+        from lab.cluster.switches import turned
+
+        with self.open() as cluster:
+            return turned(cluster)
 
     def env(self) -> dict[str, str]:
         """Environment of a local command that shall meet this cluster: stand-in kubectl, simulated time."""

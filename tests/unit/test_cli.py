@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 
 from lab.cli import Streams, main, parser, perform, speed, view_for
 from lab.cluster.spec import WorldError
+from lab.cluster.switches import Turned
 from lab.operate import STOPPED, STOPPING, Outcome
 from lab.parts import Parts
 from lab.pipe import lasting
@@ -25,6 +27,7 @@ from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
 from lab.providers.remote_command import Contacts, RemoteCommands
 from lab.session import Session
 from lab.stack_file import WrongUse
+from lab.state import FileStore
 
 PROGRAM = """\
 import pulumi
@@ -63,6 +66,10 @@ class FakeWorld:
         if path not in ("fault", "stays"):
             raise WorldError("there is no such switch")
         self.path.write_text(json.dumps({**self.snapshot(), path: value}))
+
+    def switched(self) -> list[Turned]:
+        turned = {key: value for key, value in self.snapshot().items() if key in ("fault", "stays") and value}
+        return [Turned(key, value, "none") for key, value in turned.items()]
 
     def snapshot(self) -> dict[str, Any]:
         return dict(json.loads(self.path.read_text()))
@@ -300,6 +307,21 @@ class TestOperations:
         lab("destroy", "--yes", "--set", "world.stays=taint")
         assert "differs from the start; switches of the world were turned meanwhile:\n  taint\n" in lab.out
 
+    @pytest.mark.parametrize("text", ['{"nodes": [', "[]", "\udcff"])
+    def test_a_beginning_that_cannot_be_read_is_a_sentence_after_all_was_deleted(self, lab: Lab, text: str) -> None:
+        lab("up", "--yes")
+        start = lab.state.with_name("start.json")
+        start.write_bytes(text.encode(errors="surrogateescape"))
+        outcome = lab("destroy", "--yes")
+        assert (outcome.exit, outcome.changed, lab.err) == (0, 4, "")
+        assert f"all was deleted; what stays cannot be told: {start} cannot be read (" in lab.out
+        assert "nothing stays" not in lab.out
+        assert outcome.document["stays"]["unknown"]
+        start.unlink()
+        lab("up", "--yes")
+        lab("destroy", "--yes")
+        assert "nothing stays" in lab.out
+
     def test_destroy_says_when_nothing_stays(self, lab: Lab) -> None:
         lab("up", "--yes")
         lab("destroy", "--yes")
@@ -347,6 +369,23 @@ class TestQuestions:
         assert lab("up", answer="y\n").exit == 1
         assert "no such card" in lab.out
         assert "[y/N]" not in lab.out
+
+
+class TestSwitches:
+    @pytest.mark.parametrize("op", [["preview"], ["up", "--yes"], ["refresh"], ["destroy", "--yes"], ["state"]])
+    def test_each_later_run_says_in_one_line_what_is_still_switched_and_how_to_set_it_back(
+        self, lab: Lab, op: list[str]
+    ) -> None:
+        lab("preview", "--set", "world.fault=third")
+        assert "still switched" not in lab.out
+        line = 'world: still switched: fault = "third"; back with --set world.fault=none'
+        lab(*op)
+        assert lab.out.splitlines().count(line) == 1
+        (told,) = lab.json(*op)["switches_on"]
+        assert told == {"path": "world.fault", "value": "third", "beginning": "none", "back": "--set world.fault=none"}
+        lab(*op, "--set", "world.fault=")
+        assert "still switched" not in lab.out
+        assert lab.json(*op)["switches_on"] == []
 
 
 class TestFailures:
@@ -495,6 +534,22 @@ class TestInterrupts:
         assert "create fake:index:Thing second" in lab.out
         assert "create fake:index:Thing first" not in lab.out
 
+    @pytest.mark.parametrize("wraps", [False, True])
+    def test_ctrl_c_before_anything_began_is_a_sentence(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch, wraps: bool
+    ) -> None:
+        def pressed(*_: object) -> None:
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt as error:
+                if wraps:
+                    raise RuntimeError("Error calling __set_name__") from error
+                raise
+
+        monkeypatch.setattr(Session, "turn_switches", pressed)
+        assert lab("up", "--yes").exit == 1
+        assert lab.err == "Stopped; nothing was begun.\n"
+
 
 class TestUnsettled:
     @pytest.fixture
@@ -518,6 +573,15 @@ class TestUnsettled:
         interrupted(*op)
         assert "interrupted" not in interrupted.out
         assert "never finished" not in interrupted.out
+
+    @pytest.mark.parametrize("op", ["preview", "state"])
+    def test_nobody_is_told_to_forget_what_a_running_operation_is_at(self, interrupted: Lab, op: str) -> None:
+        with FileStore(interrupted.state).locked(lambda _line: None):
+            interrupted(op)
+        assert f"another operation is running ({getpass.getuser()}, process {os.getpid()} on " in interrupted.out
+        assert ", for 0 s) and has begun, not finished: first; wait until it ends" in interrupted.out
+        assert "interrupted" not in interrupted.out
+        assert "--clear-pending-creates" not in interrupted.out
 
     def test_it_stands_in_the_json_too(self, interrupted: Lab) -> None:
         told = interrupted.json("destroy", "--yes")
@@ -554,7 +618,7 @@ class TestReaderGone:
 
 class TestJson:
     KEYS: ClassVar = {
-        *("op", "stack", "simulated", "simulation", "switches", "notes", "pending"),
+        *("op", "stack", "simulated", "simulation", "switches", "switches_on", "notes", "pending"),
         *("steps", "changes", "outputs", "diagnostics", "result", "seconds"),
     }
 

@@ -180,6 +180,14 @@ def test_off_is_a_word_to_us_and_a_truth_value_to_yaml(house: House) -> None:
     assert normal({"hosts": [{**RTX, "ssh": False}]})["hosts"][0]["ssh"] == "off"
     house.world.switch("hosts.rtx.ssh", False)
     assert house.ready(after=60) == "Unknown"
+    house.world.switch("hosts.rtx.ssh", True)
+    assert house.ready() == "True"
+
+
+def test_a_wrong_value_for_a_host_is_told_once_in_the_words_of_whoever_gave_it(house: House) -> None:
+    with pytest.raises(WorldError) as refused:
+        house.world.switch("hosts.rtx.ssh", 1.5)
+    assert str(refused.value) == "1.5 is not one of 'up', 'refused', 'silent', 'off', 'denied'"
 
 
 def test_hosts_are_maps_and_no_two_are_the_same() -> None:

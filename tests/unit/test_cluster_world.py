@@ -268,6 +268,13 @@ def test_an_unknown_switch_is_a_fault_with_the_one_that_was_meant(tmp_path: Path
         ("runtime_classes", [{"handler": "x"}], "is no name nor a map such as {name: nvidia"),
         ("nodes.gpu-1.taints", ["oops"], "'oops' is no taint, for example nvidia.com/gpu=present:NoSchedule"),
         ("nodes.gpu-1.card", "Tesla T5", "'Tesla T5' is not in the catalog; did you mean 'Tesla T4'?"),
+        ("nodes.gpu-1.taints", [1], "1 is no taint, for example nvidia.com/gpu=present:NoSchedule"),
+        ("nodes.gpu-1.driver", "none", "'none': a version belongs here, for example 580.126.20, or null for no driver"),
+        ("nodes.gpu-1.driver", "abc", "'abc': a version belongs here, for example 580.126.20"),
+        ("nodes.gpu-1.driver", True, "True: a version belongs here, for example 580.126.20"),
+        ("nodes.gpu-1.memory", "lots", "'lots': an amount of memory belongs here, for example 64Gi"),
+        ("api", True, "True is not one of 'up', 'down', 'slow'"),
+        ("operator.fault", None, "None should look like 'none'"),
     ],
 )
 def test_a_switch_takes_no_nonsense_and_stays_as_it_was(tmp_path: Path, path: str, value: Any, text: str) -> None:
@@ -277,7 +284,33 @@ def test_a_switch_takes_no_nonsense_and_stays_as_it_was(tmp_path: Path, path: st
         made.switch(path, value)
     assert text in str(refused.value)
     assert not str(refused.value).startswith((path, "nodes[1]")), "whoever turned the switch has its path already"
+    assert len(str(refused.value).splitlines()) == 1, "one fault is told once"
     assert made.path.read_bytes() == before
+
+
+def test_what_is_switched_is_known_until_it_is_as_at_the_beginning(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    assert made.switched() == []
+    made.switch("operator.fault", "stuck")
+    made.switch("operator.fault", "late")
+    made.switch("nodes.gpu-1.taints", ["a=b:NoSchedule"])
+    with pytest.raises(WorldError):
+        made.switch("api", "of")
+    operator, taints = World(made.path).switched()
+    assert operator == ("operator.fault", "late", "none")
+    assert (taints.path, taints.value) == ("nodes.gpu-1.taints", [{"key": "a", "value": "b", "effect": "NoSchedule"}])
+    made.switch("operator.fault", "none")
+    made.switch("nodes.gpu-1.taints", taints.beginning)
+    made.switch("kubernetes", "1.35")
+    assert made.switched() == []
+
+
+@pytest.mark.parametrize("value", [None, "580", "580.126", "580.126.20"])
+def test_a_driver_is_a_version_or_none(tmp_path: Path, value: str | None) -> None:
+    made = world(tmp_path)
+    made.switch("nodes.gpu-1.driver", value)
+    with made.open() as cluster:
+        assert cluster.spec["nodes"][1]["driver"] == value
 
 
 def test_node_names_with_dots_have_switches_too(tmp_path: Path) -> None:

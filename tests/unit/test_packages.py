@@ -27,6 +27,22 @@ def test_without_the_packages_there_is_one_sentence_and_no_traceback(module: str
     assert done.stderr.endswith(f": run make setup, then .venv/bin/python -m {module} ...\n")
 
 
+@pytest.mark.parametrize("at", ["lab.packages", "lab.operate", "lab.view_plain"])
+def test_ctrl_c_before_the_first_line_is_a_sentence_and_exit_status_1(at: str) -> None:
+    early = f"""if True:
+        import os, runpy, signal, sys
+        class Interrupts:
+            def find_spec(self, name, *_):
+                if name == {at!r}:
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, Interrupts())
+        sys.argv[1:] = ["preview", "-s", "demo"]
+        runpy.run_module("lab", run_name="__main__")
+    """
+    done = subprocess.run([sys.executable, "-c", early], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Stopped; nothing was begun.\n")
+
+
 def test_an_old_python_is_told_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(packages, "OLDEST", (9, 9))
     with pytest.raises(SystemExit) as exit:

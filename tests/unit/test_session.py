@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.host import tools
 from lab.session import ROOT, Session
-from lab.stack_file import PLACEHOLDER, WrongUse, parse_set, put, read, split
+from lab.stack_file import PLACEHOLDER, WrongUse, parse_set, put, read, split, turning
 
 STACK = """\
 encryptionsalt: v1:abc
@@ -40,6 +42,45 @@ def stack_with(root: Path, text: str) -> str:
 
 
 HOST = "hosts: [{name: rtx, address: 192.0.2.10, cards: [NVIDIA GeForce RTX 4070], node: gpu-1}]"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("hosts.rtx.ssh", "up", "--set world.hosts.rtx.ssh=up"),
+        ("nodes.gpu-1.driver", None, "--set world.nodes.gpu-1.driver=null"),
+        ("nodes.gpu-1.driver", "580", "--set world.nodes.gpu-1.driver=580"),
+        ("nodes.gpu-1.ready", True, "--set world.nodes.gpu-1.ready=true"),
+        ("kubernetes", "1.30", "--set world.kubernetes=1.30"),
+        ("operator.part", "", "--set 'world.operator.part=\"\"'"),
+        ("hosts.rtx.ssh", "off", "--set world.hosts.rtx.ssh=off"),
+        ("hosts.rtx.password", "it's: {", None),
+        ("nodes.gpu-1.taints", [{"key": "a", "effect": "NoSchedule"}], None),
+    ],
+)
+def test_the_option_that_turns_a_switch_is_read_as_that_value(path: str, value: Any, told: str | None) -> None:
+    option = turning(path, value)
+    assert told is None or option == told
+    word, change = shlex.split(option)
+    assert (word, split([change])) == ("--set", ([], [(path, value)]))
+
+
+def test_a_world_whose_making_was_interrupted_is_made_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(folder: Path) -> None:
+        folder.mkdir()
+        raise KeyboardInterrupt
+
+    (root / "lab" / "worlds").mkdir(parents=True)
+    (root / "lab" / "worlds" / "demo.yaml").write_text(HOST)
+    (root / "stacks" / "Pulumi.demo.yaml").write_text(STACK.replace("gpu-ready:k3sToken", "kubernetes:token"))
+    with monkeypatch.context() as patched:
+        patched.setattr(tools, "install", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Session("demo", root=root).world()
+    world = Session("demo", root=root).world()
+    assert not world.is_outline()
+    assert list((world.machine("rtx").folder / "bin").iterdir())
+    assert [one.name for one in world.machine("rtx").folder.parent.iterdir()] == ["rtx"]
 
 
 class TestStackFile:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import pytest
 from pulumi import Output
 
 from lab import state
-from lab.state import Entry, FileStore, StateError, StateLockedError, StateTooNewError, StateUnreadableError
+from lab.state import Entry, FileStore, StateTooNewError, StateUnreadableError
+from lab.state_lock import StateError, StateLockedError
 from lab.values import Secret
 from tests.unit.toy import Bench, Thing
 
@@ -130,6 +133,32 @@ def test_an_unreadable_state_says_how_to_begin_anew_with_the_simulated_cluster_b
     assert ".bak" not in str(caught.value)
 
 
+GOOD = of_one({})
+
+
+@pytest.mark.parametrize("text", ["{", '{"version": 99, "resources": [], "pending_operations": []}'])
+@pytest.mark.parametrize(
+    ("backup", "is_named"), [(GOOD, True), (GOOD[:40], False), (json.dumps(state.empty_document()), False)]
+)
+def test_a_backup_that_can_be_read_is_named_with_the_way_to_go_on_with_it(
+    tmp_path: Path, text: str, backup: str, is_named: bool
+) -> None:
+    folder = tmp_path / "my stack"
+    folder.mkdir()
+    file, kept = folder / "state.json", folder / "state.json.bak"
+    file.write_text(text)
+    kept.write_text(backup)
+    with pytest.raises(StateError) as caught:
+        FileStore(file).load()
+    told = str(caught.value)
+    assert (f"go on with the backup (cp '{kept}' '{file}'), which lacks what the last" in told) is is_named
+    assert ".bak.bak" not in told
+    assert f"move the folder {folder} away" in told
+    subprocess.run(shlex.split(f"cp '{kept}' '{file}'"), check=True)
+    if is_named:
+        assert FileStore(file).load()["resources"]
+
+
 def test_two_at_once_the_second_is_told_who_has_it_and_since_when(tmp_path: Path) -> None:
     first, second = bench(tmp_path), bench(tmp_path)
     errors: list[StateLockedError] = []
@@ -143,6 +172,21 @@ def test_two_at_once_the_second_is_told_who_has_it_and_since_when(tmp_path: Path
     assert first.up(lambda: Thing("a")).exit == 0
     assert f"process {os.getpid()} on {socket.gethostname()}, for 0 s" in str(errors[0])
     assert second.up(lambda: Thing("a")).changes == {"same": 2}
+
+
+def test_who_holds_the_state_is_told_while_it_is_held_and_nobody_is_kept_waiting_by_the_question(
+    tmp_path: Path,
+) -> None:
+    store, other = FileStore(tmp_path / "state.json"), FileStore(tmp_path / "state.json")
+    assert other.holder() == ""
+    with store.locked(lambda _line: None):
+        assert other.holder().endswith(f"process {os.getpid()} on {socket.gethostname()}, for 0 s")
+    assert other.holder() == ""
+    left = {"pid": 1, "host": socket.gethostname(), "user": "somebody", "since": 0.0}
+    (tmp_path / "state.json.lock").write_text(json.dumps(left))
+    assert other.holder() == "", "it died"
+    (tmp_path / "state.json.lock").write_text(json.dumps({**left, "host": "elsewhere"}))
+    assert "on elsewhere" in other.holder()
 
 
 def test_the_lock_of_a_process_that_died_is_taken_over_with_a_word(tmp_path: Path) -> None:

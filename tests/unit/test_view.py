@@ -286,6 +286,16 @@ class TestPlainLines:
         text = plain(*(LogEvent("info", word, urn(COMMAND, "gate")) for word in words))
         assert text == "  gate: looking\n"
 
+    def test_what_follows_a_verdict_is_left_to_the_failure_too_until_the_step_begins_again(self) -> None:
+        words = ["HST-64 reboot: never", "fix: allow it", "mended on the host itself? look: 2", "looking"]
+        told = [LogEvent("info", word, urn(COMMAND, "gate")) for word in words]
+        retry = LogEvent("warning", "retrying create due to on-error hook request (3/100)", urn(COMMAND, "gate"))
+        other = LogEvent("info", "working", urn(COMMAND, "other"))
+        again = StepEvent("start", "create", COMMAND, "gate", urn(COMMAND, "gate"))
+        assert plain(*told, other) == "  other: working\n"
+        assert plain(*told, retry, told[-1]) == "  gate: looking\n"
+        assert plain(*told, again, told[-1]) == "  gate: looking\n"
+
     def test_lines_of_the_program_are_told_once_however_often_it_runs(self) -> None:
         out = io.StringIO()
         view = PlainView(out)
