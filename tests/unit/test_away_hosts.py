@@ -108,6 +108,22 @@ def test_a_host_that_died_in_its_first_up_is_given_up_in_one_go(lab: Homelab, rt
     assert lab.dials("rtx") == dials
 
 
+@pytest.mark.parametrize("kept", ["rtx", "rtx tesla"])
+def test_the_last_hosts_are_given_up_and_the_stack_goes_without_them(lab: Homelab, rtx: Quick, kept: str) -> None:
+    others = {name: "gone" for name in ("tesla",) if name not in kept}
+    changed(up(lab, **others))
+    rtx.way = lab.quick["tesla"].way = "silent"
+    assert lab.run("destroy").exit == 1, "a host that does not answer holds it up"
+    dials = lab.remote.connections
+
+    abandoned = up(lab, **dict.fromkeys(kept.split(), "abandoned"), **others)
+    assert (abandoned.exit, abandoned.errors) == (0, [])
+    gone = lab.run("destroy")
+
+    assert (gone.exit, gone.errors, lab.remote.connections) == (0, [], dials)
+    assert lab.engine.store.load()["resources"] == []
+
+
 def test_nobody_is_there_from_the_first_day_on(lab: Homelab) -> None:
     nobody = lab.up(rtx="offline", tesla="offline")
     assert (nobody.exit, nobody.errors) == (0, [])
