@@ -510,6 +510,37 @@ def test_facts_of_a_hostile_host_are_one_line_of_plain_json(root: Path) -> None:
     assert not Path("/tmp/pwned").exists()
 
 
+@pytest.mark.parametrize(
+    ("decided", "packages", "seen"),
+    [
+        ("distro 580 open", None, ""),
+        ("cudaRepo 580 open", "cuda-keyring nvidia-driver-pinning-580 linux-headers-amd64", ""),
+        ("cudaRepo 580 open", "cuda-keyring nvidia-kernel-open-dkms", "cudaRepo 580 open"),
+        ("distro 580 open", "linux-modules-nvidia-580-server-open-generic", "distro 580 open"),
+        ("keep", None, "keep"),
+    ],
+)
+def test_what_was_decided_is_ours_once_its_installation_has_begun(
+    root: Path, decided: str, packages: str | None, seen: str
+) -> None:
+    record = root / "var/lib/gpu-ready/record"
+    record.mkdir(parents=True)
+    (record / "driver.decided").write_text(f"{decided}\n")
+    if packages:
+        (record / "driver.packages").write_text(packages.replace(" ", "\n") + "\n")
+    assert shipped(root, "facts", "our_driver").stdout == f'"{seen}"'
+
+
+@pytest.mark.parametrize(("begun", "seen"), [(False, ""), (True, "1.20.0")])
+def test_a_toolkit_is_ours_once_its_installation_has_begun(root: Path, begun: bool, seen: str) -> None:
+    record = root / "var/lib/gpu-ready/record"
+    record.mkdir(parents=True)
+    (record / "toolkit.decided").write_text("1.20.0\n")
+    if begun:
+        (record / "toolkit.packages").write_text("nvidia-container-toolkit\n")
+    assert shipped(root, "facts", "our_toolkit").stdout == f'"{seen}"'
+
+
 def test_a_share_of_a_card_is_seen_in_its_configuration_space(root: Path) -> None:
     card(root)
     for name in ("dpkg-query", "apt-cache", "apt-mark", "dpkg"):
