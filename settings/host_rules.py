@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from decide.host_login import place
 from settings.faults import FIX, Fault
 from settings.hosts import Host
 from settings.kinds import BROKEN
@@ -50,7 +51,7 @@ def _mark(host: Host, key: str) -> Any:
     """What no two hosts may share; nothing where it was not said or could not be read."""
     if key == "address":
         there = (host.address, host.port)
-        return None if BROKEN in there else f"{host.address.lower().rstrip('.')} port {host.port}"
+        return None if BROKEN in there else place(*there)
     mark = host.name if key == "name" else host.node_name
     return None if mark is BROKEN else mark
 

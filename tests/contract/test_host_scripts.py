@@ -177,7 +177,7 @@ def test_the_password_stands_in_one_place_and_only_where_it_is_needed() -> None:
     ("way", "password"),
     [
         ("password", None), ("root", "x"), ("su", None), ("password", "a\nb"), ("password", ""),
-        ("password", "GR_X='$(id)'"), ("password", script.END),
+        ("password", "GR_X='$(id)'"), ("password", script.END), ("password", "GR_X"),
     ],
 )  # fmt: skip
 def test_a_password_that_does_not_fit_the_way_or_a_line_is_refused(way: str, password: str | None) -> None:

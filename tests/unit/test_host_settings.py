@@ -415,7 +415,7 @@ def test_the_default_pins_are_the_ones_of_the_defaults() -> None:
     assert settings.parse(RIGHT).hosts_args()[0]["reboot_timeout_seconds"] == defaults.REBOOT_TIMEOUT_SECONDS
 
 
-@pytest.mark.parametrize("secret", ["two\nlines", "at the end\n", "\thunter2", ""])
+@pytest.mark.parametrize("secret", ["two\nlines", "at the end\n", "\thunter2", "", "GR_X='$(id)'", "GR_END"])
 def test_a_password_that_is_no_line_is_refused_and_not_repeated(secret: str) -> None:
     raw = {"target": "cluster", "cluster": {"context": "x", "nodes": ["y"]}, "sshPassword": settings.veiled(secret)}
     found = faults_of(raw, ("sshPassword",))
