@@ -571,6 +571,31 @@ def test_the_driver_of_a_card_that_is_in_use_is_not_taken_away(root: Path) -> No
     assert (record / "driver.packages").exists()
 
 
+JOBS = "12 multi-user.target start waiting\n 9 snapd.seeded.service start running\n10 own.service start running"
+
+
+@pytest.mark.parametrize(
+    ("cards", "left", "said"),
+    [
+        (1, None, ""),
+        (0, None, "boot 1111 is starting; it waits for snapd.seeded.service own.service"),
+        (1, "0000", "boot 1111 is starting; it waits for snapd.seeded.service own.service"),
+    ],
+)
+def test_a_boot_that_does_not_end_is_waited_for_only_where_something_is_to_come_of_it(
+    root: Path, cards: int, left: str | None, said: str
+) -> None:
+    """After a reboot of ours, or for a driver that may yet be loaded; what it waits for is named."""
+    card(root)
+    (root / "proc/sys/kernel/random").mkdir(parents=True)
+    (root / "proc/sys/kernel/random/boot_id").write_text("1111\n")
+    stub(root, "nvidia-smi", "echo GPU-1, card, 580.126.20" if cards else "")
+    stub(root, "systemctl", f"case $1 in is-system-running) echo starting ;; list-jobs) echo '{JOBS}' ;; esac")
+    ended = shipped(root, "reboot", "apply", values=f"GR_REBOOT='1'\nGR_BOOT_ID='{left}'\n" if left else "")
+    assert (ended.returncode, said in ended.stderr) == (75 if said else 0, True)
+    assert said or json.loads(ended.stdout)["boot_id"] == "1111"
+
+
 def test_what_was_decided_is_noted_before_anything_else(root: Path) -> None:
     stub(root, "dpkg", "echo vim is broken")
     said = shipped(root, "driver", "apply", values="GR_DECIDED='distro 580 open'\n")
