@@ -55,17 +55,16 @@ flavour() {
   esac
 }
 
-# driver_packages FILE: of its packages those that make a driver; a key, a pin or headers are none yet.
 driver_packages() {
   sed -n 's/ .*//; /^nvidia-driver-[0-9]/p; /^nvidia-\(open\|headless\|utils\|dkms\|kernel\)/p; /^cuda-drivers/p; /^linux-modules-nvidia/p
-    /^libnvidia-compute/p; /^nvidia-driver$/p; /^nvidia-smi$/p; /^libcuda1$/p' "$1" 2>/dev/null || :
+    /^libnvidia-compute/p; /^nvidia-driver$/p; /^nvidia-smi$/p; /^libcuda1$/p' "$T/installed"
 }
 
 foreign() {
   run_file=$(exists /usr/bin/nvidia-uninstall /usr/bin/nvidia-installer /var/log/nvidia-installer.log && echo .run || :)
   if exists /run/nvidia/driver/usr || mentions ' /run/nvidia/driver ' /proc/mounts; then
     echo operator
-  elif [ -n "$run_file" ] && [ -n "$(driver_packages "$T/installed")" ]; then
+  elif [ -n "$run_file" ] && [ -n "$(driver_packages)" ]; then
     echo mixed
   else
     echo "$run_file"
@@ -135,14 +134,11 @@ lacking() {
 
 wrote() { yes_no test -s "$RECORD/$1.$2"; }
 
-# What was decided and never begun is nobody's: whoever gave up on us may have brought his own since.
-our_driver() {
-  said=$(cat "$RECORD/driver.decided" 2>/dev/null || :)
-  [ "$said" = keep ] || [ -n "$(driver_packages "$RECORD/driver.packages")" ] || said=
-  quoted "$said"
+# decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
+# have brought his own since. A key, a pin or headers of ours are no driver yet.
+decided() {
+  quoted "$(! cat "$RECORD/$1.decided" "$RECORD/$1.packages" 2>/dev/null | grep -qE "$2" || cat "$RECORD/$1.decided")"
 }
-
-our_toolkit() { quoted "$([ ! -s "$RECORD/toolkit.packages" ] || cat "$RECORD/toolkit.decided" 2>/dev/null || :)"; }
 
 apply() {
   packages >"$T/installed"
@@ -178,7 +174,7 @@ apply() {
     vgpu "$(yes_no shared_card)" \
     kubelet "$(yes_no exists /etc/kubernetes/kubelet.conf /var/lib/kubelet/config.yaml)" \
     apt_lacks "$(lacking)" \
-    ours "$(answer driver "$(our_driver)" toolkit "$(our_toolkit)" runtime "$(wrote runtime files)")"
+    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(wrote runtime files)")"
 }
 
 "$VERB"

@@ -17,18 +17,16 @@ apply() {
   system=$(systemctl is-system-running 2>/dev/null || :)
   ! under_way || not_yet "boot $(boot_id) is going down"
   if [ -n "${GR_REBOOT-}" ] && [ "$(boot_id)" = "${GR_BOOT_ID-}" ] && ! at_work; then leave; fi
-  case $system in initializing | starting) nothing_to_come || not_yet "boot $(boot_id) is starting$(waits_for)" ;; esac
+  case $system in
+  initializing | starting)
+    # A job of a boot may never end; who is in no need of this boot does not wait for it.
+    { [ -z "${GR_REBOOT-}" ] && driver_works; } ||
+      not_yet "boot $(boot_id) is starting: $(systemctl list-jobs --no-legend | awk '/ running/ {print $2}' | paste -sd' ' -)"
+    ;;
+  esac
   driver_works || mend
   rm -f "$LEAVING"
   answer boot_id "$(quoted "$(boot_id)")" driver "$(quoted "$(driver_version)")" cards "$(wc -l <"$T/seen")"
-}
-
-# A job of a boot may never end; who is in no need of this boot does not wait for it.
-nothing_to_come() { [ -z "${GR_REBOOT-}" ] && driver_works; }
-
-waits_for() {
-  jobs=$(systemctl list-jobs --no-legend 2>/dev/null | awk '$4 == "running" {print $2}' | paste -sd' ' -)
-  [ -z "$jobs" ] || echo "; it waits for $jobs"
 }
 
 under_way() {
