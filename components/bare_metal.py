@@ -1,6 +1,7 @@
 """Bare-metal hosts over SSH: made ready one by one, and found again as nodes of a cluster that is there."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 import pulumi
@@ -108,15 +109,24 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
 
 
 def told_apart(hosts: Sequence[GpuHostArgs], has_password: bool) -> Sequence[GpuHostArgs]:
-    """Hosts without faults by their names: at least one, and none twice."""
+    """Hosts without faults: at least one, and none twice."""
     for number, one in enumerate(hosts):
         refuse_faults(f"hosts[{number}]", one, has_password)
-    names = [one["name"] for one in hosts]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if not names or twice:
-        said = f"more than one host is called {', '.join(twice)}" if twice else "at least one host belongs here"
-        raise pulumi.InputPropertyError("hosts", said)
+    known = Counter(mark for one in hosts for mark in marks(one))
+    twice = [f"more than one host {mark}" for mark, times in known.items() if times > 1]
+    if twice or not hosts:
+        raise pulumi.InputPropertyError("hosts", "; ".join(twice) or "at least one host belongs here")
     return hosts
+
+
+def marks(host: GpuHostArgs) -> Iterator[str]:
+    """What no two hosts may share, as far as it is known."""
+    yield f"is called {host['name']}"
+    address, port = host["address"], host.get("port", 22)
+    if isinstance(address, str) and isinstance(port, (int, float)):
+        yield f"is at {host_login.place(address, port)}"
+    if host.get("node_name"):
+        yield f"is node {host['node_name']}"
 
 
 def refuse_faults(path: str, host: GpuHostArgs, has_password: bool) -> None:
@@ -126,10 +136,17 @@ def refuse_faults(path: str, host: GpuHostArgs, has_password: bool) -> None:
     wrong = [(key, "is missing") for key in ("name", "address", "host_key") if key not in host]
     wrong += host_login.faults(known, has_password)
     wish = () if wrong else read_wish(wish_of(host))
-    wrong += [("driver", one.problem) for one in wish] if isinstance(wish, tuple) else []
+    in_wish = [of_wish(one.problem) for one in wish] if isinstance(wish, tuple) else []
+    wrong += [one for one in in_wish if one[0] not in dict(wrong)]
     if wrong:
         said = "; ".join(f"{camel(key)}: {problem}" for key, problem in wrong)
         raise pulumi.InputPropertyError(f"{path}.{camel(wrong[0][0])}", said)
+
+
+def of_wish(problem: str) -> tuple[str, str]:
+    """The argument that a fault of a wish is about, and what is wrong with it."""
+    path, _, words = problem.partition(" ")
+    return ("toolkit_version", words) if path == "toolkit.version" else (path.partition(".")[0], problem)
 
 
 def camel(key: str) -> str:

@@ -106,9 +106,8 @@ def count(path: str, value: Any) -> int:
     return int(value)
 
 
-def when_away(host: str, away: Mapping[str, str] | None, inputs: Sequence[str]) -> ResourceOptions:
+def when_away(state: str, inputs: Sequence[str]) -> ResourceOptions:
     """What belongs to a host that is not there stays as it was; of one that will not come back it is let go too."""
-    state = (away or {}).get(host, "present")
     if state == "present":
         return ResourceOptions()
     return ResourceOptions(ignore_changes=[*inputs], retain_on_delete=state == "abandoned")

@@ -78,6 +78,8 @@ class GpuHostArgs(TypedDict):
     """How long it may be away."""
 
 
+LEAVES = "GR_REBOOT="
+"""Stands in what the step `reboot` is told when it sends the host away."""
 AWAY = "{name} is {state}: nothing is done to it, and what was never done to it is only noted until state: present"
 
 
@@ -160,7 +162,7 @@ class GpuHost(pulumi.ComponentResource):
             "password": common.get("password"),
             **(defaults.DIALS_WHILE_AWAY if away else defaults.DIALS),
         }
-        wait = Wait(args["name"], seconds if away else defaults.LOCK_SECONDS, lost_too=away)
+        wait = Wait(args["name"], seconds if away else defaults.LOCK_SECONDS, LEAVES if away else "")
         known = {key: value for key, value in connection.items() if value is not None}
         return Link(known, self.state, common["patience"], wait)
 

@@ -132,14 +132,14 @@ class GpuStack(pulumi.ComponentResource):
         That of a host which is not there is let alone. On a node that is gone, taking it back would make an empty
         object of that name: hence an abandoned host's is forgotten without a call.
         """
-        known = pulumi.Output.from_input(node)
+        known, state = pulumi.Output.from_input(node), (args.get("away") or {}).get(host, "present")
         kubernetes.core.v1.NodePatch(
             f"{name}-{host}",
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=pulumi.Output.all(known, args.get("any_node")).apply(lambda both: both[0] or both[1]),
                 labels=known.apply(lambda found: {HOST_LABEL: host} if found else {}),
             ),
-            opts=ResourceOptions.merge(ResourceOptions(parent=self), when_away(host, args.get("away"), ["metadata"])),
+            opts=ResourceOptions.merge(ResourceOptions(parent=self), when_away(state, ["metadata"])),
         )
 
 

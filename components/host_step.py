@@ -7,7 +7,7 @@ values and one call. What a step does, and that it may run twice or beside its o
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ LOST = (
     "dial tcp",
     "ssh: handshake failed: EOF",
     "connection reset",
+    "broken pipe",
     "i/o timeout",
 )
 """How a connection ends that a rebooting host cut, or that met a host which is not back yet."""
@@ -37,13 +38,13 @@ class Link:
     """How a host is reached, and how its resources are to be treated."""
 
     connection: Mapping[str, Any]
-    state: str = "present"
-    patience: "Patience | None" = None
-    wait: "Wait | None" = None
+    state: str
+    patience: "Patience"
+    wait: "Wait"
 
     def options(self, opts: ResourceOptions) -> ResourceOptions:
         """What is not there is not asked: a change stays undone, and an abandoned host is let go without a call."""
-        return ResourceOptions.merge(opts, when_away("it", {"it": self.state}, INPUTS))
+        return ResourceOptions.merge(opts, when_away(self.state, INPUTS))
 
 
 class Wait(NamedTuple):
@@ -51,8 +52,12 @@ class Wait(NamedTuple):
 
     host: str = ""
     seconds: int = defaults.LOCK_SECONDS
-    lost_too: bool = False
-    """Whether no connection is "not yet" as well."""
+    lost_when: str = ""
+    """Told to the step, this makes a lost connection "not yet" as well; so does an earlier "not yet" of the step."""
+
+    def may_be_lost(self, told: str, earlier: Sequence[str]) -> bool:
+        """Whether somebody has sent the host away, so that no answer is what had to come."""
+        return bool(self.lost_when) and (self.lost_when in told or any(NOT_YET in error for error in earlier))
 
     @property
     def pause(self) -> float:
@@ -69,26 +74,34 @@ class Patience:
     def __init__(self, name: str) -> None:
         self.hook = pulumi.ErrorHook(f"{name}-patience", self.again)
         self.waits: dict[str, Wait] = {}
-        self.since: dict[str, float] = {}
+        self.since: dict[tuple[str, str], float] = {}
 
-    def binding(self, name: str, wait: Wait | None = None) -> pulumi.ResourceHookBinding:
+    def binding(self, name: str, wait: Wait) -> pulumi.ResourceHookBinding:
         """The hook, which from now on knows this step."""
-        self.waits[name] = wait or Wait()
+        self.waits[name] = wait
         return pulumi.ResourceHookBinding(on_error=[self.hook])
 
     async def again(self, asked: Any) -> bool:
         """Whether to try once more; sleeps before it says so, and lets other hosts ask meanwhile."""
         errors, wait = [str(error) for error in asked.errors] or [""], self.waits.get(asked.name, Wait())
         host = wait.host or asked.name
-        if not (NOT_YET in errors[0] or (wait.lost_too and any(sign in errors[0] for sign in LOST))):
+        is_lost = any(sign in errors[0] for sign in LOST) and wait.may_be_lost(await told(asked), errors[1:])
+        if not (NOT_YET in errors[0] or is_lost):
             tell(host_access.explained(host, errors[0]))
             return False
-        began = self.since.setdefault(asked.urn, time.monotonic())
+        # What is replaced is made and deleted under one URN, and each of both has its own time.
+        began = self.since.setdefault((asked.urn, asked.failed_operation), time.monotonic())
         if time.monotonic() - began >= wait.seconds:
             tell(host_access.too_late(host, wait.seconds, errors))
             return False
         await asyncio.sleep(wait.pause)
         return True
+
+
+async def told(asked: Any) -> str:
+    """What the step was sent; with a password in it, it comes as a secret output."""
+    sent = (asked.new_inputs or {}).get("stdin")
+    return str(await pulumi.Output.from_input(sent).future() or "")
 
 
 def tell(refused: Refusal | None) -> None:
@@ -132,7 +145,9 @@ def host_step(
         logging=remote.Logging.STDERR,
         # sshd takes no variables that it was not told of; with the default the step would not even start.
         add_previous_output_in_env=False,
-        opts=ResourceOptions.merge(link.options(opts), ResourceOptions(hooks=hooks(name, link, says))),
+        opts=ResourceOptions.merge(
+            link.options(opts), ResourceOptions(hooks=hooks(name, link, says if is_there else None))
+        ),
     )
     return Step(command, command.stdout.apply(answer))
 
@@ -144,7 +159,7 @@ def hooks(name: str, link: Link, says: Callable[[], Iterable[str]] | None) -> pu
         for line in says() if says else ():
             pulumi.log.info(line)
 
-    binding = link.patience.binding(name, link.wait) if link.patience else pulumi.ResourceHookBinding()
+    binding = link.patience.binding(name, link.wait)
     if says:
         binding.before_create = binding.before_update = [pulumi.ResourceHook(f"{name}-says", say)]
     return binding

@@ -120,7 +120,7 @@ class GpuValidation(pulumi.ComponentResource):
     ) -> kubernetes.batch.v1.Job:
         labels = {LABEL: slot.name}
         proven = what_is_proven(args)
-        kept = when_away("it", {"it": slot.away or "present"}, ["metadata", "spec"])
+        kept = when_away(slot.away or "present", ["metadata", "spec"])
         return kubernetes.batch.v1.Job(
             f"{name}-{slot.name}",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(

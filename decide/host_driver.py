@@ -50,7 +50,7 @@ def works(facts: "HostFacts") -> bool:
 
 
 def decided(facts: "HostFacts") -> Choice | None:
-    """What an earlier run decided to install."""
+    """What an earlier run decided and began to install."""
     return Choice(*facts.ours.driver.split()) if facts.ours.installs else None
 
 
@@ -64,7 +64,14 @@ def is_kept(facts: "HostFacts", wish: HostWish) -> bool:
 
 def is_settled(facts: "HostFacts", wish: HostWish) -> bool:
     """Ours, at work and as wished: nothing that this release knows better is held against it."""
-    return works(facts) and decided(facts) == chosen(facts, wish)
+    choice = chosen(facts, wish)
+    is_ours = works(facts) and not facts.foreign and decided(facts) == choice
+    return is_ours and _asked(wish, choice).fits(facts.driver_version, facts.flavour)
+
+
+def _asked(wish: HostWish, choice: Choice) -> HostWish:
+    """What a driver has to be that needs no other one."""
+    return HostWish(version=choice.wanted, flavour=wish.flavour)
 
 
 def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
@@ -193,8 +200,7 @@ def reboot_reason(facts: "HostFacts", wish: HostWish, choice: Choice) -> str:
     held = bound(facts)
     if held:
         return f"{IN_THE_KERNEL[held[0].driver]} holds {name_of(held[0].id)} at {held[0].address}"
-    asked = HostWish(version=choice.wanted, flavour=wish.flavour)
-    if facts.loaded and not asked.fits(facts.loaded, facts.flavour):
+    if facts.loaded and not _asked(wish, choice).fits(facts.loaded, facts.flavour):
         return f"driver {facts.loaded} is loaded and shall become {choice.wanted} {choice.flavour}"
     if facts.loaded and facts.driver_version and facts.loaded != facts.driver_version:
         return f"module {facts.loaded} is loaded, and {facts.driver_version} is installed"

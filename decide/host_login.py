@@ -26,6 +26,7 @@ TEXTS = {
     "user": (USER, "the name of a user"),
     "node_name": (NODE_NAME, "the name of a node"),
 }
+LINE = "one line of printable characters that does not begin with GR_"
 CHOICES = {"state": STATES, "sudo": SUDO, "reboot": REBOOTS}
 
 
@@ -44,6 +45,16 @@ def faults(host: Mapping[str, Any], has_password: bool) -> Iterator[tuple[str, s
     asks = host.get("sudo") == "password" and host.get("user", "root") != "root"
     if asks and host.get("state", "present") == "present" and not has_password:
         yield "sudo", "wants a password, and there is none: give it as the secret `password`, or sudo: passwordless"
+
+
+def is_line(secret: str) -> bool:
+    """Whether a password can go to a host as a line before the values, and be taken for none of them."""
+    return bool(secret) and secret.isprintable() and not secret.startswith("GR_")
+
+
+def place(address: str, port: float) -> str:
+    """Where ssh answers: two that are the same are one host, however they are written."""
+    return f"{address.lower().rstrip('.')} port {int(port)}"
 
 
 def port_problem(given: Any) -> str:

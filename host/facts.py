@@ -95,15 +95,15 @@ class Ours:
     """What an earlier run of ours noted there."""
 
     driver: str = ""
-    """What it decided: `distro 580 open`, or `keep`."""
+    """What it decided and began to install: `distro 580 open`; or `keep`."""
     toolkit: str = ""
-    """The version that it decided to install."""
+    """The version that it decided and began to install."""
     runtime: bool = False
     """Whether it wrote the handler."""
 
     @property
     def installs(self) -> bool:
-        """Whether the driver was to come from us."""
+        """Whether the driver is to come from us."""
         return bool(self.driver) and self.driver != "keep"
 
 

@@ -134,7 +134,11 @@ lacking() {
 
 wrote() { yes_no test -s "$RECORD/$1.$2"; }
 
-decided() { quoted "$(cat "$RECORD/$1.decided" 2>/dev/null || :)"; }
+# decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
+# have brought his own since. A key, a pin or headers of ours are no driver yet.
+decided() {
+  quoted "$(! cat "$RECORD/$1.decided" "$RECORD/$1.packages" 2>/dev/null | grep -qE "$2" || cat "$RECORD/$1.decided")"
+}
 
 apply() {
   packages >"$T/installed"
@@ -170,7 +174,7 @@ apply() {
     vgpu "$(yes_no shared_card)" \
     kubelet "$(yes_no exists /etc/kubernetes/kubelet.conf /var/lib/kubelet/config.yaml)" \
     apt_lacks "$(lacking)" \
-    ours "$(answer driver "$(decided driver)" toolkit "$(decided toolkit)" runtime "$(wrote runtime files)")"
+    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(wrote runtime files)")"
 }
 
 "$VERB"

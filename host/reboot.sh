@@ -17,7 +17,13 @@ apply() {
   system=$(systemctl is-system-running 2>/dev/null || :)
   ! under_way || not_yet "boot $(boot_id) is going down"
   if [ -n "${GR_REBOOT-}" ] && [ "$(boot_id)" = "${GR_BOOT_ID-}" ] && ! at_work; then leave; fi
-  case $system in initializing | starting) not_yet "boot $(boot_id) is starting" ;; esac
+  case $system in
+  initializing | starting)
+    # A job of a boot may never end; who is in no need of this boot does not wait for it.
+    { [ -z "${GR_REBOOT-}" ] && driver_works; } ||
+      not_yet "boot $(boot_id) is starting: $(systemctl list-jobs --no-legend | awk '/ running/ {print $2}' | paste -sd' ' -)"
+    ;;
+  esac
   driver_works || mend
   rm -f "$LEAVING"
   answer boot_id "$(quoted "$(boot_id)")" driver "$(quoted "$(driver_version)")" cards "$(wc -l <"$T/seen")"

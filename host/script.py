@@ -21,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from decide.host_login import is_line
+
 HERE = Path(__file__).resolve().parent
 PACKED = HERE / "packed.txt"
 NAME = re.compile(r"GR_[A-Z][A-Z0-9_]*")
@@ -126,7 +128,7 @@ def _told(values: Mapping[str, Value], way: str, password: str | None) -> str:
 
 
 def _one_line(password: str) -> str:
-    if not password.isprintable() or not password or password == END or NAME.match(password):
+    if not is_line(password):
         raise ValueError("that password cannot go to a host as one line")  # never the value
     return password
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults
+from decide import defaults, host_login
 from decide.first_workload import manifest
 from decide.ownership import LATER_TARGETS, TARGETS, THESE, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
@@ -20,9 +20,11 @@ from settings.rules import broken, decision
 __all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
 
 SECRETS = ("sshPrivateKey", "sshPassword", "k3sToken", "registryPassword")
+"""Keys that only ever stand encrypted. Here is seen that they are there, and whether one is a line; nothing else."""
 ONE_LINE = ("sshPassword",)
+"""Those that go to a host as a line."""
 NOT_A_LINE = "\n"
-"""Keys that only ever stand encrypted. Here their presence is seen, never their content."""
+"""What is seen of a secret that cannot."""
 TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal")}
 """Which keys of targets a target reads."""
 
@@ -169,8 +171,8 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
 
 
 def veiled(secret: str) -> str:
-    """What `parse` may see of a secret: that it is there, and whether it could be typed at a prompt."""
-    return "" if secret and secret.isprintable() else NOT_A_LINE
+    """What `parse` may see of a secret: that it is there, and whether it is a line."""
+    return "" if host_login.is_line(secret) else NOT_A_LINE
 
 
 def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Place) -> None:
@@ -181,7 +183,7 @@ def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Pl
             top.below(key, "").wrong("stands in clear; take it for known to others, and encrypt the next one", fix)
         elif key in ONE_LINE and raw.get(key) == NOT_A_LINE:
             fix = f"pulumi config set --secret gpu-ready:{key}, and type it there"
-            top.below(key, "").wrong("is not one line of printable characters: sudo reads it from one", fix)
+            top.below(key, "").wrong(f"is not {host_login.LINE}: sudo reads it from one", fix)
     top.reading.given.update(key for key in SECRETS if key in raw)
     for one in dataclasses.fields(Config):
         key = camel(one.name)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from decide.host_login import place
 from settings.faults import FIX, Fault
 from settings.hosts import Host
 from settings.kinds import BROKEN
@@ -31,15 +32,12 @@ def the_target_alone(config: Config, given: Given) -> Iterator[Fault]:
 
 
 def some_host(config: Config, _: Given) -> Iterator[Fault]:
-    """At least one host that is not given up."""
+    """At least one, be it given up: what up forgets, destroy has to find forgotten."""
     if config.bare_metal is None or config.bare_metal.hosts is BROKEN:
         return
-    hosts = _hosts(config)
-    if not hosts:
-        yield Fault("bareMetal.hosts", "names no host", "hosts: [{name: rtx, address: ..., hostKey: ...}]")
-    elif all(host.state == "abandoned" for host in hosts):
-        fix = "pulumi destroy takes the stack away without them; or add a host that is there"
-        yield Fault("bareMetal.hosts", "all of them are abandoned, so no GPU node is left", fix, FIX)
+    if not _hosts(config):
+        problem = "names no host; the last one goes with the stack: pulumi destroy"
+        yield Fault("bareMetal.hosts", problem, "hosts: [{name: rtx, address: ..., hostKey: ...}]")
 
 
 def each_host_once(config: Config, _: Given) -> Iterator[Fault]:
@@ -53,7 +51,7 @@ def _mark(host: Host, key: str) -> Any:
     """What no two hosts may share; nothing where it was not said or could not be read."""
     if key == "address":
         there = (host.address, host.port)
-        return None if BROKEN in there else f"{host.address.lower().rstrip('.')} port {host.port}"
+        return None if BROKEN in there else place(*there)
     mark = host.name if key == "name" else host.node_name
     return None if mark is BROKEN else mark
 

@@ -177,7 +177,7 @@ def test_the_password_stands_in_one_place_and_only_where_it_is_needed() -> None:
     ("way", "password"),
     [
         ("password", None), ("root", "x"), ("su", None), ("password", "a\nb"), ("password", ""),
-        ("password", "GR_X='$(id)'"), ("password", script.END),
+        ("password", "GR_X='$(id)'"), ("password", script.END), ("password", "GR_X"),
     ],
 )  # fmt: skip
 def test_a_password_that_does_not_fit_the_way_or_a_line_is_refused(way: str, password: str | None) -> None:
@@ -510,6 +510,49 @@ def test_facts_of_a_hostile_host_are_one_line_of_plain_json(root: Path) -> None:
     assert not Path("/tmp/pwned").exists()
 
 
+def ours(root: Path) -> dict[str, str]:
+    """What a look finds to be ours."""
+    (root / "proc/sys/kernel/random").mkdir(parents=True)
+    (root / "proc/sys/kernel/random/boot_id").write_text("1111\n")
+    for name in ("dpkg-query", "apt-cache", "apt-mark", "dpkg"):
+        stub(root, name, "")
+    found: dict[str, str] = json.loads(shipped(root, "facts", "apply").stdout)["ours"]
+    return found
+
+
+@long
+@pytest.mark.parametrize(
+    ("decided", "packages", "seen"),
+    [
+        ("distro 580 open", None, ""),
+        ("cudaRepo 580 open", "cuda-keyring nvidia-driver-pinning-580 linux-headers-amd64", ""),
+        ("cudaRepo 580 open", "cuda-keyring nvidia-kernel-open-dkms", "cudaRepo 580 open"),
+        ("distro 580 open", "linux-modules-nvidia-580-server-open-generic", "distro 580 open"),
+        ("keep", None, "keep"),
+    ],
+)
+def test_what_was_decided_is_ours_once_its_installation_has_begun(
+    root: Path, decided: str, packages: str | None, seen: str
+) -> None:
+    record = root / "var/lib/gpu-ready/record"
+    record.mkdir(parents=True)
+    (record / "driver.decided").write_text(f"{decided}\n")
+    if packages:
+        (record / "driver.packages").write_text(packages.replace(" ", "\n") + "\n")
+    assert ours(root)["driver"] == seen
+
+
+@long
+@pytest.mark.parametrize(("begun", "seen"), [(False, ""), (True, "1.20.0")])
+def test_a_toolkit_is_ours_once_its_installation_has_begun(root: Path, begun: bool, seen: str) -> None:
+    record = root / "var/lib/gpu-ready/record"
+    record.mkdir(parents=True)
+    (record / "toolkit.decided").write_text("1.20.0\n")
+    if begun:
+        (record / "toolkit.packages").write_text("nvidia-container-toolkit\n")
+    assert ours(root)["toolkit"] == seen
+
+
 def test_a_share_of_a_card_is_seen_in_its_configuration_space(root: Path) -> None:
     card(root)
     for name in ("dpkg-query", "apt-cache", "apt-mark", "dpkg"):
@@ -538,6 +581,31 @@ def test_the_driver_of_a_card_that_is_in_use_is_not_taken_away(root: Path) -> No
     assert said.stderr.startswith("HST-81 driver: the card is in use: 4711, python3")
     assert "apt-get" not in (root / "calls").read_text()
     assert (record / "driver.packages").exists()
+
+
+JOBS = "12 multi-user.target start waiting\n 9 snapd.seeded.service start running\n10 own.service start running"
+
+
+@pytest.mark.parametrize(
+    ("cards", "left", "said"),
+    [
+        (1, None, ""),
+        (0, None, "boot 1111 is starting: snapd.seeded.service own.service"),
+        (1, "0000", "boot 1111 is starting: snapd.seeded.service own.service"),
+    ],
+)
+def test_a_boot_that_does_not_end_is_waited_for_only_where_something_is_to_come_of_it(
+    root: Path, cards: int, left: str | None, said: str
+) -> None:
+    """After a reboot of ours, or for a driver that may yet be loaded; what it waits for is named."""
+    card(root)
+    (root / "proc/sys/kernel/random").mkdir(parents=True)
+    (root / "proc/sys/kernel/random/boot_id").write_text("1111\n")
+    stub(root, "nvidia-smi", "echo GPU-1, card, 580.126.20" if cards else "")
+    stub(root, "systemctl", f"case $1 in is-system-running) echo starting ;; list-jobs) echo '{JOBS}' ;; esac")
+    ended = shipped(root, "reboot", "apply", values=f"GR_REBOOT='1'\nGR_BOOT_ID='{left}'\n" if left else "")
+    assert (ended.returncode, said in ended.stderr) == (75 if said else 0, True)
+    assert said or json.loads(ended.stdout)["boot_id"] == "1111"
 
 
 def test_what_was_decided_is_noted_before_anything_else(root: Path) -> None:

@@ -121,3 +121,15 @@ def test_two_hosts_from_nothing_to_nothing(far: Far) -> None:
         said(real.run("destroy", "--yes", "--skip-preview", "-s", STACK))
     left = real.world.unexpected(start, real.world.snapshot())
     assert left == ["Node/gpu-2 has labels gpu-ready/host"], "what was abandoned keeps its label"
+
+
+def test_hosts_that_are_gone_for_good_go_without_a_connection(far: Far) -> None:
+    """Once the door is shut, whoever dials is refused."""
+    with far.door() as door, passing(far.real):
+        far.up()
+        scripts = len(door.scripts)
+    far.configure(rtx="abandoned", tesla="abandoned")
+    far.up()
+    said(far.real.run("destroy", "--yes", "--skip-preview", "-s", STACK))
+    assert len(door.scripts) == scripts
+    assert "nodes-rtx-driver" not in far.real.run("stack", "export", "-s", STACK).stdout

@@ -81,9 +81,13 @@ def test_a_host_that_died_in_its_first_up_holds_up_nobody_and_is_made_whole_when
     rtx.dies_in = "driver"
     assert up(lab).exit == 1
     dials = lab.dials("rtx")
+    lab.events.clear()
 
     offline = up(lab, rtx="offline")
     assert {"nodes-rtx-driver", "nodes-rtx-check"} <= changed(offline)
+    said = [repr(event) for event in lab.events]
+    assert any("rtx is offline" in line for line in said)
+    assert not any("rtx: driver" in line or "rtx: toolkit" in line for line in said), "nothing is about to be done"
     assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}, "its node is known by the machine-id that it once told"
     assert changed(up(lab, rtx="offline")) == set()
     assert lab.dials("rtx") == dials
@@ -102,6 +106,22 @@ def test_a_host_that_died_in_its_first_up_is_given_up_in_one_go(lab: Homelab, rt
     changed(up(lab, rtx="abandoned"))
     changed(up(lab, rtx="gone"))
     assert lab.dials("rtx") == dials
+
+
+@pytest.mark.parametrize("kept", ["rtx", "rtx tesla"])
+def test_the_last_hosts_are_given_up_and_the_stack_goes_without_them(lab: Homelab, rtx: Quick, kept: str) -> None:
+    others = {name: "gone" for name in ("tesla",) if name not in kept}
+    changed(up(lab, **others))
+    rtx.way = lab.quick["tesla"].way = "silent"
+    assert lab.run("destroy").exit == 1, "a host that does not answer holds it up"
+    dials = lab.remote.connections
+
+    abandoned = up(lab, **dict.fromkeys(kept.split(), "abandoned"), **others)
+    assert (abandoned.exit, abandoned.errors) == (0, [])
+    gone = lab.run("destroy")
+
+    assert (gone.exit, gone.errors, lab.remote.connections) == (0, [], dials)
+    assert lab.engine.store.load()["resources"] == []
 
 
 def test_nobody_is_there_from_the_first_day_on(lab: Homelab) -> None:
@@ -140,6 +160,13 @@ def test_a_host_that_does_not_answer_is_one_refusal_with_id_and_fix(lab: Homelab
     assert raw == f"after 5 failed attempts: dial tcp {rtx.address}:22: connect: connection refused"
     assert explained.startswith("HST-82 access: rtx: the host does not answer")
     assert "\nfix: switch it on" in explained
+
+
+def test_a_host_that_dies_where_nobody_reboots_it_is_not_waited_for(lab: Homelab, rtx: Quick) -> None:
+    rtx.dies_in = "reboot"
+    began = lab.world.clock.now()
+    assert any(text.startswith("HST-90 access: rtx: ") for text in up(lab).errors)
+    assert lab.world.clock.now() - began < 300
 
 
 def test_a_silent_host_that_was_taken_out_of_the_list_is_explained_too(lab: Homelab, rtx: Quick) -> None:

@@ -108,6 +108,17 @@ SEEN_ON_HOSTS = [
     ("after 2 failed attempts: dial tcp: lookup rtx.home.arpa on 127.0.0.53:53: no such host", "HST-82"),
     ("after 2 failed attempts: dial tcp 192.0.2.10:22: connect: network is unreachable", "HST-82"),
     ("after 2 failed attempts: ssh: handshake failed: EOF", "HST-82"),
+    ("after 5 failed attempts: dial tcp: lookup rtx.home.arpa: i/o timeout", "HST-82"),
+    ("after 5 failed attempts: dial tcp: lookup rtx on 127.0.0.53:53: server misbehaving", "HST-82"),
+    ("after 5 failed attempts: dial tcp: lookup rtx: Temporary failure in name resolution", "HST-82"),
+    ("after 5 failed attempts: dial tcp 192.0.2.10:22: connect: host is down", "HST-82"),
+    ("after 5 failed attempts: dial tcp 192.0.2.10:22: connect: operation timed out", "HST-82"),
+    ("after 5 failed attempts: ssh: handshake failed: write tcp 192.0.2.1:5->192.0.2.10:22: broken pipe", "HST-82"),
+    (
+        "after 2 failed attempts: ssh: handshake failed: ssh: no common algorithm for host key; client offered: "
+        "[ssh-ed25519], server offered: [rsa-sha2-512]",
+        "HST-2",
+    ),
     ("failed to parse host key: ssh: no key found", "HST-2"),
     ("wait: remote command exited without exit status or exit signal: running", "HST-90"),
     ("ssh: no key found", "HST-91"),

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.bare_metal import refuse_faults
+from components.bare_metal import refuse_faults, told_apart
 from lab.cluster.host_spec import made_up_key
 
 HOST: dict[str, Any] = {"name": "rtx", "address": "192.0.2.10", "host_key": made_up_key("rtx")}
@@ -33,6 +33,48 @@ def test_all_faults_of_a_host_come_at_once() -> None:
 
 def test_what_is_missing_is_named() -> None:
     assert "hosts[0].address: address: is missing" in refused({"name": "rtx", "host_key": HOST["host_key"]})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"toolkit_version": "latest"}, 'hosts[0].toolkitVersion: toolkitVersion: cannot be the text "latest"'),
+        ({"driver": {"branch": "new"}}, 'hosts[0].driver: driver: driver.branch cannot be the text "new"'),
+        ({"driver": {"branch": "580", "version": "595.71.05"}}, "hosts[0].driver: driver: driver.branch is 580, but "),
+        ({"reboot": "maybe"}, "hosts[0].reboot: reboot: one of never, ifNeeded belongs here"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_said_once_of_its_own_argument(more: Any, said: str) -> None:
+    found = refused({**HOST, **more})
+    assert found.startswith(said)
+    assert "; " not in found
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({}, "more than one host is called rtx"),
+        ({"name": "tesla"}, "more than one host is at 192.0.2.10 port 22"),
+        ({"name": "tesla", "port": 22.0}, "more than one host is at 192.0.2.10 port 22"),
+        ({"name": "tesla", "address": "RTX.home.arpa."}, ""),
+        ({"name": "tesla", "port": 2222}, ""),
+        ({"name": "tesla", "address": Later()}, ""),
+        ({"name": "tesla", "address": "192.0.2.11", "node_name": "gpu-1"}, "more than one host is node gpu-1"),
+    ],
+)
+def test_what_no_two_hosts_share(other: Any, said: str) -> None:
+    hosts: list[Any] = [{**HOST, "node_name": "gpu-1"}, {**HOST, **other}]
+    if not said:
+        assert told_apart(hosts, has_password=False) == hosts
+        return
+    with pytest.raises(pulumi.InputPropertyError, match=said):
+        told_apart(hosts, has_password=False)
+
+
+def test_a_name_is_the_same_however_it_is_written() -> None:
+    hosts: list[Any] = [{**HOST, "address": "RTX.home."}, {**HOST, "name": "tesla", "address": "rtx.home"}]
+    with pytest.raises(pulumi.InputPropertyError, match=r"at rtx\.home port 22"):
+        told_apart(hosts, has_password=False)
 
 
 @pytest.mark.parametrize("port", [22, 22.0, 65535])

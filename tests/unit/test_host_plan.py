@@ -460,9 +460,9 @@ def assert_sound(made: Plan, found: HostFacts) -> None:
     if told_driver == ADOPT:
         assert found.driver_works
         return
+    assert not found.foreign
     if found.driver_works and told_driver["GR_DECIDED"] == found.ours.driver:
         return
-    assert not found.foreign
     assert int(told_driver["GR_WANT_DRIVER"].split(".")[0]) in catalog.SUPPORTED
     for card in found.cards:
         generation = catalog.generation_of(card.id)
@@ -531,6 +531,19 @@ def test_what_was_begun_is_finished_as_it_was_decided(monkeypatch: pytest.Monkey
     begun = facts(dpkg_broken=True, ours__driver="distro 580 open")
     monkeypatch.setattr(defaults, "DRIVER_BRANCH", 595)
     assert planned(begun).values["driver"]["GR_DECIDED"] == "distro 580 open"
+
+
+@pytest.mark.parametrize("foreign", [".run", "mixed", "operator"])
+def test_somebody_elses_driver_is_not_laid_over_because_ours_was_there_before(foreign: str) -> None:
+    theirs = facts(**made_ready(), driver__foreign=foreign)
+    assert "HST-21" in refused(theirs)
+
+
+def test_another_version_than_the_one_that_we_installed_is_not_moved_without_consent() -> None:
+    ours = made_ready()
+    ours["modules"]["nvidia"] = ours["driver"]["version"] = "595.71.05"
+    assert "driver 595.71.05 is loaded and shall become 580 open" in refused(facts(**ours))["HST-64"]
+    assert planned(facts(**made_ready())).values["driver"]["GR_WANT_DRIVER"] == "580"
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,10 @@ def test_names_and_addresses_are_both_fine(address: str) -> None:
     assert settings.parse(config(host(address=address))).hosts_args()[0]["address"] == address
 
 
+def test_the_last_host_can_be_given_up() -> None:
+    assert "pulumi destroy -s demo\n" in settings.parse(config(host(state="abandoned"))).destroy_hint("demo")
+
+
 def test_one_machine_may_be_reached_at_two_ports() -> None:
     settings.parse(config(host(port=2201), other(address="192.0.2.10", port=2202)))
 
@@ -187,12 +191,16 @@ def test_one_machine_may_be_reached_at_two_ports() -> None:
 
 AT = "bareMetal.hosts[0]"
 WRONG: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
-    ("no hosts", config(bareMetal={"hosts": []}), "bareMetal.hosts", ("names no host", "Example: hosts:")),
+    (
+        "no hosts",
+        config(bareMetal={"hosts": []}),
+        "bareMetal.hosts",
+        ("names no host", "pulumi destroy", "Example: hosts:"),
+    ),
     ("hosts missing", config(bareMetal={"reboot": "never"}), "bareMetal.hosts", ("is missing",)),
     ("nothing of bareMetal", config(bareMetal={}), "bareMetal", ("is missing", "hosts: [{name: rtx")),
     ("hosts as object", config(bareMetal={"hosts": HOST}), "bareMetal.hosts", ("a list belongs here, got an object",)),
     ("host as text", config(bareMetal={"hosts": ["rtx"]}), AT, ("an object belongs here",)),
-    ("all abandoned", config(host(state="abandoned")), "bareMetal.hosts", ("all of them are abandoned", "destroy")),
     ("no cluster", config(cluster={}), "cluster", ("is missing",)),
     ("nodes", config(cluster__nodes=["a"]), "cluster.nodes", ("the hosts are the nodes", "leave nodes out")),
     ("selector", config(cluster__nodeSelector={"a": "b"}), "cluster.nodeSelector", ("leave nodeSelector out",)),
@@ -407,7 +415,7 @@ def test_the_default_pins_are_the_ones_of_the_defaults() -> None:
     assert settings.parse(RIGHT).hosts_args()[0]["reboot_timeout_seconds"] == defaults.REBOOT_TIMEOUT_SECONDS
 
 
-@pytest.mark.parametrize("secret", ["two\nlines", "at the end\n", "\thunter2", ""])
+@pytest.mark.parametrize("secret", ["two\nlines", "at the end\n", "\thunter2", "", "GR_X='$(id)'", "GR_END"])
 def test_a_password_that_is_no_line_is_refused_and_not_repeated(secret: str) -> None:
     raw = {"target": "cluster", "cluster": {"context": "x", "nodes": ["y"]}, "sshPassword": settings.veiled(secret)}
     found = faults_of(raw, ("sshPassword",))

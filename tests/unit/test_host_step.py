@@ -4,10 +4,12 @@ import asyncio
 import time
 from typing import Any, NamedTuple
 
+import pulumi
 import pytest
 
 from components.host_step import INPUTS, Link, Patience, Wait, answer
 from decide import defaults
+from lab.values import Secret
 
 OLD = 'Process exited with status 75: running "sh -s apply":\ngpu-ready: not yet: it is still up with boot id 1111\n'
 LOST = "wait: remote command exited without exit status or exit signal: running ..."
@@ -15,10 +17,15 @@ AWAY = "after 2 failed attempts: dial tcp 192.0.2.10:22: connect: connection ref
 REFUSED = 'Process exited with status 3: running "sh -s apply":\nHST-1 host: no\nfix: yes\n'
 
 
+LEAVES = "GR_REBOOT="
+
+
 class Asked(NamedTuple):
     errors: list[str]
     urn: str = "urn:back"
     name: str = "nodes-rtx-back"
+    new_inputs: dict[str, Any] | None = None
+    failed_operation: str = "create"
 
 
 @pytest.fixture
@@ -41,9 +48,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def patient(seconds: int = 1800, lost_too: bool = False) -> Patience:
+def patient(seconds: int = 1800, lost_when: str = "") -> Patience:
     patience = Patience("nodes")
-    patience.binding("nodes-rtx-back", Wait("rtx", seconds, lost_too))
+    patience.binding("nodes-rtx-back", Wait("rtx", seconds, lost_when))
     return patience
 
 
@@ -53,19 +60,25 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pulumi.ResourceHookBinding", lambda on_error: on_error)
 
 
-def answered(patience: Patience, *errors: str, urn: str = "urn:back", name: str = "nodes-rtx-back") -> bool:
+def answered(patience: Patience, *errors: str, stdin: Any = None, **more: Any) -> bool:
     """What the hook says, in an event loop of its own: `asyncio.run` would take the thread's loop away."""
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(patience.again(Asked([*errors], urn, name)))
+        return loop.run_until_complete(ask(patience, [*errors], stdin, more))
     finally:
         loop.close()
 
 
-def tries(patience: Patience, *errors: str) -> int:
+async def ask(patience: Patience, errors: list[str], stdin: Any, more: dict[str, Any]) -> bool:
+    """As the SDK does, in whose loop a secret becomes an output."""
+    stdin = pulumi.Output.secret(stdin.value) if isinstance(stdin, Secret) else stdin
+    return await patience.again(Asked(errors, new_inputs={"stdin": stdin}, **more))
+
+
+def tries(patience: Patience, *errors: str, stdin: Any = None) -> int:
     """How often the hook says yes."""
     count = 0
-    while answered(patience, *errors):
+    while answered(patience, *errors, stdin=stdin):
         count += 1
         assert count < 200
     return count
@@ -78,12 +91,38 @@ def test_only_not_yet_is_tried_again(clock: list[float], said: list[str], error:
 
 @pytest.mark.parametrize("error", [OLD, LOST, AWAY])
 def test_while_a_host_reboots_a_lost_connection_is_not_yet_too(clock: list[float], said: list[str], error: str) -> None:
-    assert tries(patient(lost_too=True), error) <= defaults.MOST_TRIES
+    assert (
+        tries(patient(lost_when=LEAVES), error, stdin="GR_CONSENT='ifNeeded'\nGR_REBOOT='1'\n") <= defaults.MOST_TRIES
+    )
     assert clock[0] >= 1800
 
 
+def test_a_host_that_nobody_reboots_is_not_waited_for(clock: list[float], said: list[str]) -> None:
+    assert tries(patient(lost_when=LEAVES), LOST, stdin="GR_CONSENT='ifNeeded'\n") == 0
+    assert said[0].startswith("HST-90 access: rtx: ")
+
+
+def test_a_host_that_somebody_else_reboots_is_waited_for_once_it_has_said_so(
+    clock: list[float], said: list[str]
+) -> None:
+    assert answered(patient(lost_when=LEAVES), AWAY, OLD, stdin="")
+
+
+def test_what_a_step_was_told_may_come_as_a_secret(clock: list[float], said: list[str]) -> None:
+    assert answered(patient(lost_when=LEAVES), LOST, stdin=Secret("password\nGR_REBOOT='1'\n"))
+    assert not answered(patient(lost_when=LEAVES), LOST, stdin=Secret("password\n"))
+
+
+def test_making_and_deleting_one_step_have_each_their_time(clock: list[float], said: list[str]) -> None:
+    patience = patient(60)
+    assert answered(patience, OLD)
+    clock[0] = 1000.0
+    assert not answered(patience, OLD)
+    assert answered(patience, OLD, failed_operation="delete")
+
+
 def test_a_refusal_ends_the_wait_for_a_reboot_at_once(clock: list[float], said: list[str]) -> None:
-    assert (tries(patient(lost_too=True), REFUSED), said) == (0, []), "the script has said it itself"
+    assert (tries(patient(lost_when=LEAVES), REFUSED), said) == (0, []), "the script has said it itself"
 
 
 @pytest.mark.parametrize("seconds", [10, 60, 1800, 6 * 3600])
@@ -93,8 +132,8 @@ def test_the_engine_asks_often_enough_for_the_whole_time(clock: list[float], sai
 
 
 def test_the_end_says_whether_ssh_answered_and_which_boot_id_was_seen_last(clock: list[float], said: list[str]) -> None:
-    tries(patient(60, lost_too=True), OLD)
-    tries(patient(60, lost_too=True), AWAY, LOST, OLD)
+    tries(patient(60, LEAVES), OLD)
+    tries(patient(60, LEAVES), AWAY, LOST, OLD)
     assert said[0].startswith(
         "HST-58 reboot: rtx: after 60 s still not: ssh answers, and the host says: it is still up"
     )
@@ -151,25 +190,23 @@ def test_hosts_do_not_share_their_time(clock: list[float], said: list[str]) -> N
     assert answered(patience, OLD, urn="urn:b")
 
 
-def merged(link: Link) -> Any:
-    import pulumi
-
-    return link.options(pulumi.ResourceOptions())
+def merged(state: str) -> Any:
+    return Link({}, state, patient(), Wait()).options(pulumi.ResourceOptions())
 
 
 def test_a_host_that_is_offline_keeps_everything_as_it_was() -> None:
-    assert merged(Link({}, "offline")).ignore_changes == INPUTS
-    assert not merged(Link({}, "offline")).retain_on_delete
+    assert merged("offline").ignore_changes == INPUTS
+    assert not merged("offline").retain_on_delete
 
 
 def test_an_abandoned_host_is_let_go_without_a_call() -> None:
-    assert merged(Link({}, "abandoned")).retain_on_delete is True
-    assert merged(Link({}, "abandoned")).ignore_changes == INPUTS
+    assert merged("abandoned").retain_on_delete is True
+    assert merged("abandoned").ignore_changes == INPUTS
 
 
 def test_a_host_that_is_there_is_treated_as_any_other() -> None:
-    assert merged(Link({})).ignore_changes is None
-    assert merged(Link({})).retain_on_delete is None
+    assert merged("present").ignore_changes is None
+    assert merged("present").retain_on_delete is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A host that went away before all of its steps were made: those are noted without a script, and made when it is back; or given up."""
+"""A host that went away before all of its steps were made: those are noted without a script, and made when it is back; or given up.
+
+One of them is told when it ran before, and so would be told that without having run: it comes back as a replacement.
+"""
 import os
 
 import pulumi
@@ -20,7 +23,7 @@ OPS = [
 
 STAGE = int(os.environ.get("STAGE", "1"))
 
-FIELDS = ["create", "delete", "stdin"]
+FIELDS = ["create", "update", "delete", "stdin", "triggers"]
 away = STAGE in (2, 5)
 
 
@@ -33,10 +36,21 @@ def step(name, after=None, works=True, **kw):
     return Command(name, create=create, delete=f"echo delete {name} >> trace.log", opts=opts, **kw)
 
 
+def told(name, after):
+    """A step with another script for the second time; noted with a trigger, which is gone when the host is back."""
+    if away:
+        opts = Opt(depends_on=[after], ignore_changes=FIELDS, retain_on_delete=STAGE == 5)
+        return Command(name, triggers=["never made"], opts=opts)
+    return step(name, after, update=f"echo again {name} >> trace.log; echo again-{name}", stdin="a" if STAGE < 4 else "b")
+
+
 if STAGE < 6:
     one = step("one")
     two = step("two", one, works=STAGE > 1, stdin=one.stdout)
     three = step("three", two, stdin=two.stdout)
     pulumi.export("three", three.stdout)
+if 1 < STAGE < 6:
+    tools = told("tools", three)
+    user = step("user", tools, stdin=tools.stdout)
 if STAGE in (4, 5):
-    four = step("four", three, works=False, stdin=three.stdout)
+    four = step("four", user, works=False, stdin=user.stdout)
