@@ -16,6 +16,7 @@ BEGIN="# gpu-ready begin: written by gpu-ready, which takes it away again"
 END="# gpu-ready end"
 
 apply() {
+  undertake
   version=$(containerd_version)
   [ -n "$version" ] || refuse "HST-65 runtime" "containerd does not say its version" "use a node with containerd"
   [ ! -L "$FILE" ] || refuse "HST-65 runtime" "$CONFIG is a link: something else owns it" "set up the handler $NAME there"
@@ -196,6 +197,7 @@ remove() {
   take_back_files
   drop restart
   drop adopted
+  drop begun
 }
 
 # Somebody else's changes stay: only our block goes.

@@ -51,7 +51,7 @@ sh "$B/call.sh" {way} {step} "$1" <<'{end}'
 {values}{end}
 elif [ "$1" = apply ] || [ -e "${{B%/*}}/record" ]; then
 echo 'HST-75 access: the tools are gone
-fix: pulumi up --replace on the step tools' >&2
+fix: another number as look, and pulumi up' >&2
 exit 3
 fi
 exit

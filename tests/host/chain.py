@@ -65,7 +65,10 @@ class Chain:
         values = self._values(step)
         if step == "tools":
             return script.tools_text(values, self.sudo, password)
-        values["GR_MACHINE_ID"] = self.answers["tools"]["machine_id"]
+        values |= {
+            "GR_MACHINE_ID": self.answers["tools"]["machine_id"],
+            "GR_CLAIM": self.answers["tools"].get("claim", ""),
+        }
         return script.step_text(step, values, script.bundle().hash, self.sudo, password)
 
     @property
