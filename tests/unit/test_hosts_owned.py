@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
+from pulumi_command import remote
 
-import components.host_step as steps
 from components import gpu_host
 from lab.cluster.host_spec import made_up_key
 from lab.engine import Result
@@ -91,12 +90,12 @@ def anew(folder: Path, store: Any, **spec: Any) -> Owned:
 
 def replacing(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on as with `pulumi up --replace` on the step tools."""
-    command = steps.remote.Command
+    command = remote.Command
 
-    def made(name: str, **more: Any) -> pulumi.Resource:
+    def made(name: str, **more: Any) -> remote.Command:
         return command(name, **more | ({"triggers": ["again"]} if name.endswith("-tools") else {}))
 
-    monkeypatch.setattr(steps.remote, "Command", made)
+    monkeypatch.setattr(remote, "Command", made)
 
 
 def test_a_host_with_another_name_is_not_stripped_under_it(home: Owned) -> None:
