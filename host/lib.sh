@@ -100,7 +100,7 @@ begin() {
   case $0 in
   "$OURS"/*)
     [ "$OURS/$(fingerprint "${0%/*}")" = "${0%/*}" ] ||
-      refuse "HST-75 access" "somebody changed the tools in ${0%/*}" "another number as the host's look, and pulumi up, puts them back"
+      refuse "HST-75 access" "somebody changed the tools in ${0%/*}" "look: another number"
     ;;
   esac
 }
@@ -128,7 +128,7 @@ whose_note() {
 # Who holds the machine now takes back what was done to it.
 handed_over() {
   [ "$VERB" = remove ] ||
-    refuse "HST-93 access" "this machine is ${whose:-$claimed_by}'s by now" "take it out here: what was done to it stays for its new owner"
+    refuse "HST-93 access" "this machine is ${whose:-$claimed_by}'s by now" "take it out here, what was done stays"
   say "left as it is, because this machine is ${whose:-$claimed_by}'s by now: what step $STEP did"
   exit 0
 }

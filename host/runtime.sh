@@ -176,6 +176,7 @@ roll_back() {
   restarted answers || back="it does not come back with its old file either"
   take_back_files
   drop restart
+  drop begun
   plain <"$T/why" >&2 || :
   refuse "HST-77 runtime" "containerd did not come back with the handler $NAME; $back" "journalctl -u containerd"
 }

@@ -21,7 +21,7 @@ is_anothers() { refuse "HST-93 access" "this machine is $whose's, and this is $G
 apply() {
   if [ "$for_id" = "$id" ] && [ -n "$whose" ]; then
     [ "$whose" = "$GR_HOST" ] ||
-      is_anothers "keep that name; or take it out there (pulumi up or destroy), then declare it here; to hand it over with all that was done, or if that stack is lost: on the host: rm /var/lib/gpu-ready/machine, then pulumi up; if its disk is a copy: give it a machine-id of its own"
+      is_anothers "keep that name; or take it out there first; to hand it over as it is, or if that stack is lost: on the host: rm $OURS/machine; a copied disk wants a machine-id of its own"
   else
     over=$(if used; then echo over; fi)
     claim=''
@@ -33,16 +33,17 @@ apply() {
 # The second time there has to be the note of the first: without it this is another machine, or the same one anew. A
 # stack that was renamed is the same one; but one that took the machine over is another.
 again() {
+  was="this machine was ${whose:-nobody}'s, it is $GR_HOST's from now on"
   if [ -z "$whose" ] && used; then
-    say "nobody held this machine, it is $GR_HOST's from now on"
+    say "$was"
     [ "$claimed_by" = "$GR_HOST" ] || claim=''
   elif [ "$for_id" != "$id" ] || [ -z "$whose" ]; then
     refuse "HST-70 access" "this machine has no note of $GR_HOST, which was made ready here" \
-      "correct address and hostKey; installed anew or gone: state: abandoned, pulumi up; then declare it under another name, or take it out, pulumi up, and declare it again"
+      "correct address and hostKey; installed anew or gone: state: abandoned, pulumi up; then declare it under another name"
   elif [ "$whose" != "$GR_HOST" ]; then
     { [ "${whose##*/}" = "${GR_HOST##*/}" ] && [ -z "$over" ]; } ||
-      is_anothers "take it out here: what was done to it stays for its new owner; or take it back: on the host: rm /var/lib/gpu-ready/machine, then pulumi up"
-    say "this machine was $whose's, it is $GR_HOST's from now on"
+      is_anothers "take it out here, what was done stays; or take it back: on the host: rm $OURS/machine"
+    say "$was"
   fi
   work
 }
