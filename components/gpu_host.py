@@ -140,7 +140,7 @@ class GpuHost(pulumi.ComponentResource):
     ) -> pulumi.Output[dict[str, Any]]:
         """The next step of the chain; its values are all that it knows."""
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
-        known = pulumi.Output.all(values=values, machine_id=self.machine_id, claim=self.claim, password=password)
+        known = pulumi.Output.all(values=values, claim=self.claim, password=password)
         # Where the tools are replaced, the old ones go first: at the end they would take the new ones along, or not be
         # reached by a connection that is none any more.
         opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=kind.get("again"))
@@ -173,7 +173,7 @@ def composed(step: str, values: Mapping[str, Any], way: str, known: Mapping[str,
     """The text of a step: the first brings the tools along, the others call them."""
     if step == "tools":
         return script.tools_text(values, way, known["password"])
-    told = {**values, "GR_MACHINE_ID": known["machine_id"], "GR_CLAIM": known["claim"]}
+    told = {**values, "GR_CLAIM": known["claim"]}
     return script.step_text(step, told, script.bundle().hash, way, known["password"])
 
 

@@ -94,8 +94,11 @@ begin() {
   trap 'rm -rf "$T"' EXIT
   trap 'exit 1' HUP INT TERM
   id=$(cat "$ROOT/etc/machine-id" 2>/dev/null || :)
-  [ -z "${GR_MACHINE_ID-}" ] || [ "$id" = "$GR_MACHINE_ID" ] ||
-    refuse "HST-70 access" "this is machine $id, first seen here was $GR_MACHINE_ID" \
+  # Earlier releases told it as a whole.
+  seen=${GR_CLAIM-}
+  seen=${GR_MACHINE_ID:-${seen%????????}}
+  [ "${id#"$seen"}" != "$id" ] || [ -z "$seen" ] ||
+    refuse "HST-70 access" "this is machine $id, first seen here was $seen" \
       "correct address and hostKey; installed anew or gone: state: abandoned, pulumi up; then declare it under another name"
   case $0 in
   "$OURS"/*)

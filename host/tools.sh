@@ -4,7 +4,7 @@
 # Older bundles stay, because the state may still hold a step that calls them.
 #
 # Whose machine this is stands on the machine: `machine` says which one, and who holds it; `claim` is the token of that
-# claim, which all other steps of the holder know. Without the first anybody may claim the machine, with all that was
+# claim, which all other steps of the holder know; it begins as the machine-id does. Without the first anybody may claim the machine, with all that was
 # noted on it; the token is then another one, and the steps of the earlier holder leave alone what they did.
 
 # shellcheck source=host/lib.sh
@@ -61,7 +61,7 @@ work() {
   [ "$(fingerprint "$home")" = "$GR_BUNDLE" ] ||
     refuse "HST-75 access" "the tools did not arrive as they were sent" "look for a full disk: df $OURS; then pulumi up"
   echo "GR_BRANCHES='${GR_BRANCHES-}'" | sh "$home/facts.sh" apply >"$T/facts"
-  [ -n "$claim" ] || claim=$(echo "$(boot_id) $(date +%s) $$ $GR_HOST" | sha256sum | cut -c1-8)
+  [ -n "$claim" ] || claim=$(echo "$id" | cut -c1-12)$(echo "$(boot_id) $(date +%s) $$ $GR_HOST" | sha256sum | cut -c1-8)
   echo "$claim $GR_HOST" | put "$OURS/claim"
   echo "$id $GR_HOST${over:+ $over}" | put "$OURS/machine"
   sed "s/}\$/, \"claim\": \"$claim\"}/" "$T/facts"
