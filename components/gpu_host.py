@@ -98,6 +98,7 @@ class GpuHost(pulumi.ComponentResource):
         if self.state != "present":
             pulumi.log.info(AWAY.format(**args | {"state": self.state}), self)
         self.machine_id: pulumi.Input[str] = ""
+        self.claim: pulumi.Input[str] = ""
         self.decisions: Sequence[host_plan.Decision] = ()
 
         plan = self._plan(wish_of(args), count("look", args.get("look") or 1))
@@ -117,6 +118,7 @@ class GpuHost(pulumi.ComponentResource):
         asked = {"GR_WISH": host_plan.digest({**wish, "look": look}), "GR_BRANCHES": host_plan.BRANCHES}
         seen = self._step("tools", {**asked, "GR_HOST": owner(self.prefix)}, removes=True, again=True)
         self.machine_id = seen.apply(lambda known: known.get("machine_id", ""))
+        self.claim = seen.apply(lambda known: known.get("claim", ""))
         return seen.apply(lambda known: self._planned(known, wish, look))
 
     def _planned(self, known: Mapping[str, Any], wish: Mapping[str, Any], look: int) -> dict[str, Any]:
@@ -140,8 +142,10 @@ class GpuHost(pulumi.ComponentResource):
     ) -> pulumi.Output[dict[str, Any]]:
         """The next step of the chain; its values are all that it knows."""
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
-        known = pulumi.Output.all(values=values, machine_id=self.machine_id, password=password)
-        opts = ResourceOptions(parent=self, depends_on=[self.last])
+        known = pulumi.Output.all(values=values, claim=self.claim, password=password)
+        # Where the tools are replaced, the old ones go first: at the end they would take the new ones along, or not be
+        # reached by a connection that is none any more.
+        opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=kind.get("again"))
         stdin: pulumi.Input[str] = ""
         if self.state == "present":
             stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
@@ -171,12 +175,12 @@ def composed(step: str, values: Mapping[str, Any], way: str, known: Mapping[str,
     """The text of a step: the first brings the tools along, the others call them."""
     if step == "tools":
         return script.tools_text(values, way, known["password"])
-    told = {**values, "GR_MACHINE_ID": known["machine_id"]}
+    told = {**values, "GR_CLAIM": known["claim"]}
     return script.step_text(step, told, script.bundle().hash, way, known["password"])
 
 
 def owner(prefix: str) -> str:
-    """Whose host it is: a machine that answers under another's address has another note, or none."""
+    """Whose machine it is: noted there, and nobody else's until it is taken out or handed over."""
     return f"{pulumi.get_project()}/{pulumi.get_stack()}/{prefix}"
 
 

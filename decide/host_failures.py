@@ -37,13 +37,16 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      "start one: eval $(ssh-agent); ssh-add; or unset SSH_AUTH_SOCK and set the secret sshPrivateKey",
      (r"dial unix \S+: connect",)),
     ("HST-70", "access", "another machine answers at this address than the one that was first seen there",
-     "correct address and hostKey; for a host that was replaced on purpose: take the old one out (state: abandoned), "
-     "then declare the new one under another name"),
+     "correct address and hostKey; for a machine that was replaced or installed anew: state: abandoned, pulumi up; "
+     "then declare it under another name, or take it out, pulumi up, and declare it again"),
+    ("HST-93", "access", "the machine is another stack's, or this stack's under another name",
+     "keep that name; or take it out there (pulumi up or destroy), then declare it here; to hand it over with all that "
+     "was done, or if that stack is lost: on the host: rm /var/lib/gpu-ready/machine; then pulumi up"),
     ("HST-63", "access", "what the host says of itself cannot be understood",
      "log in and look whether it is the machine that you mean: cat /etc/os-release; uname -a"),
     ("HST-84", "settings", "the wish for the host cannot be understood", "correct it in the stack file"),
     ("HST-75", "access", "the tools on the host are gone or are not what was put there",
-     "pulumi up --replace on the host's step tools; and find out who changes /var/lib/gpu-ready"),
+     "another number as the host's look, and pulumi up, puts them back; and find out who changes /var/lib/gpu-ready"),
     ("HST-72", "access", "another run of gpu-ready is at work on the host",
      "wait for it: its process is named above"),
     ("HST-73", "node", "the host is no node: it has no kubelet",

@@ -209,14 +209,16 @@ to_take_back() {
   noted auto | grep -xFf "$T/installed" | grep -vxFf "$T/auto" >"$T/wanted" || :
   while read -r name; do say "left in place, because somebody else asked apt for it: $name"; done <"$T/wanted"
   noted packages | grep -xFf "$T/installed" | grep -vxFf "$T/wanted" >"$T/ours" || :
+  [ -s "$T/ours" ] || return 0
+  # Assigned first: a refusal in the middle of a condition would count as nobody.
   # shellcheck disable=SC2046
-  [ ! -s "$T/ours" ] || [ -z "$(others_with $(cat "$T/ours"))" ] || {
-    while read -r name; do
-      others=$(others_with "$name")
-      if [ -z "$others" ]; then echo "$name"; else say "left in place, because $others needs it: $name"; fi
-    done <"$T/ours" >"$T/alone"
-    mv "$T/alone" "$T/ours"
-  }
+  others=$(others_with $(cat "$T/ours"))
+  [ -n "$others" ] || return 0
+  while read -r name; do
+    others=$(others_with "$name")
+    if [ -z "$others" ]; then echo "$name"; else say "left in place, because $others needs it: $name"; fi
+  done <"$T/ours" >"$T/alone"
+  mv "$T/alone" "$T/ours"
 }
 
 # others_with NAME ...: what apt would take along that is not in $T/ours.

@@ -14,6 +14,7 @@ kernel=$(uname -r)
 
 apply() {
   spoken_for
+  undertake
   case $GR_DECIDED in keep) adopt ;; *) install_driver ;; esac
 }
 
@@ -231,6 +232,7 @@ remove() {
   fi
   drop initramfs
   drop decided
+  drop begun
 }
 
 "$VERB"

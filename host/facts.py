@@ -64,8 +64,9 @@ SHAPE = Shape(
         "kubelet": Flag(),
         "apt_lacks": Many(Text(WORD), 200),
         "ours": Shape({"driver": Text(DECIDED), "toolkit": Text(r"([0-9.]{5,11})?"), "runtime": Flag()}),
+        "claim": Text(r"[0-9a-f]{20}"),
     },
-    may=("vgpu", "ours"),
+    may=("vgpu", "ours", "claim"),
 )
 
 

@@ -5,7 +5,8 @@
 # any line leaves a record from which both `apply` and `remove` find their way.
 
 set -eu
-eval "$(sed -n '/^GR_[A-Z][A-Z0-9_]*=/p')"
+TOLD=$(sed -n '/^GR_[A-Z][A-Z0-9_]*=/p')
+eval "$TOLD"
 exec </dev/null
 # A lost connection takes the reader of our words away; caught (not ignored), so that children are as ever.
 trap : PIPE
@@ -93,22 +94,74 @@ begin() {
   trap 'rm -rf "$T"' EXIT
   trap 'exit 1' HUP INT TERM
   id=$(cat "$ROOT/etc/machine-id" 2>/dev/null || :)
-  [ -z "${GR_MACHINE_ID-}" ] || [ "$id" = "$GR_MACHINE_ID" ] ||
-    refuse "HST-70 access" "this is machine $id, first seen here was $GR_MACHINE_ID" \
-      "correct address and hostKey; for a host that is gone: state: abandoned"
+  # Earlier releases told it as a whole.
+  seen=${GR_CLAIM-}
+  seen=${GR_MACHINE_ID:-${seen%????????}}
+  [ "${id#"$seen"}" != "$id" ] || [ -z "$seen" ] ||
+    refuse "HST-70 access" "this is machine $id, first seen here was $seen" \
+      "correct address and hostKey; installed anew or gone: state: abandoned, pulumi up; then declare it under another name"
   case $0 in
   "$OURS"/*)
     [ "$OURS/$(fingerprint "${0%/*}")" = "${0%/*}" ] ||
-      refuse "HST-75 access" "somebody changed the tools in ${0%/*}" "pulumi up --replace on the host's step tools"
+      refuse "HST-75 access" "somebody changed the tools in ${0%/*}" "look: another number"
     ;;
   esac
 }
 
 alone() {
   begin
+  [ -z "${GPU_READY_HELD-}" ] || return 0
   exec 9>>"$LOCK"
   flock -w "$PATIENCE" 9 || not_yet "HST-72 another run is at work: $(head -n 1 "$LOCK")"
   echo "process $$, step $STEP $VERB" >"$LOCK"
+  whose_note
+  [ "${claim:-${GR_CLAIM-}}" = "${GR_CLAIM:-$claim}" ] || handed_over
+  [ "$VERB $STEP" != "remove tools" ] || [ "${whose:-$GR_HOST}" = "$GR_HOST" ] || handed_over
+  case $VERB in remove) unheard ;; *) confirm ;; esac
+}
+
+# Of the notes of the step `tools`: for which machine, whose it is, the token of the claim and who claimed.
+# shellcheck disable=SC2034
+whose_note() {
+  for_id='' whose='' over='' claim='' claimed_by=''
+  [ ! -s "$OURS/machine" ] || read -r for_id whose over <"$OURS/machine" || :
+  [ ! -s "$OURS/claim" ] || read -r claim claimed_by <"$OURS/claim" || :
+}
+
+# Who holds the machine now takes back what was done to it.
+handed_over() {
+  [ "$VERB" = remove ] ||
+    refuse "HST-93 access" "this machine is ${whose:-$claimed_by}'s by now" "take it out here, what was done stays"
+  say "left as it is, because this machine is ${whose:-$claimed_by}'s by now: what step $STEP did"
+  exit 0
+}
+
+# A step whose end the engine never heard of is in no state, so nothing would take it back: until a later step proves
+# that it was heard, what it was told is kept, and the removal of those before it begins with it. Of a step that has a
+# record, a state knows.
+undertake() {
+  record_folder
+  for one in "$RECORD/$STEP".*; do
+    case $one in *.gpu-ready) ;; *) [ ! -e "$one" ] || return 0 ;; esac
+  done
+  { echo "GR_BEGUN='yes'"; echo "$TOLD" | sed '/^GR_CLAIM=/d'; } | put "$RECORD/$STEP.begun"
+}
+
+unheard() {
+  for later in runtime toolkit driver; do
+    [ "$later" != "$STEP" ] || break
+    [ ! -s "$RECORD/$later.begun" ] || GPU_READY_HELD=yes sh "${0%/*}/$later.sh" remove <"$RECORD/$later.begun"
+  done
+}
+
+confirm() {
+  case $STEP in
+  reboot | toolkit) heard=driver ;;
+  runtime) heard="driver toolkit" ;;
+  check) heard="driver toolkit runtime" ;;
+  *) heard= ;;
+  esac
+  for heard in $heard; do rm -f "$RECORD/$heard.begun"; done
 }
 
 # run COMMAND ...: its words go to a file, so that no lost connection ends it; without our lock, which it might keep.

@@ -16,6 +16,7 @@ BEGIN="# gpu-ready begin: written by gpu-ready, which takes it away again"
 END="# gpu-ready end"
 
 apply() {
+  undertake
   version=$(containerd_version)
   [ -n "$version" ] || refuse "HST-65 runtime" "containerd does not say its version" "use a node with containerd"
   [ ! -L "$FILE" ] || refuse "HST-65 runtime" "$CONFIG is a link: something else owns it" "set up the handler $NAME there"
@@ -175,6 +176,7 @@ roll_back() {
   restarted answers || back="it does not come back with its old file either"
   take_back_files
   drop restart
+  drop begun
   plain <"$T/why" >&2 || :
   refuse "HST-77 runtime" "containerd did not come back with the handler $NAME; $back" "journalctl -u containerd"
 }
@@ -196,6 +198,7 @@ remove() {
   take_back_files
   drop restart
   drop adopted
+  drop begun
 }
 
 # Somebody else's changes stay: only our block goes.

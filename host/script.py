@@ -47,15 +47,12 @@ NEVER_STEPS = ("lib", "apt", "card", "call", "tools")
 # for each step of each host, so all that can lie on the host does.
 CALL = """\
 {{
-B=${{GPU_READY_ROOT-}}/var/lib/gpu-ready/{hash}
-if [ -e "$B/call.sh" ]; then
-sh "$B/call.sh" {way} {step} "$1" <<'{end}'
+B=${{GPU_READY_ROOT-}}/var/lib/gpu-ready
+[ "$1" = apply ] || [ -e "$B/record" ] || exit 0
+[ -e "$B/{hash}" ] || {{ echo 'HST-75 access: the tools are gone
+fix: look: another number' >&2; exit 3; }}
+sh "$B/{hash}/call.sh" {way} {step} "$1" <<'{end}'
 {values}{end}
-elif [ "$1" = apply ] || [ -e "${{B%/*}}/record" ]; then
-echo 'HST-75 access: the tools are gone
-fix: pulumi up --replace on the step tools' >&2
-exit 3
-fi
 exit
 }}
 """

@@ -10,6 +10,7 @@ NAMES="nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-containe
 version_here() { nvidia-ctk --version 2>/dev/null | sed -n '1s/.* //p'; }
 
 apply() {
+  undertake
   if [ -n "${GR_DECIDED-}" ]; then install_toolkit; fi
   packages >"$T/installed"
   # shellcheck disable=SC2086
@@ -62,6 +63,7 @@ remove() {
   take_back_files
   drop adopted
   drop decided
+  drop begun
 }
 
 "$VERB"

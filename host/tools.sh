@@ -1,15 +1,55 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154
 # Step `tools`: puts the bundle that it came with where all other steps call it, and says what the host is and has.
 # Older bundles stay, because the state may still hold a step that calls them.
+#
+# Whose machine this is stands on the machine: `machine` says which one, and who holds it; `claim` is the token of that
+# claim, which all other steps of the holder know; it begins as the machine-id does. Without the first anybody may claim the machine, with all that was
+# noted on it; the token is then another one, and the steps of the earlier holder leave alone what they did.
 
 # shellcheck source=host/lib.sh
 . "${0%/*}/lib.sh"
 alone
 
 home=$OURS/$GR_BUNDLE
-us="$(cat "$ROOT/etc/machine-id" 2>/dev/null || :) $GR_HOST"
+whose_note
+
+used() { [ -n "$(ls -A "$RECORD" 2>/dev/null)" ]; }
+
+is_anothers() { refuse "HST-93 access" "this machine is $whose's, and this is $GR_HOST" "$1"; }
 
 apply() {
+  if [ "$for_id" = "$id" ] && [ -n "$whose" ]; then
+    [ "$whose" = "$GR_HOST" ] ||
+      is_anothers "keep that name; or take it out there first; to hand it over as it is, or if that stack is lost: on the host: rm $OURS/machine; a copied disk wants a machine-id of its own"
+  else
+    over=$(if used; then echo over; fi)
+    claim=''
+    [ -e "$OURS" ] || trap '[ $? = 0 ] || rm -rf "$OURS"; rm -rf "$T"' EXIT
+  fi
+  work
+}
+
+# The second time there has to be the note of the first: without it this is another machine, or the same one anew. A
+# stack that was renamed is the same one; but one that took the machine over is another.
+again() {
+  was="this machine was ${whose:-nobody}'s, it is $GR_HOST's from now on"
+  if [ -z "$whose" ] && used; then
+    say "$was"
+    [ "$claimed_by" = "$GR_HOST" ] || claim=''
+  elif [ "$for_id" != "$id" ] || [ -z "$whose" ]; then
+    refuse "HST-70 access" "this machine has no note of $GR_HOST, which was made ready here" \
+      "correct address and hostKey; installed anew or gone: state: abandoned, pulumi up; then declare it under another name"
+  elif [ "$whose" != "$GR_HOST" ]; then
+    { [ "${whose##*/}" = "${GR_HOST##*/}" ] && [ -z "$over" ]; } ||
+      is_anothers "take it out here, what was done stays; or take it back: on the host: rm $OURS/machine"
+    say "$was"
+  fi
+  work
+}
+
+# The notes come last: who fails before has claimed nothing.
+work() {
   if [ "$(fingerprint "$home" 2>/dev/null)" != "$GR_BUNDLE" ] || [ "$(stat -c %a "$home")" != 755 ]; then
     rm -rf "$home" "$home.gpu-ready"
     mkdir -p "$home.gpu-ready"
@@ -20,26 +60,22 @@ apply() {
   fi
   [ "$(fingerprint "$home")" = "$GR_BUNDLE" ] ||
     refuse "HST-75 access" "the tools did not arrive as they were sent" "look for a full disk: df $OURS; then pulumi up"
-  echo "$us" | put "$OURS/machine"
-  echo "GR_BRANCHES='${GR_BRANCHES-}'" | sh "$home/facts.sh" apply
+  echo "GR_BRANCHES='${GR_BRANCHES-}'" | sh "$home/facts.sh" apply >"$T/facts"
+  [ -n "$claim" ] || claim=$(echo "$id" | cut -c1-12)$(echo "$(boot_id) $(date +%s) $$ $GR_HOST" | sha256sum | cut -c1-8)
+  echo "$claim $GR_HOST" | put "$OURS/claim"
+  echo "$id $GR_HOST${over:+ $over}" | put "$OURS/machine"
+  sed "s/}\$/, \"claim\": \"$claim\"}/" "$T/facts"
 }
 
-# The second time there has to be the note of the first: without it this is another machine, or the same one anew.
-again() {
-  [ "$(cat "$OURS/machine" 2>/dev/null)" = "$us" ] ||
-    refuse "HST-70 access" "this machine has no note of $GR_HOST, which was made ready here" \
-      "correct address and hostKey; installed anew: pulumi up --replace on its step tools; gone: state: abandoned"
-  apply
-}
-
-# In a replacement this runs after the new `apply`: while a step has something to take back, the tools for it stay.
+# In a replacement this runs too: while a step has something to take back, the tools for it stay.
 remove() {
-  if [ -n "$(ls -A "$RECORD" 2>/dev/null)" ]; then
+  rm -f "$RECORD"/*.gpu-ready
+  if used; then
     say "the tools stay: other steps have not been removed: $(ls "$RECORD")"
     return
   fi
+  # Whoever waits for the lock has it open: its file stays, or two would work at once.
   rm -rf "$OURS"
-  rm -f "$LOCK"
 }
 
 "$VERB"

@@ -9,7 +9,10 @@ from decide.reading import Obj, Verdict, broken, holds, name_of, text_at, untain
 
 # The machine-id first: it outlives a reboot that nobody told us of, and only clones share it.
 IDS = (("machineID", "machine_id"), ("bootID", "boot_id"))
-TWINS_FIX = "give each clone its own: rm /etc/machine-id; systemd-machine-id-setup; reboot"
+TWINS_FIX = (
+    "give each clone its own: rm /etc/machine-id; systemd-machine-id-setup; reboot; then state: abandoned, pulumi up, "
+    "and declare it under another name"
+)
 
 
 def main(params: Obj) -> int:
@@ -51,11 +54,18 @@ def each_its_own(found: Dict[str, str], params: Obj) -> Union[Dict[str, str], Ve
     for host in sorted(params["hosts"], key=lambda one: not one["present"]):
         name, node = str(host["name"]), found[str(host["name"])]
         if host["present"] and node in taken:
-            problem = f"hosts {taken[node]} and {name} are both node {node} by their machine-id: one is a clone"
-            return broken("HST-56", problem, fix=TWINS_FIX)
+            return one_node(node, next(one for one in params["hosts"] if one["name"] == taken[node]), host)
         found = {**found, name: "" if node in taken else node}
         taken[node] = name
     return found
+
+
+def one_node(node: str, first: Obj, second: Obj) -> Verdict:
+    """Why two hosts are one node: a boot is of one machine alone, a machine-id may have been copied with a disk."""
+    hosts = f"hosts {first['name']} and {second['name']} are both node {node}"
+    if first["boot_id"] == second["boot_id"] != "":
+        return broken("HST-56", f"{hosts}: two addresses of one machine", fix=f"take {second['name']} out")
+    return broken("HST-56", f"{hosts} by their machine-id: one is a clone", fix=TWINS_FIX)
 
 
 def node_of_host(nodes: List[Obj], host: Obj, params: Obj) -> Union[str, Verdict]:

@@ -65,7 +65,8 @@ class Chain:
         values = self._values(step)
         if step == "tools":
             return script.tools_text(values, self.sudo, password)
-        values["GR_MACHINE_ID"] = self.answers["tools"]["machine_id"]
+        seen = self.answers["tools"]
+        values |= {"GR_CLAIM": seen["claim"]} if "claim" in seen else {"GR_MACHINE_ID": seen["machine_id"]}
         return script.step_text(step, values, script.bundle().hash, self.sudo, password)
 
     @property

@@ -75,7 +75,19 @@ def test_two_hosts_that_are_one_node_are_refused(
 ) -> None:
     clones = [host(), host("clone", boot_id=OLD)]
     assert tell(monkeypatch, lambda _: [booted("a", NEW, MINE)], hosts=clones) == (3, 0)
-    assert "hosts rtx and clone are both node a" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "hosts rtx and clone are both node a by their machine-id: one is a clone" in said
+    assert "systemd-machine-id-setup" in said
+
+
+def test_two_addresses_of_one_machine_are_not_taken_for_clones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tell(monkeypatch, lambda _: [booted("a", NEW, MINE)], hosts=[host(), host("again")]) == (3, 0)
+    said = capsys.readouterr().err
+    assert "hosts rtx and again are both node a: two addresses of one machine" in said
+    assert "take again out" in said
+    assert "systemd-machine-id-setup" not in said
 
 
 @pytest.mark.parametrize(
