@@ -19,6 +19,7 @@ apply() {
 }
 
 done_with() {
+  [ "$GR_DECIDED" = keep ] || carried_out
   answer driver "$(quoted "$1")" adopted "$2" reboot "$3" boot_id "$(quoted "$(boot_id)")"
 }
 
@@ -28,7 +29,7 @@ adopt() {
   if has_note packages; then
     done_with "$(driver_version)" false false
   else
-    decide
+    carried_out
     done_with "$(driver_version)" true false
   fi
 }

@@ -189,8 +189,11 @@ noted() { cat "$RECORD/$STEP.$1" 2>/dev/null || :; }
 
 has_note() { [ -s "$RECORD/$STEP.$1" ]; }
 
-# decide: what the plan decided for this step, noted first of all: a later default must not decide anew.
-decide() {
+# decide: what the plan decided for this step, noted first of all: a later default must not decide anew. What was carried
+# out before stays in force until this is: a wish that fails can be withdrawn.
+decide() { has_note decided || carried_out; }
+
+carried_out() {
   record_folder
   echo "$GR_DECIDED" | put "$RECORD/$STEP.decided"
 }

@@ -16,7 +16,7 @@ import gzip
 import hashlib
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +40,8 @@ class Bundle(NamedTuple):
 
 
 UNPACK = 'unpack() { cat >"$1"; }\n'
+ALIKE = "lib.sh tools.sh facts.sh card.sh apt.sh toolkit.sh call.sh driver.sh check.sh reboot.sh runtime.sh"
+"""An order in which they pack well: what is alike stands together."""
 WAYS = ("root", "passwordless", "password")
 """How whoever logs in becomes root; `call.sh` knows what each takes."""
 NEVER_STEPS = ("lib", "apt", "card", "call", "tools")
@@ -49,8 +51,7 @@ CALL = """\
 {{
 B=${{GPU_READY_ROOT-}}/var/lib/gpu-ready
 [ "$1" = apply ] || [ -e "$B/record" ] || exit 0
-[ -e "$B/{hash}" ] || {{ echo 'HST-75 access: the tools are gone
-fix: look: another number' >&2; exit 3; }}
+[ -e "$B/{hash}" ] || {{ echo HST-75 >&2; exit 3; }}
 sh "$B/{hash}/call.sh" {way} {step} "$1" <<'{end}'
 {values}{end}
 exit
@@ -154,11 +155,17 @@ def sources(folder: Path) -> dict[str, str]:
     return {path.name: stripped(path.read_text(encoding="utf-8")) for path in _sources(folder)}
 
 
-def pack(scripts: Mapping[str, str]) -> str:
+def pack(scripts: Mapping[str, str], squeeze: Callable[[bytes], bytes] | None = None) -> str:
     """A script that writes these files, packed, in lines."""
-    parts = "".join(f"unpack {name} <<'{END}'\n{text}{END}\n" for name, text in scripts.items())
-    packed = base64.b64encode(gzip.compress((UNPACK + parts).encode(), 9, mtime=0)).decode()
-    return "".join(f"{line}\n" for line in textwrap.wrap(packed, 4000))
+    order = sorted(scripts, key=lambda name: (name not in ALIKE, ALIKE.find(name)))
+    parts = "".join(f"unpack {name} <<'{END}'\n{scripts[name]}{END}\n" for name in order)
+    squeezed = (squeeze or squeeze_as_usual)((UNPACK + parts).encode())
+    return "".join(f"{line}\n" for line in textwrap.wrap(base64.b64encode(squeezed).decode(), 4000))
+
+
+def squeeze_as_usual(data: bytes) -> bytes:
+    """What every Python can do; the file in the repository is packed by one that takes its time."""
+    return gzip.compress(data, 9, mtime=0)
 
 
 def _sources(folder: Path) -> list[Path]:
@@ -172,6 +179,8 @@ def stripped(source: str) -> str:
 
 
 if __name__ == "__main__":
+    import zopfli.gzip
+
     made = sources(HERE)
     PACKED.unlink(missing_ok=True)
-    PACKED.write_text(f"{_bundle(HERE).hash}\n{pack(made)}", encoding="ascii")
+    PACKED.write_text(f"{_bundle(HERE).hash}\n{pack(made, zopfli.gzip.compress)}", encoding="ascii")

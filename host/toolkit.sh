@@ -22,6 +22,7 @@ apply() {
   version=$(version_here)
   [ -n "$version" ] || refuse "TK-3 packages" "nvidia-ctk does not say its version" "on the host: apt-get install --reinstall $NAMES"
   sees_driver
+  [ -z "${GR_DECIDED-}" ] || carried_out
   has_note packages || echo "$version" | note adopted
   answer toolkit "$(quoted "$version")" adopted "$(yes_no has_note adopted)"
 }

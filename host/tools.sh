@@ -21,7 +21,7 @@ is_anothers() { refuse "HST-93 access" "this machine is $whose's, and this is $G
 apply() {
   if [ "$for_id" = "$id" ] && [ -n "$whose" ]; then
     [ "$whose" = "$GR_HOST" ] ||
-      is_anothers "keep that name; or take it out there first; to hand it over as it is, or if that stack is lost: on the host: rm $OURS/machine; a copied disk wants a machine-id of its own"
+      is_anothers "keep that name; or take it out there first; to hand it over, or if that stack is lost: on the host: rm $OURS/machine; a copied disk wants its own machine-id"
   else
     over=$(if used; then echo over; fi)
     claim=''

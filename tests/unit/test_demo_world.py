@@ -12,7 +12,7 @@ from tests.effort import long
 from tests.unit.house import HOSTS, HOSTS_CONFIG, House
 
 pytestmark = long
-STATE_OF_A_HOST = 68 * 1024
+STATE_OF_A_HOST = 64 * 1024
 """All of a state is written anew at each step of a deployment."""
 
 

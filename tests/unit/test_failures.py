@@ -120,6 +120,7 @@ SEEN_ON_HOSTS = [
         "HST-2",
     ),
     ("failed to parse host key: ssh: no key found", "HST-2"),
+    ('Process exited with status 3: running "sh -s remove":\nHST-75\n', "HST-75"),
     ("wait: remote command exited without exit status or exit signal: running", "HST-90"),
     ("ssh: no key found", "HST-91"),
     ("ssh: this private key is passphrase protected", "HST-91"),

@@ -130,3 +130,24 @@ def test_another_machine_at_the_address_is_not_touched(home: Home, note: str | N
     assert refused.exit == 1
     assert any(("HST-93" if note == "other" else "HST-70") + " access: " in text for text in refused.errors)
     assert home.world.machine("rtx").snapshot() == before
+
+
+def test_a_wish_that_failed_and_was_withdrawn_is_forgotten(home: Home) -> None:
+    failed = home.up(toolkit_version="1.19.0")
+    assert failed.exit == 1
+    assert any("HST-78" in text for text in failed.errors), failed.errors
+    home.up()
+    assert home.changed() == []
+    assert home.world.machine("rtx").state["packages"]["nvidia-container-toolkit"]["version"] == "1.20.0-1"
+
+
+def test_a_driver_that_works_is_not_moved_by_a_wish_that_failed_and_was_withdrawn(home: Home) -> None:
+    machine = home.world.machine("rtx")
+    before = machine.state["driver"]
+    machine.switch("fault", "disk-full")
+    assert home.up(driver={"branch": "595"}, reboot="ifNeeded").exit == 1
+    machine.switch("fault", "none")
+    back = home.up(reboot="ifNeeded")
+    assert (back.exit, back.errors) == (0, [])
+    assert home.changed(reboot="ifNeeded") == []
+    assert machine.state["driver"] == before

@@ -210,7 +210,7 @@ def test_a_look_puts_lost_or_changed_tools_back(home: Owned) -> None:
     assert home.changed(look=2) == ["tools"]
     shutil.rmtree(tools)
     failed = home.take_out()
-    assert any("HST-75" in text and "look: another number" in text for text in failed.errors)
+    assert any("HST-75" in text for text in failed.errors)
     assert "tools" in home.changed(look=3)
     assert (home.take_out().exit, home.is_as_before) == (0, True)
 
