@@ -11,14 +11,13 @@ from typing_extensions import NotRequired
 from components.choices import BroughtBy, GpuChoices, operator_namespace, owned, reading, text
 from components.gpu_host import GpuHost, GpuHostArgs, wish_of
 from components.host_step import Patience
-from components.local_step import answer, local_step
+from components.local_step import answer, reading_step
 from decide import defaults, host_login
 from decide.host_wish import read_wish
 from decide.ownership import Owner
 from decide.slots import workload_selector
 
 LATER = (pulumi.Output, Awaitable)
-LOOK_GRACE = 90  # the step speaks first, with a reason
 
 
 class BareMetalGpuNodesArgs(TypedDict):
@@ -84,9 +83,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
 
     def _look(self, name: str, params: Mapping[str, Any]) -> pulumi.Resource:
         """The cluster comes first: nothing is done to a host for a cluster that does not fit."""
-        limit = defaults.LOOK_SECONDS + LOOK_GRACE
-        params = {**params, "seconds": defaults.LOOK_SECONDS}
-        return local_step(f"{name}-look", "look", params, limit, ResourceOptions(parent=self))
+        return reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
 
     def _match(self, name: str, cluster: Mapping[str, Any], hosts: Mapping[str, GpuHost]) -> pulumi.Output[Any]:
         """The hosts as nodes: by their machine-ids, and by their boot ids where clones share one."""
@@ -102,10 +99,9 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
                 }
                 for host, one in hosts.items()
             ],
-            "seconds": defaults.MATCH_SECONDS,
         }
         opts = ResourceOptions(parent=self, depends_on=[one.last for one in hosts.values()])
-        return answer(local_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS + LOOK_GRACE, opts))
+        return answer(reading_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS, opts))
 
 
 def told_apart(hosts: Sequence[GpuHostArgs], has_password: bool) -> Sequence[GpuHostArgs]:

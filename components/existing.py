@@ -6,7 +6,7 @@ import pulumi
 from typing_extensions import NotRequired
 
 from components.choices import GpuChoices, operator_namespace, owned, reading
-from components.local_step import answer, local_step
+from components.local_step import answer, reading_step
 from decide import defaults
 from decide.ownership import Owner
 from decide.slots import workload_selector
@@ -63,10 +63,9 @@ class ExistingGpuNodes(pulumi.ComponentResource):
             "nodes": list(nodes),
             "node_selector": dict(selector),
             "makes": [name for name in (made_for_operator, args.get("validation_namespace")) if name],
-            "seconds": defaults.LOOK_SECONDS,
         }
-        limit = defaults.LOOK_SECONDS + 90  # the step speaks first, with a reason
-        look = local_step(f"{name}-look", "look", params, limit, pulumi.ResourceOptions(parent=self))
+        here = pulumi.ResourceOptions(parent=self)
+        look = reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, here)
         self.found = answer(look)
         self.register_outputs(
             {

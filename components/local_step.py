@@ -20,6 +20,7 @@ OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|
 # The text stands twice in every state: what a function is for can be read in the file that it comes from.
 EXPLANATION = re.compile(r'^ *(?:#[^\n]*|"""(?:[^"]|"(?!""))*""")\n', re.MULTILINE)
 COMMAND = "python3 -"
+GRACE_SECONDS = 90  # before the engine's own limit the step speaks, with a reason
 HEAD = """\
 import json
 import sys
@@ -52,6 +53,13 @@ def local_step(
             opts, pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit))
         ),
     )
+
+
+def reading_step(
+    name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
+) -> local.Command:
+    """Runs a step that gives up reading the cluster by itself, after so many seconds."""
+    return local_step(name, step, {**params, "seconds": seconds}, seconds + GRACE_SECONDS, opts)
 
 
 def answer(step: local.Command) -> pulumi.Output[Any]:
