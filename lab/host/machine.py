@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from lab.cluster.clock import Clock
 from lab.host import birth, spec, tools
 from lab.host.standins import boot
 from lab.host.standins.box import Box
-from lab.providers.transport import Finished, Script, readable
+from lab.providers.transport import Finished, Lines, Script, kill, pumped, readable
 
 LOST: Final = "wait: remote command exited without exit status or exit signal"
 Door = Literal["up", "refused", "silent", "off", "denied"]
@@ -145,11 +145,11 @@ class Machine:
             [*tools.SHELL, script.text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.env(user), cwd=self.root, start_new_session=True,
         )  # fmt: skip
-        lines = _pumped(child, script.stdin.encode())
+        lines, _threads = pumped(child, script.stdin.encode())
         return self._attended(child, lines, script, say, stop or threading.Event(), boots)
 
     def _attended(
-        self, child: subprocess.Popen[bytes], lines: queue.SimpleQueue[tuple[str, bytes]], script: Script,
+        self, child: subprocess.Popen[bytes], lines: Lines, script: Script,
         say: Callable[[str], None], stop: threading.Event, boots: int,
     ) -> Finished:  # fmt: skip
         collected: list[tuple[str, bytes]] = []
@@ -159,7 +159,7 @@ class Machine:
                 name, line = lines.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 if self.state["boots"] != boots:
-                    _kill(child)
+                    kill(child)
                 continue
             still_open -= not line
             collected.append((name, line))
@@ -209,39 +209,6 @@ class Machine:
         shutil.rmtree(self.root)
         shutil.copytree(folder / "root", self.root, symlinks=True)
         shutil.copy2(folder / "machine.json", self.folder / "machine.json")
-
-
-def _pumped(child: subprocess.Popen[bytes], data: bytes) -> queue.SimpleQueue[tuple[str, bytes]]:
-    lines: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stderr is not None
-    threading.Thread(target=_feed, args=(child.stdin, data), daemon=True).start()
-    for name, file in (("stdout", child.stdout), ("stderr", child.stderr)):
-        threading.Thread(target=_pump, args=(name, file, lines), daemon=True).start()
-    return lines
-
-
-def _feed(stdin: IO[bytes], data: bytes) -> None:
-    try:
-        stdin.write(data)
-        stdin.close()
-    except OSError:
-        return  # it did not want to read all of it
-
-
-def _pump(name: str, file: IO[bytes], lines: queue.SimpleQueue[tuple[str, bytes]]) -> None:
-    with file:
-        for line in file:
-            lines.put((name, line))
-    lines.put((name, b""))
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _ending(status: int) -> str:

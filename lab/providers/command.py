@@ -9,16 +9,15 @@ import os
 import queue
 import signal
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
 from lab.providers import command_inputs, remote_command
 from lab.providers.remote_command import RemoteCommands
-from lab.providers.transport import Finished, Script, Transport, quoted, readable
+from lab.providers.transport import Finished, Lines, Script, Transport, kill, pumped, quoted, readable
 from lab.values import UNKNOWN, diff_paths, show_path, unwrap
 
 COMMAND: Final = "command:local:Command"
@@ -159,44 +158,20 @@ def run_here(ctx: Context, script: Script) -> Finished:
 
 
 def _attended(ctx: Context, script: Script, child: subprocess.Popen[bytes]) -> Finished:
-    lines: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    assert child.stdout is not None
-    assert child.stderr is not None
-    streams = (("stdout", child.stdout), ("stderr", child.stderr))
-    threads = [threading.Thread(target=_pump, args=(name, file, lines), daemon=True) for name, file in streams]
-    threads.append(threading.Thread(target=_feed, args=(child, script.stdin.encode()), daemon=True))
-    for thread in threads:
-        thread.start()
+    lines, threads = pumped(child, script.stdin.encode())
     collected = _collect(ctx, script, child, lines)
     for thread in threads:
         thread.join()
     return _finished(child.wait(), collected)
 
 
-def _feed(child: subprocess.Popen[bytes], data: bytes) -> None:
-    assert child.stdin is not None
-    try:
-        child.stdin.write(data)
-        child.stdin.close()
-    except OSError:
-        return  # it did not want to read all of it
-
-
-def _pump(name: str, file: IO[bytes], lines: queue.SimpleQueue[tuple[str, bytes]]) -> None:
-    for line in file:
-        lines.put((name, line))
-    lines.put((name, b""))
-
-
-def _collect(
-    ctx: Context, script: Script, child: subprocess.Popen[bytes], lines: queue.SimpleQueue[tuple[str, bytes]]
-) -> Sequence[tuple[str, bytes]]:
+def _collect(ctx: Context, script: Script, child: subprocess.Popen[bytes], lines: Lines) -> Sequence[tuple[str, bytes]]:
     deadline = time.monotonic() + ctx.timeout if ctx.timeout is not None else None
     collected: list[tuple[str, bytes]] = []
     still_open = 2
     while still_open:
         if ctx.killing.is_set() or (deadline is not None and time.monotonic() > deadline):
-            _kill(child)
+            kill(child)
         try:
             name, line = lines.get(timeout=_POLL_SECONDS)
         except queue.Empty:
@@ -206,13 +181,6 @@ def _collect(
         if line and name in script.logging:
             ctx.say(readable(line).rstrip("\n"))
     return collected
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _finished(status: int, collected: Sequence[tuple[str, bytes]]) -> Finished:
