@@ -1,7 +1,7 @@
 """The real steps on simulated hosts: killed wherever they change something, begun twice, done twice, taken back.
 
-By default one host is killed at one place of each step that counts, which takes seconds. All places of all steps on
-both hosts, some minutes: GPU_READY_EVERY_LINE=1 make test ARGS="tests/host/test_interrupted_steps.py".
+In `make check` one host is killed at one place of each step that counts, which takes seconds. All places of all steps
+on both hosts, some minutes: GPU_READY_EVERY_LINE=1 make test ARGS="tests/host/test_interrupted_steps.py".
 """
 
 from __future__ import annotations

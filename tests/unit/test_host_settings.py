@@ -184,7 +184,8 @@ def test_the_last_host_can_be_given_up() -> None:
 
 
 def test_one_machine_may_be_reached_at_two_ports() -> None:
-    settings.parse(config(host(port=2201), other(address="192.0.2.10", port=2202)))
+    wish = settings.parse(config(host(port=2201), other(address="192.0.2.10", port=2202)))
+    assert [one["port"] for one in wish.hosts_args()] == [2201, 2202]
 
 
 # What is refused -----------------------------------------------------------------------------------------------------
