@@ -4,15 +4,15 @@
 # Older bundles stay, because the state may still hold a step that calls them.
 #
 # Whose machine this is stands on the machine: `machine` says which one, and who holds it; `claim` is the token of that
-# claim, which all other steps of the holder know; it begins as the machine-id does. Without the first anybody may claim the machine, with all that was
-# noted on it; the token is then another one, and the steps of the earlier holder leave alone what they did.
+# claim, which all other steps of the holder know; it begins as the machine-id does. Without the first anybody may claim
+# the machine, with all that was noted on it; the token is then another one, and the steps of the earlier holder leave
+# alone what they did.
 
 # shellcheck source=host/lib.sh
 . "${0%/*}/lib.sh"
 alone
 
 home=$OURS/$GR_BUNDLE
-whose_note
 
 used() { [ -n "$(ls -A "$RECORD" 2>/dev/null)" ]; }
 
