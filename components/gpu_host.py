@@ -9,7 +9,7 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import count, text
-from components.host_step import Link, Wait, host_step
+from components.host_step import Link, Wait, host_file, host_step
 from decide import defaults, host_plan
 from host import facts, script
 
@@ -101,7 +101,10 @@ class GpuHost(pulumi.ComponentResource):
         self.claim: pulumi.Input[str] = ""
         self.decisions: Sequence[host_plan.Decision] = ()
 
-        plan = self._plan(wish_of(args), count("look", args.get("look") or 1))
+        look = count("look", args.get("look") or 1)
+        self.folder = script.folder_of(owner(self.prefix))
+        self._bring(look)
+        plan = self._plan(wish_of(args), look)
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
@@ -112,6 +115,16 @@ class GpuHost(pulumi.ComponentResource):
         parts = {"reboot": reboot, "toolkit": toolkit, "runtime": runtime, "check": check}
         self.report = pulumi.Output.all(**parts).apply(host_report)
         self.register_outputs({"report": self.report})
+
+    def _bring(self, look: int) -> None:
+        """The tools go to whoever logs in; another look brings them again, should they be gone by then."""
+        # Before what is in it, so that it is taken away too where no more than this was ever made.
+        opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=True)
+        text, link, kind = script.folder_text(self.folder, look), self._link(False), {"removes": True, "again": True}
+        self.last = host_step(f"{self.prefix}-folder", text, link, opts, about=self.folder, **kind).resource
+        if self.state == "present":
+            file, opts = f"{self.folder}/bundle", ResourceOptions(parent=self, depends_on=[self.last])
+            self.last = host_file(f"{self.prefix}-bundle", script.packed_path(), file, link, opts, look)
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
@@ -142,12 +155,12 @@ class GpuHost(pulumi.ComponentResource):
     ) -> pulumi.Output[dict[str, Any]]:
         """The next step of the chain; its values are all that it knows."""
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
-        known = pulumi.Output.all(values=values, claim=self.claim, password=password)
         # Where the tools are replaced, the old ones go first: at the end they would take the new ones along, or not be
         # reached by a connection that is none any more.
         opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=kind.get("again"))
         stdin: pulumi.Input[str] = ""
         if self.state == "present":
+            known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
             stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
         lines = (lambda: self._lines(says)) if says else None
         made = host_step(f"{self.prefix}-{step}", stdin, self._link(away), opts, says=lines, **kind)
@@ -172,9 +185,9 @@ class GpuHost(pulumi.ComponentResource):
 
 
 def composed(step: str, values: Mapping[str, Any], way: str, known: Mapping[str, Any]) -> str:
-    """The text of a step: the first brings the tools along, the others call them."""
+    """The text of a step: the first takes the tools from where they were sent, the others call them."""
     if step == "tools":
-        return script.tools_text(values, way, known["password"])
+        return script.tools_text(values, known["folder"], way, known["password"])
     told = {**values, "GR_CLAIM": known["claim"]}
     return script.step_text(step, told, script.bundle().hash, way, known["password"])
 

@@ -125,9 +125,12 @@ def host_step(
     *,
     removes: bool = False,
     again: bool = False,
+    about: str = "",
     says: Callable[[], Iterable[str]] | None = None,
 ) -> Step:
     """Runs a step on a host when its text changes; `again`: it is told when it ran before; `says` is told first.
+
+    A step that is `about` something else is another step: the old one takes back what it did.
 
     A host that is not there gets steps without scripts. One that was made stays as the state has it, one that never
     was is noted without a connection, and becomes a step like another by the first change when the host is back; where
@@ -141,7 +144,7 @@ def host_step(
         update=f"{defaults.STEP_COMMAND} again" if is_there and again else None,
         delete=f"{defaults.STEP_COMMAND} remove" if is_there and removes else None,
         stdin=text if is_there else None,
-        triggers=[NEVER_MADE] if again and not is_there else None,
+        triggers=([about] if about else None) if is_there else [NEVER_MADE] if again else None,
         logging=remote.Logging.STDERR,
         # sshd takes no variables that it was not told of; with the default the step would not even start.
         add_previous_output_in_env=False,
@@ -150,6 +153,21 @@ def host_step(
         ),
     )
     return Step(command, command.stdout.apply(answer))
+
+
+def host_file(name: str, path: str, place: str, link: Link, opts: ResourceOptions, times: int) -> pulumi.Resource:
+    """Sends a file to a host when it changed, or once more. A state keeps no more of it than path and checksum.
+
+    Nothing is asked of a host when this is deleted, so for one that is not there it is not made at all.
+    """
+    return remote.CopyToRemote(
+        name,
+        connection=remote.ConnectionArgs(**link.connection),
+        source=pulumi.FileAsset(path),
+        remote_path=place,
+        triggers=[times],
+        opts=ResourceOptions.merge(opts, ResourceOptions(hooks=link.patience.binding(name, link.wait))),
+    )
 
 
 def hooks(name: str, link: Link, says: Callable[[], Iterable[str]] | None) -> pulumi.ResourceHookBinding:

@@ -28,7 +28,7 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-90", "access", "the connection was cut in the middle of a step; its script may still be at work there",
      "look whether the host is up, then run pulumi up again: each step may run twice, and waits for its earlier self; "
      "for one that is away for now: state: offline",
-     (r"without exit status or exit signal",)),
+     (r"without exit status or exit signal", r"(?m)remote (?:path|file) .*connection lost$")),
     ("HST-91", "access", "the private key cannot be read: no key in OpenSSH or PEM form, or one with a passphrase",
      "give the whole file: pulumi config set --secret gpu-ready:sshPrivateKey < FILE; one with a passphrase belongs "
      "into the ssh-agent, and the secret has to go",
@@ -36,9 +36,18 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-92", "access", "SSH_AUTH_SOCK names an ssh-agent that does not answer",
      "start one: eval $(ssh-agent); ssh-add; or unset SSH_AUTH_SOCK and set the secret sshPrivateKey",
      (r"dial unix \S+: connect",)),
+    ("HST-94", "access", "nothing can be written to the home of whoever logs in: disk or quota full, or not theirs",
+     "log in as that user and look: df ~; quota; ls -ld ~; then pulumi up",
+     (r"failed to (?:create|copy|stat) .*(?:remote (?:path|file)|parent directories)", r"mkdir: cannot create directory",
+      r"(?m)^(?:sh|bash)\S*: (?:line )?\d+: cd: ")),
+    ("HST-95", "access", "sshd there has no SFTP, by which the tools are sent",
+     "install it (Debian, Ubuntu: apt install openssh-sftp-server) and say so in /etc/ssh/sshd_config: Subsystem sftp "
+     "internal-sftp; then systemctl reload ssh, and pulumi up",
+     (r"ssh: subsystem request failed",)),
     ("HST-70", "access", "another machine answers at this address than the one that was first seen there",
      "correct address and hostKey; for a machine that was replaced or installed anew: state: abandoned, pulumi up; "
-     "then declare it under another name, or take it out, pulumi up, and declare it again"),
+     "then declare it under another name, or take it out, pulumi up, and declare it again",
+     (r"(?m)^HST-70$",)),
     ("HST-93", "access", "the machine is another stack's, or this stack's under another name",
      "keep that name; or take it out there (pulumi up or destroy), then declare it here; to hand it over with all that "
      "was done, or if that stack is lost: on the host: rm /var/lib/gpu-ready/machine; then pulumi up"),

@@ -1,12 +1,13 @@
 """The texts that go to a host: the only place that composes and quotes them.
 
-The bundle is what `host/*.sh` say, addressed by its hash; the `tools` step puts it on the host. The text of each other
-step holds its values and one call into the bundle, so that a difference between two texts shows values and nothing
-else. Texts are the same on every machine: nothing but these files and the values goes into them.
+The bundle is what `host/*.sh` say, addressed by its hash. It goes to the host as a file, of which a state knows nothing
+but the path and the checksum, into a folder of whoever logs in; the `tools` step takes it from there to where only root
+writes, and looks at the checksum before anything of it runs. The text of each other step holds its values and one call
+into the bundle, so that a difference between two texts shows values and nothing else. Texts are the same on every
+machine: nothing but these files and the values goes into them.
 
-A text stands in the state twice, so the bundle travels packed. What packs it is not the same everywhere (there are
-several zlibs), which would be a change for every colleague: it is packed once, into `packed.txt`. After a change of a
-script, `python -m host.script` packs it anew; a test knows when that was forgotten.
+What packs the bundle is not the same everywhere (there are several zlibs), which would be a change for every colleague:
+it is packed once, into `bundle.gz`. After a change of a script, `python -m host.script` packs it anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import gzip
 import hashlib
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,19 +25,27 @@ from typing import NamedTuple
 from decide.host_login import is_line
 
 HERE = Path(__file__).resolve().parent
-PACKED = HERE / "packed.txt"
+PACKED = HERE / "bundle.gz"
 NAME = re.compile(r"GR_[A-Z][A-Z0-9_]*")
 HASH = re.compile(r"[0-9a-f]{16}")
+FOLDER_NAME = re.compile(r"\.gpu-ready-[0-9a-f]{8}")
+CALLS = 'root sh "'
+"""How that line of `call.sh` begins which calls the step; what stands before it becomes root."""
 END = "GR_END"
 
 Value = str | int | bool | Sequence[str]
 
 
 class Bundle(NamedTuple):
-    """The scripts of all steps: under which hash they lie on the host, and the text that brings them there."""
+    """The scripts of all steps: under which hash they lie on the host, and the file that brings them there."""
 
     hash: str
-    text: str
+    packed: bytes
+
+    @property
+    def checksum(self) -> str:
+        """Of the file, as `sha256sum` says it."""
+        return hashlib.sha256(self.packed).hexdigest()
 
 
 UNPACK = 'unpack() { cat >"$1"; }\n'
@@ -57,6 +66,56 @@ sh "$B/{hash}/call.sh" {way} {step} "$1" <<'{end}'
 exit
 }}
 """
+# Nothing is sent to a machine that was never seen: the first time leaves this folder, and the tools leave theirs.
+FOLDER = """\
+{{
+: look {look}
+if [ "$1" = remove ]; then
+cd 2>/dev/null || exit 0
+rm -rf {folder}
+else
+cd || exit 1
+[ "$1" = apply ] || [ -e {folder} ] || [ -e "${{GPU_READY_ROOT-}}/var/lib/gpu-ready" ] || {{ echo HST-70 >&2; exit 3; }}
+umask 077
+mkdir -p {folder}
+fi
+exit
+}}
+"""
+# Whoever logs in reads the file and root reads what that says: in some homes (NFS) root may read nothing. Values come
+# before it, to a mark; a shell reads no further than the line that it was asked for.
+TOOLS = """\
+{{
+[ "$1" != remove ] || [ -e "${{GPU_READY_ROOT-}}/var/lib/gpu-ready" ] || exit 0
+V=$1
+{{
+set -- {way}
+{root}
+{{ cat; echo {end}; cat ~/{folder}/bundle; }} 2>/dev/null | root sh -c '{take}' sh "$V"
+}} <<'{end}'
+{values}{end}
+exit
+}}
+"""
+TAKE = """\
+umask 077
+R=${{GPU_READY_ROOT-}}
+B=$(mktemp -d "$R/run/gpu-ready.XXXXXX") && cd "$B" || exit 1
+leave() {{ rm -rf "$B"; }}
+trap leave EXIT
+trap "exit 1" HUP INT TERM
+T=
+while IFS= read -r L && [ "$L" != {end} ]; do
+case $L in GR_*) T="$T$L
+" ;; esac
+done
+cat >bundle
+sent() {{ [ "$(sha256sum <bundle)" = "{checksum}  -" ]; }}
+sent || cp "$R/var/lib/gpu-ready/{hash}/bundle" bundle 2>/dev/null
+sent || {{ echo HST-75 >&2; exit 3; }}
+gzip -dc bundle >unpack && sh unpack || exit 1
+printf %s "$T" | sh "$B/tools.sh" "$1"
+"""
 UNPACKED = """\
 {{
 umask 077
@@ -72,9 +131,29 @@ exit
 """
 
 
+@cache
 def bundle() -> Bundle:
-    """All scripts, without what only a reader needs."""
-    return _bundle(HERE)
+    """All scripts, without what only a reader needs, as they were packed last."""
+    scripts, packed = sources(HERE), PACKED.read_bytes() if PACKED.exists() else b""
+    if not packed or gzip.decompress(packed) != unpacking(scripts):
+        raise ValueError(f"{PACKED.name} is not made of the scripts beside it. Right: python -m host.script")
+    return Bundle(digest(scripts), packed)
+
+
+def packed_path() -> str:
+    """Where the file is, as far as possible in words that are the same for each colleague: from the project's folder."""
+    near = Path(HERE.name) / PACKED.name
+    return near.as_posix() if near.exists() and near.samefile(PACKED) else str(PACKED)
+
+
+def folder_of(owner: str) -> str:
+    """Where the file goes, in the home of whoever logs in: a folder that no other stack or host name has."""
+    return f".gpu-ready-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
+
+
+def folder_text(folder: str, look: int = 1) -> str:
+    """Makes that folder, which nobody else can look into, and takes it away with all that is in it."""
+    return FOLDER.format(folder=_named(folder), look=look)
 
 
 def steps() -> list[str]:
@@ -93,9 +172,16 @@ def step_text(
     return CALL.format(hash=bundle_hash, step=step, way=way, values=_told(values, way, password), end=END)
 
 
-def tools_text(values: Mapping[str, Value], way: str = "root", password: str | None = None) -> str:
-    """The first step: it carries the bundle, and puts it where the others find it."""
-    return _unpacked("tools", {**values, "GR_BUNDLE": bundle().hash}, way, password)
+def tools_text(
+    values: Mapping[str, Value], folder: str, way: str = "root", password: str | None = None
+) -> str:
+    """The first step as root: it takes the bundle out of that folder, and puts it where the others find it."""
+    known = {"hash": bundle().hash, "checksum": bundle().checksum, "end": END}
+    told = _told({**values, "GR_BUNDLE": bundle().hash}, way, password)
+    root, _, _ = sources(HERE)["call.sh"].partition(CALLS)
+    return TOOLS.format(
+        way=way, root=root, folder=_named(folder), take=TAKE.format(**known), values=told, end=END
+    )
 
 
 def look_text(values: Mapping[str, Value], way: str = "root", password: str | None = None) -> str:
@@ -113,7 +199,15 @@ def quote(value: str | int | bool) -> str:
 
 def _unpacked(step: str, values: Mapping[str, Value], way: str, password: str | None) -> str:
     told = _told(values, way, password)
-    return UNPACKED.format(bundle=bundle().text, step=step, way=way, values=told, end=END)
+    lines = textwrap.wrap(base64.b64encode(bundle().packed).decode(), 4000)
+    carried = "".join(f"{line}\n" for line in lines)
+    return UNPACKED.format(bundle=carried, step=step, way=way, values=told, end=END)
+
+
+def _named(folder: str) -> str:
+    if not FOLDER_NAME.fullmatch(folder):
+        raise ValueError(f"no folder of ours: {folder!r}")
+    return folder
 
 
 def _told(values: Mapping[str, Value], way: str, password: str | None) -> str:
@@ -142,12 +236,9 @@ def _assigned(name: str, value: Value) -> list[str]:
     return [f"{name}={quote(len(many))}", *many]
 
 
-@cache
-def _bundle(folder: Path) -> Bundle:
-    scripts = sources(folder)
-    digest = hashlib.sha256("".join(f"{name}\n{text}" for name, text in scripts.items()).encode()).hexdigest()[:16]
-    known, _, text = PACKED.read_text(encoding="ascii").partition("\n") if PACKED.exists() else ("", "", "")
-    return Bundle(digest, text if known == digest else pack(scripts))
+def digest(scripts: Mapping[str, str]) -> str:
+    """What they say, in one word; `fingerprint` of lib.sh finds the same on the host."""
+    return hashlib.sha256("".join(f"{name}\n{text}" for name, text in scripts.items()).encode()).hexdigest()[:16]
 
 
 def sources(folder: Path) -> dict[str, str]:
@@ -155,17 +246,11 @@ def sources(folder: Path) -> dict[str, str]:
     return {path.name: stripped(path.read_text(encoding="utf-8")) for path in _sources(folder)}
 
 
-def pack(scripts: Mapping[str, str], squeeze: Callable[[bytes], bytes] | None = None) -> str:
-    """A script that writes these files, packed, in lines."""
+def unpacking(scripts: Mapping[str, str]) -> bytes:
+    """A script that writes these files."""
     order = sorted(scripts, key=lambda name: (name not in ALIKE, ALIKE.find(name)))
     parts = "".join(f"unpack {name} <<'{END}'\n{scripts[name]}{END}\n" for name in order)
-    squeezed = (squeeze or squeeze_as_usual)((UNPACK + parts).encode())
-    return "".join(f"{line}\n" for line in textwrap.wrap(base64.b64encode(squeezed).decode(), 4000))
-
-
-def squeeze_as_usual(data: bytes) -> bytes:
-    """What every Python can do; the file in the repository is packed by one that takes its time."""
-    return gzip.compress(data, 9, mtime=0)
+    return (UNPACK + parts).encode()
 
 
 def _sources(folder: Path) -> list[Path]:
@@ -181,6 +266,4 @@ def stripped(source: str) -> str:
 if __name__ == "__main__":
     import zopfli.gzip
 
-    made = sources(HERE)
-    PACKED.unlink(missing_ok=True)
-    PACKED.write_text(f"{_bundle(HERE).hash}\n{pack(made, zopfli.gzip.compress)}", encoding="ascii")
+    PACKED.write_bytes(zopfli.gzip.compress(unpacking(sources(HERE))))

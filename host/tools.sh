@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154
-# Step `tools`: puts the bundle that it came with where all other steps call it, and says what the host is and has.
+# Step `tools`: puts the bundle that it came with where all other steps call it, with the file that it came as, from
+# which it comes again where that is gone by then; and says what the host is and has.
 # Older bundles stay, because the state may still hold a step that calls them.
 #
 # Whose machine this is stands on the machine: `machine` says which one, and who holds it; `claim` is the token of that
@@ -50,10 +51,11 @@ again() {
 
 # The notes come last: who fails before has claimed nothing.
 work() {
-  if [ "$(fingerprint "$home" 2>/dev/null)" != "$GR_BUNDLE" ] || [ "$(stat -c %a "$home")" != 755 ]; then
+  if [ "$(fingerprint "$home" 2>/dev/null)" != "$GR_BUNDLE" ] || [ "$(stat -c %a "$home")" != 755 ] ||
+    ! cmp -s "${0%/*}/bundle" "$home/bundle"; then
     rm -rf "$home" "$home.gpu-ready"
     mkdir -p "$home.gpu-ready"
-    cp "${0%/*}"/*.sh "$home.gpu-ready"
+    cp "${0%/*}"/*.sh "${0%/*}/bundle" "$home.gpu-ready"
     chmod 0644 "$home.gpu-ready"/*
     chmod 0755 "$OURS" "$home.gpu-ready"
     mv "$home.gpu-ready" "$home"

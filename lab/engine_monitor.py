@@ -54,7 +54,10 @@ class Monitor:
 
     def RegisterResource(self, request: Any) -> Any:
         """One resource that the program wants."""
-        goal = goal_from(request)
+        try:
+            goal = goal_from(request)
+        except ValueError as error:
+            raise RefusedError(f"{request.type} {request.name}: {error}") from error
         try:
             answer = self._register(goal)
         finally:

@@ -13,7 +13,7 @@ from lab.engine_ledger import Ledger
 from lab.events import Change
 from lab.provider import Diff
 from lab.state import Entry
-from lab.values import MISSING, UNKNOWN, covers, get_path, has_unknown, parse_path, shown, unwrap, with_old
+from lab.values import MISSING, UNKNOWN, Asset, covers, get_path, has_unknown, parse_path, shown, unwrap, with_old
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,6 +293,7 @@ def _changes(new: Entry, old: Entry, diff: Diff) -> tuple[Change, ...]:
 
 def _change(path: str, old: Any, new: Any, replaces: bool) -> Change:
     before, after = (shown(get_path(side, parse_path(path))) for side in (old, new))
+    before, after = (str(side) if isinstance(side, Asset) else side for side in (before, after))
     if "[secret]" in (before, after):
         before = after = "[secret]"
     return Change(path, None if before is MISSING else before, None if after is MISSING else after, replaces)

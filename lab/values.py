@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path as File
 from typing import Any, Final
 
 from google.protobuf import struct_pb2
@@ -16,6 +18,7 @@ from pulumi.runtime import rpc
 
 _SIGNATURE: Final = rpc._special_sig_key
 _SECRET: Final = rpc._special_secret_sig
+_ASSET: Final = rpc._special_asset_sig
 _UNKNOWN: Final = rpc.UNKNOWN
 UNKNOWN_ID: Final = rpc.UNKNOWN
 """Stands for an id that is not known yet in a reference to a provider."""
@@ -44,11 +47,40 @@ class Secret:
         return "Secret([secret])"
 
 
+@dataclass(frozen=True)
+class Asset:
+    """A file: what is in it is all that counts, wherever it lies."""
+
+    hash: str
+    path: str = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"asset(file:{self.hash[:7]}) {{ {self.path} }}"
+
+    @classmethod
+    def read(cls, form: Mapping[str, Any]) -> Asset:
+        """From the marked form; the SDK sends no hash."""
+        if "path" not in form:
+            raise ValueError(f"of assets only files are rehearsed, not {', '.join(sorted({*form} - {_SIGNATURE}))}")
+        path = str(form["path"])
+        return cls(form.get("hash") or cls._hash_of(path), path)
+
+    @staticmethod
+    def _hash_of(path: str) -> str:
+        try:
+            return sha256(File(path).read_bytes()).hexdigest()
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise ValueError(f"failed to compute asset hash: failed to open asset file '{path}': {why}") from error
+
+
 def from_json(value: Any) -> Any:
     """Reads the marked JSON form: the state file's, and the wire's after `from_wire`."""
     if isinstance(value, Mapping):
         if value.get(_SIGNATURE) == _SECRET:
             return Secret(unwrap(from_json(value.get("value"))))
+        if value.get(_SIGNATURE) == _ASSET:
+            return Asset.read(value)
         return {key: from_json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [from_json(item) for item in value]
@@ -61,6 +93,8 @@ def to_json(value: Any) -> Any:
         return value
     if isinstance(value, Secret):
         return {_SIGNATURE: _SECRET, "value": to_json(value.value)}
+    if isinstance(value, Asset):
+        return {_SIGNATURE: _ASSET, "hash": value.hash, "path": value.path}
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

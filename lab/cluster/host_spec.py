@@ -12,6 +12,7 @@ from decide import catalog
 
 DISTROS = ("ubuntu-24.04", "debian-12")
 SSH = ("up", "refused", "silent", "off", "denied")
+SFTP = ("up", "missing", "full")
 SUDO = ("passwordless", "password", "none")
 FAULTS = (
     "none", "apt-lock", "apt-lock-for-ever", "card-lost", "containerd-refuses", "disk-full", "gpu-in-use",
@@ -26,6 +27,7 @@ HOST: dict[str, Any] = {
     "password": "rehearsal-placeholder",
     "host_key": "",
     "ssh": "up",
+    "sftp": "up",
     "distro": "ubuntu-24.04",
     "cards": [],
     "nouveau": False,
@@ -48,8 +50,8 @@ HOST: dict[str, Any] = {
     "node": "",
 }
 """The same that `lab.host.spec` knows; a node needs the name of one."""
-CHOICES = {"distro": DISTROS, "ssh": SSH, "sudo": SUDO, "fault": FAULTS, "driver_by": ("packages", "run")}
-SWITCHES = ("ssh", "fault", "sudo", "password", "reboot_seconds", "host_key")
+CHOICES = {"distro": DISTROS, "ssh": SSH, "sftp": SFTP, "sudo": SUDO, "fault": FAULTS, "driver_by": ("packages", "run")}
+SWITCHES = ("ssh", "sftp", "fault", "sudo", "password", "reboot_seconds", "host_key")
 """What may change while a machine runs."""
 Meant = Callable[[str, Any], str]
 

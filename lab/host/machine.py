@@ -24,7 +24,7 @@ Door = Literal["up", "refused", "silent", "off", "denied"]
 Snapshot = dict[str, tuple[str, str]]
 PASSING: Final = ("/proc", "/sys", "/run", "/dev", "/tmp", "/var/lib/apt/lists", "/var/cache", "/var/log")
 """Folders that no comparison looks at: they do not last, or are caches."""
-SWITCHES: Final = ("ssh", "fault", "sudo", "password", "reboot_seconds", "host_key", "images")
+SWITCHES: Final = ("ssh", "sftp", "fault", "sudo", "password", "reboot_seconds", "host_key", "images")
 SSHD_SECONDS: Final = 6.0
 """So long before the end of a boot the network answers already, and sshd does not."""
 _POLL_SECONDS: Final = 0.05
@@ -124,10 +124,9 @@ class Machine:
 
     def env(self, user: str = "root") -> dict[str, str]:
         """The whole environment of a log-in."""
-        home = "/root" if user == "root" else f"/home/{user}"
         folders = (self.folder / "bin", self.root / "usr/bin", self.root / "usr/sbin")
         return {
-            "PATH": os.pathsep.join(map(str, folders)), "HOME": str(self.root) + home, "USER": user, "LOGNAME": user,
+            "PATH": os.pathsep.join(map(str, folders)), "HOME": str(self.home(user)), "USER": user, "LOGNAME": user,
             "SHELL": "/bin/bash", "GPU_READY_ROOT": str(self.root), "GPU_READY_USER": user,
             **self.environment,
         }  # fmt: skip
@@ -147,6 +146,22 @@ class Machine:
         )  # fmt: skip
         lines, _threads = pumped(child, script.stdin.encode())
         return self._attended(child, lines, script, say, stop or threading.Event(), boots)
+
+    def receive(self, path: str, data: bytes, user: str = "") -> str:
+        """Takes a file as the SFTP server of sshd does; what its client makes of it when that goes wrong."""
+        sftp = self.state.get("sftp", "up")
+        if sftp == "missing":
+            return "ssh: subsystem request failed"
+        if sftp == "full":
+            return f'failed to create remote file {path}: sftp: "Failure" (SSH_FX_FAILURE)'
+        file = self.home(user or self.user) / path if path[:1] != "/" else self.root / path[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        return ""
+
+    def home(self, user: str) -> Path:
+        """Where whoever logs in begins."""
+        return self.root / ("root" if user == "root" else f"home/{user}")
 
     def _attended(
         self, child: subprocess.Popen[bytes], lines: Lines, script: Script,

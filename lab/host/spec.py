@@ -35,6 +35,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "headers": None, "sudo": "passwordless", "password": "rehearsal", "user": "ubuntu", "host_key": "",
     "secure_boot": False, "ssh": "up", "reboot_seconds": 60, "fault": "none", "node": "", "held_seconds": 90,
     "newer_kernel": False, "machine_id": "", "nova": False, "joined": True, "lists": True, "repository_keys": {},
+    "sftp": "up",
 }  # fmt: skip
 """What a spec may say, and what it means not to say it."""
 FAULTS: Final = (
@@ -43,7 +44,8 @@ FAULTS: Final = (
 )  # fmt: skip
 CHOICES: Final = {
     "distro": tuple(archive.KERNELS), "sudo": ("passwordless", "password", "none"), "fault": FAULTS,
-    "ssh": ("up", "refused", "silent", "off", "denied"), "driver_by": ("packages", "run"),
+    "ssh": ("up", "refused", "silent", "off", "denied"), "sftp": ("up", "missing", "full"),
+    "driver_by": ("packages", "run"),
 }  # fmt: skip
 
 
@@ -73,7 +75,7 @@ def state(spec: Mapping[str, Any], clock: str, speed: float) -> dict[str, Any]:
     name, distro = str(spec["name"]), str(spec["distro"])
     machine_id = spec["machine_id"] or sha256(name.encode()).hexdigest()[:32]
     image, compiler = DISTRIBUTIONS[distro].pretty, DISTRIBUTIONS[distro].compiler
-    kept = ("name", "address", "port", "distro", "sudo", "password", "user", "host_key", "secure_boot", "ssh",
+    kept = ("name", "address", "port", "distro", "sudo", "password", "user", "host_key", "secure_boot", "ssh", "sftp",
             "reboot_seconds", "fault", "node", "containerd")  # fmt: skip
     return {
         **{key: spec[key] for key in kept}, "format": 1, "machine_id": machine_id, "boots": 1, "clock": clock,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
-from lab.providers import command_inputs, remote_command
+from lab.providers import command_inputs, remote_command, remote_copy
 from lab.providers.remote_command import RemoteCommands
 from lab.providers.transport import Finished, Lines, Script, Transport, kill, pumped, quoted, readable
 from lab.values import UNKNOWN, diff_paths, show_path, unwrap
@@ -29,7 +29,7 @@ __all__ = ["CommandProvider", "Finished", "Script", "run_here"]
 
 
 class CommandProvider:
-    """`command:local:Command`, `command:local:run` and `command:remote:Command`."""
+    """`command:local:Command`, `command:local:run`, `command:remote:Command` and `command:remote:CopyToRemote`."""
 
     package = "command"
 
@@ -48,10 +48,10 @@ class CommandProvider:
         """Refuses unknown types, misspelt keys and values of the wrong kind."""
         if ctx.type == remote_command.COMMAND:
             return remote_command.check(news)
-        if ctx.type in remote_command.NOT_REHEARSED:
-            return news, [CheckFailure("", f"{ctx.type} is not rehearsed: send a script in stdin instead")]
+        if ctx.type == remote_copy.COPY:
+            return remote_copy.check(news)
         if ctx.type != COMMAND:
-            there = f"{COMMAND}, {remote_command.COMMAND}"
+            there = f"{COMMAND}, {remote_command.COMMAND}, {remote_copy.COPY}"
             return news, [CheckFailure("", f"the package command has no type {ctx.type!r}; there are {there}")]
         news = command_inputs.without_nothing(news)
         return news, command_inputs.faults(news, command_inputs.LOCAL)
@@ -64,12 +64,16 @@ class CommandProvider:
 
     def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
         """Runs `create`, if there is one."""
+        if ctx.type == remote_copy.COPY:
+            return remote_copy.create(self.remote, ctx, inputs)
         if ctx.preview:
             return "", {**inputs, "stdout": UNKNOWN, "stderr": UNKNOWN}
         return f"{ctx.name}{uuid.uuid4().hex[:8]}", self._outputs(ctx, inputs, inputs.get("create"), {})
 
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
         """Runs `update`, or `create` again where there is none."""
+        if ctx.type == remote_copy.COPY:
+            return remote_copy.update(self.remote, ctx, old_outputs, new_inputs)
         _must_have_run(old_outputs)
         if ctx.preview:
             return {**new_inputs, "stdout": UNKNOWN, "stderr": UNKNOWN}
@@ -77,7 +81,9 @@ class CommandProvider:
         return self._outputs(ctx, new_inputs, text, old_outputs)
 
     def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
-        """Runs `delete` as the state has it, not as the program has it."""
+        """Runs `delete` as the state has it, not as the program has it; what was copied stays where it is."""
+        if ctx.type == remote_copy.COPY:
+            return
         _must_have_run(outputs)
         self._outputs(ctx, inputs, inputs.get("delete"), outputs)
 

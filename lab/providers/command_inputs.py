@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lab.provider import CheckFailure, Props
-from lab.values import UNKNOWN, Secret, unwrap
+from lab.values import UNKNOWN, Asset, Secret, unwrap
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ _TABLE: Final = Kind(
 _MAP: Final = Kind("a map", lambda value: isinstance(value, dict))
 _PORT: Final = Kind("a port from 1 to 65535", lambda value: _is_whole(value, 1) and value <= 65535)
 _LIMIT: Final = Kind("a whole number, -1 for no limit", lambda value: _is_whole(value, -1))
+_FILE: Final = Kind("a FileAsset (archives are not rehearsed)", lambda value: isinstance(value, Asset))
 _SECONDS: Final = Kind("a number of seconds", lambda value: _is_whole(value, 0))
 STREAMS: Final = {"stdout": {"stdout"}, "stderr": {"stderr"}, "stdoutAndStderr": {"stdout", "stderr"}, "none": set()}
 _LOGGING: Final = Kind("one of " + ", ".join(STREAMS), lambda value: value in STREAMS)
@@ -49,6 +50,7 @@ _SCRIPTS: Final[Inputs] = {"create": TEXT, "update": TEXT, "delete": TEXT, "trig
 RUN: Final[Inputs] = {**_COMMON, "interpreter": _TEXTS, "dir": TEXT}
 LOCAL: Final[Inputs] = {**RUN, **_SCRIPTS}
 REMOTE: Final[Inputs] = {**_COMMON, **_SCRIPTS, "connection": _MAP}
+COPY: Final[Inputs] = {"connection": _MAP, "remotePath": TEXT, "source": _FILE, "triggers": _LIST}
 CONNECTION: Final[Inputs] = {
     "host": TEXT, "port": _PORT, "user": TEXT, "password": TEXT, "privateKey": TEXT, "privateKeyPassword": TEXT,
     "agentSocketPath": TEXT, "hostKey": TEXT, "dialErrorLimit": _LIMIT, "perDialTimeout": _SECONDS,

@@ -1,4 +1,4 @@
-"""`command:remote:Command` in the rehearsal: dials, logs in and runs scripts on simulated machines.
+"""`command:remote:Command` in the rehearsal, and copies: dials, logs in and works on simulated machines.
 
 How the real one (1.2.1) was seen to behave: each command dials anew, every failed dial or handshake is repeated up to
 the limit, a script that ran is never repeated, time limits of the resource are not obeyed, and a machine that goes
@@ -14,6 +14,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path as File
 from typing import Final, Literal, Protocol
 
 from lab.cluster.clock import Clock
@@ -23,7 +24,6 @@ from lab.providers.transport import Finished, Script
 from lab.values import UNKNOWN, Secret, unwrap
 
 COMMAND: Final = "command:remote:Command"
-NOT_REHEARSED: Final = ("command:remote:CopyToRemote", "command:remote:CopyFile")
 DEFAULTS: Final[Props] = {"port": 22, "user": "root", "dialErrorLimit": 10, "perDialTimeout": 15}
 LOST: Final = "wait: remote command exited without exit status or exit signal"
 LONGEST_COMMAND: Final = 128 * 1024
@@ -64,6 +64,10 @@ class Machine(Protocol):
         """Runs a script as this user; the ending is `LOST` when the machine went down under it, or we hung up."""
         ...
 
+    def receive(self, path: str, data: bytes, user: str) -> str:
+        """Takes a file over SFTP, into the home of this user unless the path begins at the root; why not, or ""."""
+        ...
+
 
 @dataclass
 class Contacts:
@@ -71,6 +75,7 @@ class Contacts:
 
     dials: int = 0
     scripts: int = 0
+    copies: int = 0
 
 
 class RemoteCommands:
@@ -92,10 +97,7 @@ class RemoteCommands:
 
     def run(self, ctx: Context, inputs: Props, text: str, before: Props) -> Finished:
         """Connects and runs one script; `before` is the last output, which sshd does not take either."""
-        connection = {**DEFAULTS, **inputs["connection"]}
-        _check_keys(connection)
-        self._say_how_long(ctx)
-        machine = self._connected(ctx, connection)
+        connection, machine = self._reached(ctx, inputs)
         self._refuse_environment(ctx, inputs, before)
         self._count(connection, scripts=1)
         streams = frozenset(command_inputs.STREAMS[inputs.get("logging", "stdoutAndStderr")])
@@ -109,17 +111,33 @@ class RemoteCommands:
             self._began.pop(ctx.urn, None)
         return _as_ssh_says(ended)
 
+    def copy(self, ctx: Context, inputs: Props) -> None:
+        """Connects and sends one file."""
+        connection, machine = self._reached(ctx, inputs)
+        self._count(connection, copies=1)
+        why = machine.receive(inputs["remotePath"], File(inputs["source"].path).read_bytes(), connection["user"])
+        if why:
+            raise ProviderError(why)
+        self._began.pop(ctx.urn, None)
+
+    def _reached(self, ctx: Context, inputs: Props) -> tuple[Props, Machine]:
+        connection = {**DEFAULTS, **inputs["connection"]}
+        _check_keys(connection)
+        self._say_how_long(ctx)
+        return connection, self._connected(ctx, connection)
+
     def _say_how_long(self, ctx: Context) -> None:
         """A step that is tried again has waited for something: the reader sees for how long."""
         waited = self._now() - self._began.setdefault(ctx.urn, self._now())
         if waited >= 1:
             ctx.say(f"trying again after {waited:.0f} simulated seconds")
 
-    def _count(self, connection: Props, dials: int = 0, scripts: int = 0) -> None:
+    def _count(self, connection: Props, dials: int = 0, scripts: int = 0, copies: int = 0) -> None:
         with self._lock:
             contacts = self.contacts.setdefault(connection["host"], Contacts())
             contacts.dials += dials
             contacts.scripts += scripts
+            contacts.copies += copies
 
     def _now(self) -> float:
         return self.clock.now() if self.clock else 0.0
@@ -183,13 +201,16 @@ def _unable_to_set(name: str) -> str:
     return f"Unable to set '{name}'. This only works if your SSH server is configured to accept environment variables."
 
 
-def check(news: Props) -> tuple[Props, list[CheckFailure]]:
+def check(
+    news: Props, known: command_inputs.Inputs = command_inputs.REMOTE, what: str = "a remote command"
+) -> tuple[Props, list[CheckFailure]]:
     """Refuses what the real one refuses, and misspelt keys; completes the connection and makes a secret of it."""
-    failures = command_inputs.faults(news, command_inputs.REMOTE, "a remote command")
+    failures = command_inputs.faults(news, known, what)
+    wanted = ("connection", "remotePath", "source") if known is command_inputs.COPY else ("connection",)
+    failures += [CheckFailure(key, "is missing") for key in wanted if key not in news]
     connection = unwrap(news.get("connection"))
     if connection is UNKNOWN or not isinstance(connection, dict):
-        missing = [CheckFailure("connection", "is missing")] if "connection" not in news else []
-        return news, [*failures, *missing]
+        return news, failures
     if not connection.get("host"):
         failures.append(CheckFailure("connection.host", "is missing"))
     for failure in command_inputs.faults(connection, command_inputs.CONNECTION, "a connection"):

@@ -12,6 +12,7 @@ from lab.host.machine import LOST, Machine
 from lab.providers.transport import Finished, Script
 
 STEPS = ("tools", "driver", "reboot", "toolkit", "runtime", "check")
+FOLDER = script.folder_of("a/b/rtx")
 TAKEN_BACK = ("runtime", "toolkit", "driver", "tools")
 WISH = {
     "name": "rtx", "driver": {"source": "auto"}, "toolkit": {"version": "1.20.0"},
@@ -20,12 +21,13 @@ WISH = {
 
 
 class Chain:
-    """A host as it is made ready: remembers what each step was told, as the state of a stack does."""
+    """A host to which the tools were sent, as it is made ready: remembers what each step was told, as a state does."""
 
     def __init__(self, machine: Machine, wish: Mapping[str, Any] = WISH) -> None:
         self.machine, self.wish = machine, wish
         self.texts: dict[str, str] = {}
         self.answers: dict[str, dict[str, Any]] = {}
+        assert machine.receive(f"{FOLDER}/bundle", script.bundle().packed) == ""
 
     def do(self, *steps: str) -> None:
         """Some steps, each once more if it was done before."""
@@ -64,7 +66,7 @@ class Chain:
         password = self.machine.state["password"] if self.sudo == "password" else None
         values = self._values(step)
         if step == "tools":
-            return script.tools_text(values, self.sudo, password)
+            return script.tools_text(values, FOLDER, self.sudo, password)
         seen = self.answers["tools"]
         values |= {"GR_CLAIM": seen["claim"]} if "claim" in seen else {"GR_MACHINE_ID": seen["machine_id"]}
         return script.step_text(step, values, script.bundle().hash, self.sudo, password)

@@ -22,7 +22,7 @@ class Door:
     def __init__(self, client_key: str, machines: dict[int, Machine], keys: dict[int, asyncssh.SSHKey]) -> None:
         self.client_key, self.machines, self.keys = client_key, machines, keys
         self.scripts: list[str] = []
-        """Names of the machines that got a script."""
+        """Names of the machines that got a script, or were sent files."""
         self.acceptors: list[asyncssh.SSHAcceptor] = []
         self.loop = asyncio.new_event_loop()
         self.loop.set_default_executor(ThreadPoolExecutor(8))
@@ -50,7 +50,12 @@ class Door:
             "127.0.0.1", port, server_host_keys=[self.keys[port]], encoding=None, reuse_address=True,
             authorized_client_keys=asyncssh.import_authorized_keys(self.client_key),
             server_factory=lambda: Guard(machine), process_factory=lambda one: self._serve(one, machine),
+            sftp_factory=lambda one: self._take_files(one, machine),
         ))  # fmt: skip
+
+    def _take_files(self, channel: Any, machine: Machine) -> asyncssh.SFTPServer:
+        self.scripts.append(machine.name)
+        return asyncssh.SFTPServer(channel, chroot=str(machine.home(machine.user)).encode())
 
     async def _serve(self, process: asyncssh.SSHServerProcess[bytes], machine: Machine) -> None:
         self.scripts.append(machine.name)

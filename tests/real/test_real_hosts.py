@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -45,8 +46,9 @@ def passing(real: Real) -> Iterator[None]:
 class Far:
     """The demo's machines, each behind a server of its own, and a stack that has the key to them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.client = asyncssh.generate_private_key("ssh-ed25519")
+    def __init__(self, folder: Path, client: Any = None, **more: Any) -> None:
+        self.client = client or asyncssh.generate_private_key("ssh-ed25519")
+        self.more = {"sudo": "passwordless", **more}
         ports = free_ports(len(HOSTS["hosts"]))
         self.keys = {port: asyncssh.generate_private_key("ssh-ed25519") for port in ports}
         self.places = [
@@ -54,16 +56,18 @@ class Far:
             for port, key in self.keys.items()
         ]
         both = zip(HOSTS["hosts"], self.places, strict=True)
-        self.real = Real(folder, {**HOSTS, "hosts": [{**one, **at} for one, at in both]})
+        self.real = Real(folder, {**HOSTS, "hosts": [{**one, **at, **self.more} for one, at in both]})
         self.configure()
         secret = self.client.export_private_key("openssh").decode()
         self.real.run("config", "set", "--secret", "-s", STACK, "gpu-ready:sshPrivateKey", "--", secret)
+        if self.more["sudo"] == "password":
+            self.real.run("config", "set", "--secret", "-s", STACK, "gpu-ready:sshPassword", "--", self.more["password"])
 
     def configure(self, **states: str) -> None:
         """Hosts in these states; one that is `gone` is not in the list."""
         hosts = [
             {**one, "address": at["address"], "port": at["port"], "hostKey": at["host_key"],
-             "state": states.get(one["name"], "present")}
+             "state": states.get(one["name"], "present"), "sudo": self.more["sudo"]}
             for one, at in zip(HOSTS_CONFIG["bareMetal"]["hosts"], self.places, strict=True)
         ]  # fmt: skip
         listed = [one for one in hosts if one["state"] != "gone"]
@@ -76,6 +80,15 @@ class Far:
         names = [one["name"] for one in HOSTS["hosts"]]
         machines = {port: self.real.world.machine(name) for port, name in zip(self.keys, names, strict=True)}
         return Door(self.client.export_public_key().decode(), machines, self.keys)
+
+    def added(self) -> dict[str, int]:
+        """The bytes that each host adds to the state, in the form in which the engine keeps its file."""
+        (file,) = (self.real.folder / "backend").glob(".pulumi/stacks/*/*.json")
+        text = file.read_text()
+        assert text == json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False), "the form of the file"
+        resources = json.loads(text)["checkpoint"]["latest"]["resources"]
+        sizes = [(one["urn"].split("::")[-1], len(json.dumps(one, separators=(",", ":")))) for one in resources]
+        return {host: sum(size for name, size in sizes if f"-{host}" in name) for host in ("rtx", "tesla")}
 
     def up(self, *words: str) -> str:
         """Goes well, and says so."""

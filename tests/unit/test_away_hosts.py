@@ -13,6 +13,8 @@ pytestmark = long
 
 
 LABEL = "gpu-ready/host"
+FORGOTTEN = "nodes-rtx-bundle"
+"""That tools were sent to a host that is away: they are sent again when it is back."""
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_a_host_that_went_away_keeps_its_proof_and_nobody_waits_for_another_one(
 
     offline = lab.up(rtx="offline")
 
-    assert changed(offline) == {"nodes-match", "gpu-validation-ready", "gpu-validation-gate"}
+    assert changed(offline) == {FORGOTTEN, "nodes-match", "gpu-validation-ready", "gpu-validation-gate"}
     assert "not tested: rtx is offline" in offline.outputs["report"]["warnings"]
     assert [one["name"] for one in offline.outputs["report"]["nodes"]] == ["gpu-2"]
     shown = offline.outputs["hosts"]
@@ -68,7 +70,7 @@ def test_a_host_that_went_away_keeps_its_label_and_can_be_given_up_without_its_n
     changed(up(lab))
     rtx.way, dials = "silent", lab.dials("rtx")
     lose(lab, "gpu-1")
-    assert changed(up(lab, rtx="offline")) == {"nodes-match"}
+    assert changed(up(lab, rtx="offline")) == {FORGOTTEN, "nodes-match"}
     assert changed(up(lab, rtx="abandoned")) == set()
     assert {"gpu-stack-rtx", "nodes-rtx-tools"} <= changed(up(lab, rtx="gone"))
     assert lab.dials("rtx") == dials

@@ -42,7 +42,7 @@ class Home(House):
         """The same, and which of its steps ran."""
         result = self.up(**args)
         assert (result.exit, result.errors) == (0, [])
-        return sorted(name.removeprefix("nodes-rtx-") for op, _type, name in result.steps if op != "same")
+        return sorted({name.removeprefix("nodes-rtx-") for op, _type, name in result.steps if op != "same"})
 
     @property
     def machine(self) -> Path:
@@ -111,7 +111,7 @@ def test_another_release_looks_once_and_another_consent_runs_only_what_it_is_abo
     monkeypatch.setattr(defaults, "DRIVER_BRANCH", 595)
     monkeypatch.setattr(defaults, "TOOLKIT_VERSION", "1.20.1")
     assert home.changed() == ["tools"]
-    assert home.changed(look=2, reboot="ifNeeded") == ["reboot", "tools"]
+    assert home.changed(look=2, reboot="ifNeeded") == ["bundle", "folder", "reboot", "tools"]
     assert home.changed(look=2, reboot="ifNeeded") == []
 
 

@@ -21,6 +21,8 @@ from tests.unit.test_hosts_again import WORLD, Home
 
 pytestmark = long
 OURS = "var/lib/gpu-ready"
+LOOK = ["bundle", "folder", "tools"]
+"""What runs where a host is looked at again."""
 
 
 class Owned(Home):
@@ -33,11 +35,12 @@ class Owned(Home):
         return self.make("up", lambda: None)
 
     def refused(self, id: str, **args: Any) -> str:
-        """Fails with this id, and takes nothing away: what it says."""
+        """Fails with this id, and takes nothing away: what it says. Whose a machine is the tools say, once sent."""
         before = self.world.machine("rtx").snapshot()
         result = self.up(**args)
         assert result.exit == 1
-        assert self.world.machine("rtx").snapshot() == before
+        changed = {path for path, _one in before.items() ^ self.world.machine("rtx").snapshot().items()}
+        assert not {path for path in changed if id != "HST-93" or not path.startswith("/home/ubuntu/.gpu-ready-")}
         return next(text for text in result.errors if f"{id} access: " in text)
 
     def hand_over(self) -> None:
@@ -88,12 +91,12 @@ def anew(folder: Path, store: Any, **spec: Any) -> Owned:
     return one
 
 
-def replacing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on as with `pulumi up --replace` on the step tools."""
+def replacing(monkeypatch: pytest.MonkeyPatch, *steps: str) -> None:
+    """From now on as with `pulumi up --replace` on these steps."""
     command = remote.Command
 
     def made(name: str, **more: Any) -> remote.Command:
-        return command(name, **more | ({"triggers": ["again"]} if name.endswith("-tools") else {}))
+        return command(name, **more | ({"triggers": ["again"]} if name.rpartition("-")[2] in steps else {}))
 
     monkeypatch.setattr(remote, "Command", made)
 
@@ -102,7 +105,8 @@ def test_a_host_with_another_name_is_not_stripped_under_it(home: Owned) -> None:
     said = home.refused("HST-93", name="blue")
     assert "gpu-ready/demo/nodes-rtx's, and this is gpu-ready/demo/nodes-blue" in said
     assert "keep that name; or take it out there first" in said
-    assert {name for op, _type, name in home.up().steps if op != "same"} == {"nodes-blue"}, "its component alone"
+    gone = {name for op, _type, name in home.up().steps if op != "same"}
+    assert gone == {"nodes-blue", "nodes-blue-folder", "nodes-blue-bundle"}, "and no step that works as root"
     assert home.is_ready
 
     home.refused("HST-93", name="blue")
@@ -117,7 +121,8 @@ def test_a_machine_can_be_handed_over_to_another_name_as_it_is(home: Owned) -> N
     home.hand_over()
     assert (home.up(name="blue").exit, home.is_ready) == (0, True)
     assert home.said("left as it is, because this machine is gpu-ready/demo/nodes-blue's by now: what step driver did")
-    assert not [name for op, _type, name in home.up(name="blue", look=2).steps if op not in ("same", "update")]
+    again = home.up(name="blue", look=2).steps
+    assert {name for op, _type, name in again if op not in ("same", "update")} == {"nodes-blue-bundle"}
     assert (home.take_out().exit, home.is_as_before) == (0, True)
 
 
@@ -127,14 +132,14 @@ def test_a_second_stack_gets_nothing_until_it_is_handed_over_and_then_the_first_
     other.start = home.start
     other.refused("HST-93")
     assert (other.engine.run("destroy", lambda: None).exit, home.is_ready) == (0, True)
-    assert home.changed(look=2) == ["tools"]
+    assert home.changed(look=2) == LOOK
 
     home.hand_over()
     assert (other.up().exit, other.is_ready) == (0, True)
     assert "take it out here" in home.refused("HST-93", look=3)
     assert (home.engine.run("destroy", lambda: None).exit, other.is_ready) == (0, True)
     assert home.said("left as it is, because this machine is gpu-ready/other/nodes-rtx's by now: ")
-    assert other.changed(look=2) == ["tools"]
+    assert other.changed(look=2) == LOOK
     assert (other.engine.run("destroy", lambda: None).exit, other.is_as_before) == (0, True)
 
 
@@ -152,7 +157,7 @@ def test_a_stack_that_lost_a_machine_takes_it_back(home: Owned) -> None:
 
 def test_a_stack_with_another_name_keeps_its_hosts(home: Owned, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_host, "owner", lambda prefix: f"gpu-ready/renamed/{prefix}")
-    assert home.changed() == ["tools"]
+    assert home.changed() == LOOK
     assert home.said("was gpu-ready/demo/nodes-rtx's, it is gpu-ready/renamed/nodes-rtx's from now on")
     assert home.changed() == []
     assert (home.take_out().exit, home.is_as_before) == (0, True)
@@ -160,7 +165,7 @@ def test_a_stack_with_another_name_keeps_its_hosts(home: Owned, monkeypatch: pyt
 
 def test_a_note_that_is_gone_is_written_anew_where_the_record_is(home: Owned) -> None:
     home.hand_over()
-    assert home.changed(look=2) == ["tools"]
+    assert home.changed(look=2) == LOOK
     assert (home.take_out().exit, home.is_as_before) == (0, True)
 
 
@@ -171,7 +176,7 @@ def test_a_machine_installed_anew_comes_back_under_another_name(
     new = anew(tmp_path / "anew", home.engine.store.load(), host_key=key)
     assert "then declare it under another name" in new.refused("HST-70", host_key=key)
     with monkeypatch.context() as once:
-        replacing(once)
+        replacing(once, "folder", "tools")
         new.refused("HST-2", host_key=key)
     assert (new.up(state="abandoned").exit, new.is_as_before) == (0, True)
     assert (new.up(host_key=key, name="blue").exit, new.is_ready) == (0, True)
@@ -190,24 +195,24 @@ def test_replaced_tools_of_an_empty_disk_bring_all_else_along(
     home: Owned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = anew(tmp_path / "anew", home.engine.store.load())
-    replacing(monkeypatch)
+    replacing(monkeypatch, "folder", "tools")
     assert (new.up(look=2).exit, new.is_ready) == (0, True)
-    assert new.changed(look=3) == ["tools"]
+    assert new.changed(look=3) == LOOK
     assert (new.take_out().exit, new.is_as_before) == (0, True)
 
 
 def test_replaced_tools_of_a_machine_that_is_fine_change_nothing_else(
     home: Owned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replacing(monkeypatch)
-    assert set(home.changed()) == {"tools"}
+    replacing(monkeypatch, "tools")
+    assert home.changed() == ["tools"]
     assert (home.take_out().exit, home.is_as_before) == (0, True)
 
 
 def test_a_look_puts_lost_or_changed_tools_back(home: Owned) -> None:
     tools = next(path for path in (home.machine / OURS).iterdir() if len(path.name) == 16)
     (tools / "reboot.sh").write_text("exit 0\n")
-    assert home.changed(look=2) == ["tools"]
+    assert home.changed(look=2) == LOOK
     shutil.rmtree(tools)
     failed = home.take_out()
     assert any("HST-75" in text for text in failed.errors)

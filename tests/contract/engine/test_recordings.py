@@ -8,7 +8,8 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 
 from lab.engine import Engine, Result
 from lab.providers.command import CommandProvider
+from lab.providers.remote_command import Door, RemoteCommands
+from lab.providers.transport import Finished, Script
 from lab.state import MemoryStore
 from tests.contract.engine.thing import ThingProvider
 from tests.effort import long
@@ -24,6 +27,7 @@ HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("ENGINE_RECORDINGS", HERE)).absolute()
 DELETIONS = {"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"}
 SECRET = "4dabf18193072939515e22adb298388d"
+ASSET = "c44067f5952c0a294b673a41bacd8c17"
 STATE_FIELDS = ("urn", "id", "parent", "protect", "delete", "external", "inputs", "outputs", "retainOnDelete",
                 "deletedWith", "ignoreChanges", "additionalSecretOutputs", "pendingReplacement")  # fmt: skip
 LEFT_OUT = {
@@ -50,6 +54,7 @@ class Run:
         self.name, self.store = name, MemoryStore()
         self.ids: dict[str, str] = {}
         self.traced, self.folder = 0, str(Path.cwd())
+        self.commands = CommandProvider(remote=RemoteCommands(lambda _host, _port: Shelf()))
 
     def operation(self, line: str) -> dict[str, Any]:
         op, *words = line.split()
@@ -67,7 +72,7 @@ class Run:
         return self.recorded(result)
 
     def engine(self) -> Engine:
-        return Engine(self.name, "dev", self.store, [CommandProvider(), ThingProvider()], one_thread=True)
+        return Engine(self.name, "dev", self.store, [self.commands, ThingProvider()], one_thread=True)
 
     def program(self) -> None:
         runpy.run_path(str(FOLDER / "scenarios" / f"{self.name}.py"), run_name="__main__")
@@ -87,6 +92,8 @@ class Run:
         }  # fmt: skip
 
     def clean(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict) and value.get(SECRET) == ASSET:
+            return {"asset": value["path"], "hash": value["hash"]}
         if isinstance(value, dict):
             return "<secret>" if SECRET in value else {k: self.clean(v, k) for k, v in value.items()}
         if isinstance(value, list):
@@ -100,6 +107,24 @@ class Run:
         for known, symbol in self.ids.items():
             value = value.replace(known, symbol)
         return value.replace(self.folder, "<dir>")
+
+
+class Shelf:
+    """The host of `copied_file`: notes each file that it is sent, as the server did that was there for the recording."""
+
+    name, user, host_key = "shelf", "somebody", ""
+
+    def door(self) -> Door:
+        return "up"
+
+    def run(self, script: Script, user: str, say: Callable[[str], None], stop: threading.Event) -> Finished:
+        raise NotImplementedError
+
+    def receive(self, path: str, data: bytes, user: str) -> str:
+        Path(path).write_bytes(data)
+        with Path("trace.log").open("a") as file:
+            print("copied", Path(path).name, file=file)
+        return ""
 
 
 def tail(urn: str) -> str:
