@@ -152,12 +152,10 @@ class Machine:
         sftp = self.state.get("sftp", "up")
         if sftp == "missing":
             return "ssh: subsystem request failed"
-        if sftp == "full":
-            return f'failed to create remote file {path}: sftp: "Failure" (SSH_FX_FAILURE)'
         file = self.home(user or self.user) / path if path[:1] != "/" else self.root / path[1:]
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-        return ""
+        file.write_bytes(data if sftp == "up" else data[:8192])
+        return "" if sftp == "up" else f'failed to copy file to remote path {path}: sftp: "Failure" (SSH_FX_FAILURE)'
 
     def home(self, user: str) -> Path:
         """Where whoever logs in begins."""

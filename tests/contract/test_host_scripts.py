@@ -469,6 +469,84 @@ def test_a_bundle_that_somebody_changed_is_not_run(root: Path) -> None:
     assert run("sh", text, "apply", root=root).stderr == "HST-1 access: no\n"
 
 
+def take(root: Path, verb: str = "apply", way: str = "root", password: str | None = None) -> str:
+    """The step tools, as what it says of itself; "" where it went well."""
+    (root / "run").mkdir(exist_ok=True)
+    text = script.tools_text({"GR_HOST": "a/b/rtx"}, FOLDER, way, password)
+    said = run("sh", text, verb, root=root, path=f"{root}/bin:")
+    return said.stderr if said.returncode else ""
+
+
+@long
+@pytest.mark.parametrize("sent", [None, b"", b"other", b"longer"])
+def test_root_runs_nothing_of_what_was_sent_unless_it_is_the_bundle_of_this_release(
+    root: Path, sent: bytes | None
+) -> None:
+    hostile = gzip.compress(f"echo >{root}/hostile\n".encode())
+    if sent is not None:
+        send(root, {b"other": hostile, b"longer": script.bundle().packed + hostile}.get(sent, sent))
+    assert take(root) == "HST-75\n"
+    assert {path.name for path in root.iterdir()} <= {FOLDER, "etc", "run"}
+    assert [*(root / "run").iterdir()] == []
+    assert take(root, "remove") == "", "there is nothing to take back"
+
+    send(root, script.bundle().packed)
+    assert take(root) == ""
+
+
+@long
+def test_tools_that_lie_on_the_host_are_enough_until_they_are_changed_too(root: Path) -> None:
+    file = send(root, script.bundle().packed)
+    assert take(root) == ""
+    file.unlink()
+    home = root / "var/lib/gpu-ready" / script.bundle().hash
+    shutil.rmtree(root / "var/lib/gpu-ready/record", ignore_errors=True)
+    (home / "driver.sh").unlink()
+    assert take(root, "again") == ""
+    assert (home / "driver.sh").exists()
+    (home / "bundle").write_bytes(b"other")
+    assert take(root, "again") == take(root, "remove") == "HST-75\n"
+    send(root, script.bundle().packed)
+    assert take(root, "again") == ""
+    assert (home / "bundle").read_bytes() == script.bundle().packed
+    file.unlink()
+    assert take(root, "remove") == ""
+    assert not (root / "var/lib/gpu-ready").exists()
+
+
+@long
+def test_a_password_that_sudo_did_not_ask_for_is_no_part_of_what_was_sent(root: Path) -> None:
+    send(root, script.bundle().packed)
+    (root / "bin").mkdir()
+    skips = "while case $1 in -*) ;; *) false ;; esac; do [ $1 != -p ] || shift; shift; done"
+    (root / "bin/sudo").write_text(f'#!/bin/sh\n{skips}\n"$@"\n')
+    (root / "bin/sudo").chmod(0o755)
+    assert take(root, "apply", "password", "no=t a $(password)") == ""
+    assert take(root, "again", "passwordless") == ""
+
+
+def test_the_folder_is_nobody_elses_business_and_goes_with_all_that_is_in_it(root: Path) -> None:
+    text, folder = script.folder_text(FOLDER), root / FOLDER
+    assert run("sh", text, "apply", root=root).stderr == ""
+    assert folder.stat().st_mode & 0o777 == 0o700
+    send(root, b"tools")
+    assert run("sh", text, "apply", root=root).returncode == run("sh", text, "remove", root=root).returncode == 0
+    assert not folder.exists()
+    folder.write_text("no folder")
+    assert "mkdir: cannot create directory" in run("sh", text, "apply", root=root).stderr
+    gone = run("sh", text.replace("cd ", "cd nowhere "), "remove", root=root)
+    assert (gone.returncode, gone.stderr) == (0, ""), "a home that is gone holds up nobody"
+
+
+def test_nothing_is_sent_to_a_machine_on_which_we_never_were(root: Path) -> None:
+    text = script.folder_text(FOLDER, 2)
+    said = run("sh", text, "again", root=root)
+    assert (said.returncode, said.stderr, [*root.glob("*gpu-ready*")]) == (3, "HST-70\n", [])
+    (root / "var/lib/gpu-ready").mkdir(parents=True)
+    assert run("sh", text, "again", root=root).returncode == 0, "somebody cleaned the home"
+    assert (root / FOLDER).is_dir()
+
+
 def test_words_of_others_come_out_as_plain_ascii(root: Path) -> None:
     (root / "words").write_bytes(b"caf\xc3\xa9 \x1b[31m \xff\n")
     (root / "value").write_bytes(b'a"b\\c\xe9\x07')

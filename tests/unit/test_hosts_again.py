@@ -15,7 +15,8 @@ from components.host_step import Patience
 from decide import defaults
 from lab.engine import Result
 from lab.state import MemoryStore
-from lab.values import Secret, from_json
+from host import script
+from lab.values import Secret, from_json, to_json
 from lab.world import WholeWorld
 from tests.effort import long
 from tests.unit.house import HOSTS, House
@@ -130,6 +131,24 @@ def test_another_machine_at_the_address_is_not_touched(home: Home, note: str | N
     assert refused.exit == 1
     assert any(("HST-93" if note == "other" else "HST-70") + " access: " in text for text in refused.errors)
     assert home.world.machine("rtx").snapshot() == before
+
+
+def test_a_stack_of_a_release_that_had_the_tools_in_a_text_sends_them_and_runs_nothing_else(home: Home) -> None:
+    """Then a host had neither folder nor file, and the first step another text, by which it is taken back."""
+    state = home.engine.store.load()
+    added = [one for one in state["resources"] if one["urn"].endswith(("rtx-folder", "rtx-bundle"))]
+    assert len(added) == 2
+    state["resources"] = [one for one in state["resources"] if one not in added]
+    (tools,) = [one for one in state["resources"] if one["urn"].endswith("rtx-tools")]
+    for side in ("inputs", "outputs"):
+        text = script.look_text({"GR_BRANCHES": "580"}, "password", SECRET).replace(" facts ", " tools ")
+        tools[side]["stdin"] = to_json(Secret(text))
+    tools["dependencies"] = [one for one in tools["dependencies"] if "rtx-bundle" not in one]
+    shutil.rmtree(next(home.machine.glob("home/ubuntu/.gpu-ready-*")))
+    home.engine.store.save(state)
+
+    assert home.changed() == ["bundle", "folder", "tools"]
+    assert home.changed() == []
 
 
 def test_a_wish_that_failed_and_was_withdrawn_is_forgotten(home: Home) -> None:

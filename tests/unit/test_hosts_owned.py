@@ -17,7 +17,7 @@ from lab.host.machine import Snapshot
 from lab.state import MemoryStore
 from lab.world import WholeWorld
 from tests.effort import long
-from tests.unit.test_hosts_again import WORLD, Home
+from tests.unit.test_hosts_again import ARGS, WORLD, Home
 
 pytestmark = long
 OURS = "var/lib/gpu-ready"
@@ -218,6 +218,47 @@ def test_a_look_puts_lost_or_changed_tools_back(home: Owned) -> None:
     assert any("HST-75" in text for text in failed.errors)
     assert "tools" in home.changed(look=3)
     assert (home.take_out().exit, home.is_as_before) == (0, True)
+
+
+def sent(home: Owned) -> list[Path]:
+    """What lies in the folder to which the tools are sent."""
+    return [*home.machine.glob("home/ubuntu/.gpu-ready-*/*")]
+
+
+def test_a_cleaned_home_is_no_reason_to_fail_and_another_look_sends_the_tools_again(home: Owned) -> None:
+    (kept,) = sent(home)
+    shutil.rmtree(kept.parent)
+    assert home.changed(toolkit_version="1.20.0") == ["tools"]
+    for lost in (kept.parent, *(home.machine / OURS).glob("????????????????")):
+        shutil.rmtree(lost, ignore_errors=True)
+    failed = home.up()
+    assert any("HST-75 access: rtx: " in text and "another number as the host's look" in text for text in failed.errors)
+    assert home.changed(look=2) == LOOK
+    assert len(sent(home)) == 1
+    assert (home.take_out().exit, home.is_as_before) == (0, True)
+
+
+@pytest.mark.parametrize(("way", "id"), [("missing", "HST-95"), ("full", "HST-94")])
+def test_tools_that_cannot_be_sent_are_explained_and_what_was_made_is_taken_back(
+    tmp_path: Path, way: str, id: str
+) -> None:
+    home = anew(tmp_path, None, sftp=way)
+    failed = home.up()
+    assert failed.exit == 1
+    assert any(text.startswith(f"{id} access: rtx: ") and "\nfix: " in text for text in failed.errors)
+    assert (home.engine.run("destroy", lambda: None).exit, home.is_as_before) == (0, True)
+
+
+def test_a_first_up_that_never_became_root_is_taken_back_or_goes_on_as_it_was_sent(tmp_path: Path) -> None:
+    home = anew(tmp_path, None, sudo="none")
+    assert any("HST-1 access" in text for text in home.up().errors)
+    assert len(sent(home)) == 1
+    assert (home.engine.run("destroy", lambda: None).exit, home.is_as_before) == (0, True)
+    home.up()
+    home.world.machine("rtx").switch("sudo", "password")
+    dials = home.remote.contacts[ARGS["address"]].copies
+    assert (home.up().exit, home.is_ready) == (0, True)
+    assert home.remote.contacts[ARGS["address"]].copies == dials
 
 
 @pytest.mark.parametrize("fault", ["card-lost", "no-network"])

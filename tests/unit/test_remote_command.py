@@ -47,6 +47,9 @@ class FakeMachine:
         say("a line of the host")
         return self.ended
 
+    def receive(self, path: str, data: bytes, user: str) -> str:
+        raise NotImplementedError
+
 
 class Bench:
     """One machine at one address, and the provider before it."""
