@@ -120,11 +120,12 @@ class GpuHost(pulumi.ComponentResource):
         """The tools go to whoever logs in; another look brings them again, should they be gone by then."""
         # Before what is in it, so that it is taken away too where no more than this was ever made.
         opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=True)
-        text, link, kind = script.folder_text(self.folder, look), self._link(False), {"removes": True, "again": True}
-        self.last = host_step(f"{self.prefix}-folder", text, link, opts, about=self.folder, **kind).resource
+        text, link = script.folder_text(self.folder, look), self._link(False)
+        made = host_step(f"{self.prefix}-folder", text, link, opts, removes=True, again=True, about=self.folder)
+        self.last = made.resource
         if self.state == "present":
-            file, opts = f"{self.folder}/bundle", ResourceOptions(parent=self, depends_on=[self.last])
-            self.last = host_file(f"{self.prefix}-bundle", script.packed_path(), file, link, opts, look)
+            place, opts = f"{self.folder}/bundle", ResourceOptions(parent=self, depends_on=[self.last])
+            self.last = host_file(f"{self.prefix}-bundle", script.packed_path(), place, link, opts, look)
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
@@ -151,19 +152,27 @@ class GpuHost(pulumi.ComponentResource):
         return (f"{self.args['name']}: {one}" for one in self.decisions if one.about in about)
 
     def _step(
-        self, step: str, values: pulumi.Input[Any], *, away: bool = False, says: Collection[str] = (), **kind: bool
+        self,
+        step: str,
+        values: pulumi.Input[Any],
+        *,
+        away: bool = False,
+        says: Collection[str] = (),
+        removes: bool = False,
+        again: bool = False,
     ) -> pulumi.Output[dict[str, Any]]:
         """The next step of the chain; its values are all that it knows."""
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
         # Where the tools are replaced, the old ones go first: at the end they would take the new ones along, or not be
         # reached by a connection that is none any more.
-        opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=kind.get("again"))
+        opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=again or None)
+        known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
         stdin: pulumi.Input[str] = ""
         if self.state == "present":
-            known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
             stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
         lines = (lambda: self._lines(says)) if says else None
-        made = host_step(f"{self.prefix}-{step}", stdin, self._link(away), opts, says=lines, **kind)
+        link = self._link(away)
+        made = host_step(f"{self.prefix}-{step}", stdin, link, opts, removes=removes, again=again, says=lines)
         self.last = made.resource
         return made.answer
 

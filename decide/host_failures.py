@@ -38,8 +38,8 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      (r"dial unix \S+: connect",)),
     ("HST-94", "access", "nothing can be written to the home of whoever logs in: disk or quota full, or not theirs",
      "log in as that user and look: df ~; quota; ls -ld ~; then pulumi up",
-     (r"failed to (?:create|copy|stat) .*(?:remote (?:path|file)|parent directories)", r"mkdir: cannot create directory",
-      r"(?m)^(?:sh|bash)\S*: (?:line )?\d+: cd: ")),
+     (r"failed to (?:create|copy|stat) (?!.*connection lost).*(?:remote (?:path|file)|parent directories)",
+      r"mkdir: cannot create directory", r"(?m)^(?:sh|bash)\S*: (?:line )?\d+: cd: ")),
     ("HST-95", "access", "sshd there has no SFTP, by which the tools are sent",
      "install it (Debian, Ubuntu: apt install openssh-sftp-server) and say so in /etc/ssh/sshd_config: Subsystem sftp "
      "internal-sftp; then systemctl reload ssh, and pulumi up",

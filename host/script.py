@@ -141,7 +141,7 @@ def bundle() -> Bundle:
 
 
 def packed_path() -> str:
-    """Where the file is, as far as possible in words that are the same for each colleague: from the project's folder."""
+    """Where the file is: from the project, if it lies there, in words that are the same for each colleague."""
     near = Path(HERE.name) / PACKED.name
     return near.as_posix() if near.exists() and near.samefile(PACKED) else str(PACKED)
 
@@ -172,16 +172,12 @@ def step_text(
     return CALL.format(hash=bundle_hash, step=step, way=way, values=_told(values, way, password), end=END)
 
 
-def tools_text(
-    values: Mapping[str, Value], folder: str, way: str = "root", password: str | None = None
-) -> str:
+def tools_text(values: Mapping[str, Value], folder: str, way: str = "root", password: str | None = None) -> str:
     """The first step as root: it takes the bundle out of that folder, and puts it where the others find it."""
     known = {"hash": bundle().hash, "checksum": bundle().checksum, "end": END}
     told = _told({**values, "GR_BUNDLE": bundle().hash}, way, password)
     root, _, _ = sources(HERE)["call.sh"].partition(CALLS)
-    return TOOLS.format(
-        way=way, root=root, folder=_named(folder), take=TAKE.format(**known), values=told, end=END
-    )
+    return TOOLS.format(way=way, root=root, folder=_named(folder), take=TAKE.format(**known), values=told, end=END)
 
 
 def look_text(values: Mapping[str, Value], way: str = "root", password: str | None = None) -> str:

@@ -76,8 +76,13 @@ def contacts(hosts: Mapping[str, str], found: Mapping[str, Mapping[str, int]], o
     """How much the hosts were bothered, as a part of the last line; a preview never does that."""
     if not hosts or op == "preview":
         return ""
-    dials, scripts = (sum(one.get(key, 0) for one in found.values()) for key in ("dials", "scripts"))
-    return f", {_some(dials, 'connection')} to hosts" + (f" ({_some(scripts, 'script')} run)" if scripts else "")
+    dials, scripts, files = (sum(one.get(key, 0) for one in found.values()) for key in ("dials", "scripts", "copies"))
+    done = [
+        f"{_some(count, what)} {did}"
+        for count, what, did in ((scripts, "script", "run"), (files, "file", "sent"))
+        if count
+    ]
+    return f", {_some(dials, 'connection')} to hosts" + (f" ({', '.join(done)})" if done else "")
 
 
 def closing(report: Mapping[str, Any], hosts: Mapping[str, Any] | None = None, earlier: str = "") -> Iterator[Line]:

@@ -61,7 +61,9 @@ class Quick:
 
     def run(self, script: Script, user: str, say: Callable[[str], None], stop: threading.Event) -> Finished:
         """Each step finds all as it should be."""
-        step = next((part for part in STEPS if re.search(rf'/call.sh" \S+ {part} |/{part}.sh" ', script.stdin)), "folder")
+        step = next(
+            (part for part in STEPS if re.search(rf'/call.sh" \S+ {part} |/{part}.sh" ', script.stdin)), "folder"
+        )
         self.asked.append(f"{script.text.split()[-1]} {step}")
         if step == "folder":
             return Finished("", b"", b"", b"")
@@ -72,7 +74,6 @@ class Quick:
         more = {**known, "driver": "580.126.20", "toolkit": "1.20.0", "cards": []}
         said = json.dumps(told(**READY, **known, toolkit="1.20.0") if step == "tools" else more)
         return Finished("", said.encode(), b"", b"")
-
 
     def receive(self, path: str, data: bytes, user: str) -> str:
         """A file arrives."""

@@ -219,7 +219,7 @@ class TestOperations:
 
     def test_how_often_hosts_were_bothered_is_told_by_name_and_a_second_up_bothers_none(self, lab: Lab) -> None:
         lab.parts.hosts = ({"address": "192.0.2.10", "name": "rtx"},)
-        assert lab.json("up", "--yes")["contacts"] == {"rtx": {"dials": 2, "scripts": 1}}
+        assert lab.json("up", "--yes")["contacts"] == {"rtx": {"dials": 2, "scripts": 1, "copies": 0}}
         assert lab.json("up", "--yes")["contacts"] == {}
         lab("up", "--yes")
         assert "simulated cluster (3 nodes), 1 simulated host; nothing" in lab.out.splitlines()[0]

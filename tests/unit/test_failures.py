@@ -122,6 +122,18 @@ SEEN_ON_HOSTS = [
     ("failed to parse host key: ssh: no key found", "HST-2"),
     ('Process exited with status 3: running "sh -s remove":\nHST-75\n', "HST-75"),
     ("wait: remote command exited without exit status or exit signal: running", "HST-90"),
+    ('Process exited with status 3: running "sh -s again":\nHST-70\n', "HST-70"),
+    ("failed to copy file host/bundle.gz to remote path .gpu-ready-0/bundle: connection lost", "HST-90"),
+    (
+        'failed to copy file host/bundle.gz to remote path .gpu-ready-0/bundle: sftp: "Failure" (SSH_FX_FAILURE)',
+        "HST-94",
+    ),
+    ("failed to create remote file .gpu-ready-0/bundle: permission denied", "HST-94"),
+    ("failed to create parent directories for .gpu-ready-0/bundle: file does not exist", "HST-94"),
+    ("mkdir: cannot create directory '.gpu-ready-0': Disk quota exceeded", "HST-94"),
+    ("sh: 8: cd: can't cd to .", "HST-94"),
+    ("bash: line 8: cd: .: Permission denied", "HST-94"),
+    ("ssh: subsystem request failed", "HST-95"),
     ("ssh: no key found", "HST-91"),
     ("ssh: this private key is passphrase protected", "HST-91"),
     ("dial unix /run/user/1000/agent: connect: no such file or directory", "HST-92"),
@@ -174,8 +186,8 @@ def test_a_refusal_ends_in_the_two_lines_that_all_steps_end_in() -> None:
 
 
 def test_each_id_that_a_plan_or_a_host_script_names_is_in_the_catalogue() -> None:
-    files = [*ROOT.glob("decide/host_*.py"), *ROOT.glob("host/*")]
-    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+    files = [*ROOT.glob("decide/host_*.py"), *ROOT.glob("host/*.*")]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.suffix in (".py", ".sh")]
     named = {id for text in texts for id in re.findall(r"\b((?:HST|DRV|PCI|TK|RT|CFG)-\d+)\b", text)}
     assert len(named) > 40
     assert named <= set(host_failures.BY_ID)

@@ -13,9 +13,9 @@ import pytest
 from components.gpu_host import GpuHost
 from components.host_step import Patience
 from decide import defaults
+from host import script
 from lab.engine import Result
 from lab.state import MemoryStore
-from host import script
 from lab.values import Secret, from_json, to_json
 from lab.world import WholeWorld
 from tests.effort import long

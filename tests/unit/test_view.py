@@ -541,6 +541,11 @@ class TestReport:
         [
             ({}, "up", ", 0 connections to hosts"),
             ({"rtx": {"dials": 1, "scripts": 1}}, "up", ", 1 connection to hosts (1 script run)"),
+            (
+                {"rtx": {"dials": 3, "scripts": 2, "copies": 1}},
+                "up",
+                "3 connections to hosts (2 scripts run, 1 file sent)",
+            ),
             ({"a": {"dials": 3, "scripts": 2}, "b": {"dials": 2, "scripts": 0}}, "up", "5 connections to hosts (2 scr"),
             ({}, "preview", ""),
         ],

@@ -110,7 +110,7 @@ class Run:
 
 
 class Shelf:
-    """The host of `copied_file`: notes each file that it is sent, as the server did that was there for the recording."""
+    """The host of `copied_file`: notes each file that it is sent, as the server of the recording did."""
 
     name, user, host_key = "shelf", "somebody", ""
 
