@@ -97,6 +97,7 @@ def test_a_host_that_died_in_its_first_up_holds_up_nobody_and_is_made_whole_when
     rtx.way, rtx.dies_in, rtx.asked = "up", "", []
     changed(up(lab))
     assert [step for step in STEPS if f"apply {step}" in rtx.asked][-1] == "check"
+    assert rtx.asked.count("copy bundle") == 1
     assert lab.run("destroy").exit == 0
     assert "remove driver" in rtx.asked
 
