@@ -61,19 +61,19 @@ DISCOVERY_TOLERATIONS: tuple[dict[str, Any], ...] = (
 
 # Package repositories -------------------------------------------------------------------------------------------------
 
-# Independent of the distribution; old versions stay in it, so that an exact pin stays good. The checksum is that of the
-# key's file as it was served in November 2026.
+# Independent of the distribution; old versions stay in it, so that an exact pin stays good.
 TOOLKIT_REPOSITORY = "https://nvidia.github.io/libnvidia-container/stable/deb/amd64 /"
 TOOLKIT_KEY_URL = "https://nvidia.github.io/libnvidia-container/gpgkey"
-TOOLKIT_KEY_SHA256 = "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"
 TOOLKIT_KEY_FINGERPRINT = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"  # of the key in that file
 
 # Debian's own archive has only branches that ended. The key lies in that package; Google's driver installer pins
 # the same checksum for Debian 12.
-CUDA_REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/ /"
-CUDA_KEY_URL = "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/cuda-keyring_1.1-1_all.deb"
-CUDA_KEY_SHA256 = "e7f219eab6fe4819cdb5c15b98233dc3420302d9c00883219cd3d896857cf48d"
-CUDA_KEY_FINGERPRINT = "EB693B3035CD5710E231E123A4B469963BF863CC"  # of the key in that package
+CUDA_REPOSITORIES = "https://developer.download.nvidia.com/compute/cuda/repos"
+CUDA_KEYRING = "cuda-keyring_1.1-1_all.deb"
+CUDA_KEYRING_SHA256 = {"debian-12": "e7f219eab6fe4819cdb5c15b98233dc3420302d9c00883219cd3d896857cf48d"}
+# Debian 13 has a key of its own: its apt takes no signature by SHA-1 any more. Read about, not seen served.
+CUDA_KEY_DEBIAN_13 = "8793F200"
+CUDA_KEY_DEBIAN_13_FINGERPRINT = "02182E60104FCDC26EAE1B8597A5D4CB8793F200"
 
 # Room on a host -------------------------------------------------------------------------------------------------------
 

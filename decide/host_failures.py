@@ -78,7 +78,7 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-79", "card", "no driver serves all cards of the host",
      "take one of them out, or give it to a virtual machine"),
     ("HST-61", "system", "this distribution, version or processor is not one that gpu-ready installs on",
-     "use Ubuntu 24.04 or Debian 12 on x86_64"),
+     "use Ubuntu 24.04, Debian 12 or Debian 13 on x86_64"),
     ("HST-62", "system", "the system does not let packages be installed, or brings its driver from elsewhere",
      "bring driver and toolkit the way the system wants it, then take the node in by target: cluster"),
     ("HST-31", "packages", "dpkg was interrupted",

@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from decide.host_driver import Choice
     from host.facts import HostFacts
 
+# A file with a key is known by the key: NVIDIA issues it anew when a subkey ends. A package is known by its checksum.
 CUDA = {
-    "GR_REPO": defaults.CUDA_REPOSITORY,
-    "GR_KEY_URL": defaults.CUDA_KEY_URL,
-    "GR_KEY_SHA256": defaults.CUDA_KEY_SHA256,
+    "debian-12": {
+        "GR_REPO": f"{defaults.CUDA_REPOSITORIES}/debian12/x86_64/ /",
+        "GR_KEY_URL": f"{defaults.CUDA_REPOSITORIES}/debian12/x86_64/{defaults.CUDA_KEYRING}",
+        "GR_KEY_SHA256": defaults.CUDA_KEYRING_SHA256["debian-12"],
+    },
+    "debian-13": {
+        "GR_REPO": f"{defaults.CUDA_REPOSITORIES}/debian13/x86_64/ /",
+        "GR_KEY_URL": f"{defaults.CUDA_REPOSITORIES}/debian13/x86_64/{defaults.CUDA_KEY_DEBIAN_13}.pub",
+        "GR_KEY_FINGERPRINT": defaults.CUDA_KEY_DEBIAN_13_FINGERPRINT,
+    },
 }
 TOOLKIT = {
     "GR_REPO": defaults.TOOLKIT_REPOSITORY,
     "GR_KEY_URL": defaults.TOOLKIT_KEY_URL,
-    "GR_KEY_SHA256": defaults.TOOLKIT_KEY_SHA256,
     "GR_KEY_FINGERPRINT": defaults.TOOLKIT_KEY_FINGERPRINT,
 }
 DEBIAN_KERNELS = ("amd64", "cloud-amd64", "rt-amd64")
@@ -43,16 +50,16 @@ class Packages(NamedTuple):
 def packages(facts: "HostFacts", choice: "Choice") -> Packages:
     """The packages of a driver. Only what is needed to compute: no desktop."""
     if choice.source == "cudaRepo":
-        return _of_nvidia(choice, debian_headers(facts.kernel))
+        return _of_nvidia(choice, debian_headers(facts.kernel), CUDA.get(facts.os))
     return _of_ubuntu(choice, kernel_flavour(facts.kernel))
 
 
-def _of_nvidia(choice: "Choice", headers: str) -> Packages:
+def _of_nvidia(choice: "Choice", headers: str, repository: dict[str, Any] | None) -> Packages:
     """Its packages carry no branch in their names and follow the newest one, unless the pin is there before them."""
     modules = "nvidia-kernel-open-dkms" if choice.flavour == OPEN else "nvidia-kernel-dkms"
     pin = f"nvidia-driver-pinning-{choice.wanted}"
     names = ("nvidia-driver-cuda", modules, *([headers] if headers else []))
-    return Packages(names, ("linux-headers-",), pin, CUDA)
+    return Packages(names, ("linux-headers-",), pin, repository)
 
 
 def _of_ubuntu(choice: "Choice", kernel: str) -> Packages:
@@ -73,8 +80,8 @@ def kernel_flavour(kernel: str) -> str:
 
 def debian_headers(kernel: str) -> str:
     """The package that brings headers for this kernel and each later one; empty for a kernel that is not Debian's."""
-    found = re.fullmatch(r"[0-9.]+-[0-9]+-([a-z0-9-]+)", kernel)
-    return f"linux-headers-{found[1]}" if found and found[1] in DEBIAN_KERNELS else ""
+    found = re.fullmatch(r"[0-9.]+(-[0-9]+|\+deb[0-9]+)-([a-z0-9-]+)", kernel)
+    return f"linux-headers-{found[2]}" if found and found[2] in DEBIAN_KERNELS else ""
 
 
 def missing(facts: "HostFacts", what: Packages) -> list[Refusal]:

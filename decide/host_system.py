@@ -27,6 +27,7 @@ class System(NamedTuple):
 SYSTEMS = {
     "ubuntu-24.04": System("Ubuntu 24.04", "distro"),
     "debian-12": System("Debian 12", "cudaRepo"),
+    "debian-13": System("Debian 13", "cudaRepo"),
 }
 ARCHITECTURE = "x86_64"
 

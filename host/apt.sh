@@ -70,8 +70,9 @@ repository() {
     say "used as it is listed in ${others#"$ROOT"}: $address"
     return
   fi
-  # Part of apt, knows its proxies, and takes nothing but what has the pinned checksum.
-  run "$ROOT/usr/lib/apt/apt-helper" download-file "$GR_KEY_URL" "$T/${GR_KEY_URL##*/}" "SHA256:$GR_KEY_SHA256" || {
+  # Part of apt, knows its proxies, and takes nothing but what has the pinned checksum, where one is pinned.
+  file=$T/${GR_KEY_URL##*/}
+  run "$ROOT/usr/lib/apt/apt-helper" download-file "$GR_KEY_URL" "$file" ${GR_KEY_SHA256:+"SHA256:$GR_KEY_SHA256"} || {
     last_words
     reached "$T/said"
     refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "read the words above; pins: decide/defaults.py"
@@ -79,14 +80,48 @@ repository() {
   if [ "${GR_KEY_URL%.deb}" != "$GR_KEY_URL" ]; then
     # A package, which brings its list along.
     echo "${GR_KEY_URL##*/}" | sed 's/_.*//' | note packages
-    apt_get install "$T/${GR_KEY_URL##*/}" || apt_failed "install ${GR_KEY_URL##*/}"
+    apt_get install "$file" || apt_failed "install ${GR_KEY_URL##*/}"
   else
-    # Where gpg is there, it says whose key it is.
-    ! command -v gpg >/dev/null || gpg --show-keys --with-colons "$T/${GR_KEY_URL##*/}" 2>/dev/null | grep -q "^fpr:.*:$GR_KEY_FINGERPRINT:" ||
+    [ -z "${GR_KEY_FINGERPRINT-}" ] || [ "$(fingerprints "$file")" = "$GR_KEY_FINGERPRINT" ] ||
       refuse "TK-1 packages" "the key from $GR_KEY_URL is not $GR_KEY_FINGERPRINT" "pins: decide/defaults.py"
-    place "$key" <"$T/${GR_KEY_URL##*/}"
+    place "$key" <"$file"
     echo "deb [signed-by=$key] $GR_REPO" | place "$list"
   fi
+}
+
+# fingerprints FILE: of each key in it, one in a line. What is no key of version 4 is "other", which fits no pin: apt
+# would trust every key in the file. Most servers have no gpg that could tell.
+fingerprints() {
+  if grep -q '^-----BEGIN PGP' "$1"; then
+    [ "$(grep -c '^-----BEGIN PGP' "$1")" = 1 ] || echo other
+    sed -n '/^-----BEGIN PGP PUBLIC KEY BLOCK/,/^-----END/s/^[A-Za-z0-9+/]*=\{0,2\}$/&/p' "$1" | base64 -d 2>/dev/null >"$T/packets"
+  else
+    cat "$1" >"$T/packets"
+  fi
+  od -An -v -tu1 "$T/packets" | awk '
+    { for (i = 1; i <= NF; i++) byte[total++] = $i }
+    function number(at, bytes) { value = 0; while (bytes--) value = value * 256 + byte[at++]; return value }
+    END {
+      for (at = 0; at < total; at += head + size) {
+        if (byte[at] >= 192) {
+          kind = byte[at] - 192; first = byte[at + 1]; head = 2; size = first
+          if (first >= 192) { head = 3; size = (first - 192) * 256 + byte[at + 2] + 192 }
+          if (first == 255) { head = 6; size = number(at + 2, 4) }
+          if (first >= 224 && first < 255) break
+        } else {
+          if (byte[at] < 128 || byte[at] % 4 == 3) break
+          kind = int((byte[at] - 128) / 4); head = 1 + 2 ^ (byte[at] % 4); size = number(at + 1, head - 1)
+        }
+        if (kind == 6) print (byte[at + head] == 4 ? at + head + 1 " " size : "other")
+      }
+      if (at != total || total == 0) print "other"
+    }' | while read -r at size; do
+    [ "$at" != other ] || { echo other; continue; }
+    # What is hashed begins with the length of the key, in two bytes.
+    # shellcheck disable=SC2059
+    { printf "\\231\\$(printf %o $((size / 256)))\\$(printf %o $((size % 256)))"; tail -c "+$at" "$T/packets" | head -c "$size"; } |
+      sha1sum | cut -c1-40 | tr a-f A-F
+  done
 }
 
 # offered NAME[=PATTERN]: the version that would be taken, the one that apt prefers before all others.

@@ -10,7 +10,7 @@ from typing import Any
 
 from decide import catalog
 
-DISTROS = ("ubuntu-24.04", "debian-12")
+DISTROS = ("ubuntu-24.04", "debian-12", "debian-13")
 SSH = ("up", "refused", "silent", "off", "denied")
 SFTP = ("up", "missing", "full")
 SUDO = ("passwordless", "password", "none")

@@ -192,7 +192,7 @@ def _driver(box: Box, version: str, by: str) -> None:
         for name in modules.NAMES:
             path = f"/lib/modules/{box.state['kernel']}/kernel/drivers/video/{name}.ko"
             box.write(path, modules.text(version, "open", box.state["kernel"], ""))
-    elif box.state["distro"] == "debian-12":
+    elif box.state["distro"].startswith("debian"):
         _install_with(box, [*archive.cuda_driver(version)], ["nvidia-open"])
     else:
         top = [
@@ -218,6 +218,6 @@ def _install_with(box: Box, driver: list[Any], wanted: list[str]) -> None:
                 take(dependency.partition(" ")[0])
             order[name] = offered[name]
 
-    for name in [*(["linux-headers-amd64"] if box.state["distro"] == "debian-12" else []), *wanted]:
+    for name in [*(["linux-headers-amd64"] if box.state["distro"].startswith("debian") else []), *wanted]:
         take(name)
     _install(box, list(order.values()), wanted)

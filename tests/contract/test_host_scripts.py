@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from decide.host_failures import BY_ID, Refusal
 from host import script
 from host.facts import read
+from lab.host.standins.sources import fingerprints
 from tests.effort import examples, long
 
 HOST = Path(script.__file__).parent
@@ -731,17 +732,53 @@ def test_a_refusal_is_spoken_before_anything_is_changed(root: Path) -> None:
     assert not (root / "var").exists()
 
 
-@pytest.mark.parametrize(("fingerprint", "status"), [("C95B", 0), ("FFFF", 3)])
-def test_where_gpg_is_there_the_key_has_to_be_the_pinned_one(root: Path, fingerprint: str, status: int) -> None:
+KEY = (HOST.parent / "lab/host/standins/libnvidia-container.asc").read_text()
+"""NVIDIA's own, in a file that was public in 2019; it has two subkeys."""
+OF_KEY = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
+V4, V5 = bytes([4]) + b"\x07" * 300, bytes([5]) + b"\x07" * 20
+
+
+@pytest.mark.parametrize(
+    ("key", "fingerprint", "is_taken"),
+    [
+        (KEY, OF_KEY, True),
+        (KEY, OF_KEY[::-1], False),
+        (KEY + KEY, OF_KEY, False),
+        (KEY.replace("FnNWDEB", "FnNWDEC"), OF_KEY, False),
+        ("<html>", OF_KEY, False),
+    ],
+    ids=["the pinned one", "another", "two in a file", "changed", "no key"],
+)
+def test_a_key_is_taken_by_its_fingerprint(root: Path, key: str, fingerprint: str, is_taken: bool) -> None:
     helper = root / "usr/lib/apt"
     helper.mkdir(parents=True)
-    (helper / "apt-helper").write_text('#!/bin/sh\necho key >"$3"\n')
+    (root / "key").write_text(key)
+    (helper / "apt-helper").write_text(f'#!/bin/sh\n[ $# = 3 ] && cp "{root}/key" "$3"\n')
     (helper / "apt-helper").chmod(0o755)
-    stub(root, "gpg", "echo fpr:::::::::C95B:")
-    values = f"GR_REPO='https://a/b /' GR_KEY_URL=https://a/key GR_KEY_SHA256=0 GR_KEY_FINGERPRINT={fingerprint}"
-    said = step(root, f"{values}\nrepository")
-    assert (said.returncode, said.stderr[:4]) == (status, "TK-1" if status else "")
-    assert (root / "usr/share/keyrings/gpu-ready-some.asc").exists() is not bool(status)
+    said = step(root, f"GR_REPO='https://a/b /' GR_KEY_URL=https://a/key GR_KEY_FINGERPRINT={fingerprint}\nrepository")
+    assert (said.returncode, said.stderr[:4]) == ((0, "") if is_taken else (3, "TK-1"))
+    assert (root / "usr/share/keyrings/gpu-ready-some.asc").exists() is is_taken
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        b"\x99\x01\x2d" + V4,
+        b"\x9a\x00\x00\x01\x2d" + V4 + b"\xb4\x03abc",
+        b"\xc6\xc0\x6d" + V4 + b"\xc2\x03abc" + b"\xce\x02xx",
+        b"\xc6\xff\x00\x00\x01\x2d" + V4 + b"\x98\x15" + b"\x04" + b"\x08" * 20,
+    ],
+    ids=["two bytes of length", "four", "new form", "two keys"],
+)
+def test_fingerprints_are_those_that_the_packets_have(root: Path, packets: bytes) -> None:
+    (root / "key").write_bytes(packets)
+    assert step(root, f'fingerprints "{root}/key"').stdout.split() == fingerprints(packets)
+
+
+@pytest.mark.parametrize("packets", [b"", b"key\n", b"\x98\x15" + V5, b"\x99\x01\x2d" + V4[:9], b"\xc6\xe1" + V4])
+def test_what_is_no_whole_key_of_version_4_fits_no_pin(root: Path, packets: bytes) -> None:
+    (root / "key").write_bytes(packets)
+    assert "other" in step(root, f'fingerprints "{root}/key"').stdout.split()
 
 
 KNOWN_TO_APT = """\

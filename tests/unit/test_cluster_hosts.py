@@ -163,7 +163,10 @@ def test_what_a_machine_decides_is_no_switch_of_its_node(house: House) -> None:
         ({"adress": "x"}, "hosts[0].adress: there is no such key; did you mean 'address'?"),
         ({"address": ""}, "hosts[0].address: is missing, for example 192.0.2.10"),
         ({"name": ""}, "hosts[0].name: is missing, for example rtx"),
-        ({"distro": "debian-13"}, "hosts[0].distro: 'debian-13' is not one of 'ubuntu-24.04', 'debian-12'; did you"),
+        (
+            {"distro": "debian-1"},
+            "hosts[0].distro: 'debian-1' is not one of 'ubuntu-24.04', 'debian-12', 'debian-13'; did",
+        ),
         ({"cards": ["Tesla T5"]}, "hosts[0].cards: 'Tesla T5' is not in the catalog; did you mean 'Tesla T4'?"),
         ({"cards": "Tesla T4"}, "hosts[0].cards: 'Tesla T4' should look like []"),
         ({"port": "22"}, "hosts[0].port: '22': a whole number from 0 on belongs here"),

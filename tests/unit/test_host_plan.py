@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from decide import catalog, defaults, host_plan
+from decide import catalog, defaults, host_packages, host_plan
 from decide.host_failures import BY_ID, Refusal
 from decide.host_plan import Plan, plan
 from decide.host_wish import HostWish, read_wish
@@ -70,8 +70,23 @@ def test_debian_gets_the_branch_from_nvidia_with_the_pin_first_and_a_key_that_is
     assert told_driver["GR_PIN_PACKAGE"] == "nvidia-driver-pinning-580"
     assert told_driver["GR_PACKAGES"] == "nvidia-driver-cuda nvidia-kernel-open-dkms linux-headers-amd64"
     assert told_driver["GR_KERNEL_PACKAGES"] == "linux-headers-"
-    assert told_driver["GR_KEY_SHA256"] == defaults.CUDA_KEY_SHA256
+    assert told_driver["GR_KEY_SHA256"] == defaults.CUDA_KEYRING_SHA256["debian-12"]
     assert "debian12" in told_driver["GR_REPO"]
+
+
+def test_debian_13_has_a_repository_and_a_key_of_its_own() -> None:
+    trixie = {**DEBIAN, "os__version": "13", "kernel": "6.12.57+deb13-amd64"}
+    told_driver = planned(facts(**trixie)).values["driver"]
+
+    assert told_driver["GR_PACKAGES"] == "nvidia-driver-cuda nvidia-kernel-open-dkms linux-headers-amd64"
+    assert told_driver["GR_REPO"].endswith("/debian13/x86_64/ /")
+    assert (told_driver["GR_KEY_FINGERPRINT"][-8:], "GR_KEY_SHA256" in told_driver) == ("8793F200", False)
+
+
+@pytest.mark.parametrize("repository", [*host_packages.CUDA.values(), host_packages.TOOLKIT])
+def test_no_repository_without_a_pin_that_fits_what_is_fetched(repository: dict[str, str]) -> None:
+    pins = set(repository) & {"GR_KEY_SHA256", "GR_KEY_FINGERPRINT"}
+    assert pins == {"GR_KEY_SHA256" if repository["GR_KEY_URL"].endswith(".deb") else "GR_KEY_FINGERPRINT"}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +137,6 @@ def test_the_toolkit_comes_at_one_version_from_a_repository_whose_key_is_pinned(
     told_toolkit = planned(facts()).values["toolkit"]
 
     assert told_toolkit["GR_DECIDED"] == defaults.TOOLKIT_VERSION
-    assert told_toolkit["GR_KEY_SHA256"] == defaults.TOOLKIT_KEY_SHA256
     assert told_toolkit["GR_KEY_FINGERPRINT"] == defaults.TOOLKIT_KEY_FINGERPRINT
 
 

@@ -22,20 +22,25 @@ class Package:
         self.depends, self.conflicts, self.provides = depends, conflicts, provides
 
 
-KERNELS = {"ubuntu-24.04": "6.8.0-117-generic", "debian-12": "6.1.0-50-amd64"}
-KERNEL_VERSIONS = {"6.8.0-117-generic": "6.8.0-117.117", "6.1.0-50-amd64": "6.1.174-1"}
+KERNELS = {"ubuntu-24.04": "6.8.0-117-generic", "debian-12": "6.1.0-50-amd64", "debian-13": "6.12.57+deb13-amd64"}
+KERNEL_VERSIONS = {
+    "6.8.0-117-generic": "6.8.0-117.117", "6.1.0-50-amd64": "6.1.174-1", "6.12.57+deb13-amd64": "6.12.57-1",
+}  # fmt: skip
 UBUNTU_BRANCHES = {
     "535": "535.309.01", "570": "570.211.01", "580": "580.173.02", "595": "595.91.07", "615": "615.71.09",
 }  # fmt: skip
 CUDA_DRIVERS = ("570.211.01", "580.126.20", "580.173.02", "580.178.04", "595.91.07", "615.71.09", "620.12.03")
 TOOLKITS = ("1.17.8", "1.18.2", "1.19.1", "1.20.0", "1.20.1")
-TOOLKIT_REPOSITORY, CUDA_REPOSITORY = "libnvidia-container/stable/deb/amd64", "compute/cuda/repos/debian12/x86_64"
+TOOLKIT_REPOSITORY = "libnvidia-container/stable/deb/amd64"
+CUDA_REPOSITORIES = {name: f"compute/cuda/repos/{name.replace('-', '')}/x86_64" for name in ("debian-12", "debian-13")}
 KEYS = {
     "toolkit": "C95B321B61E88C1809C4F759DDCAE044F796ECB0",
     "cuda": "EB693B3035CD5710E231E123A4B469963BF863CC",
 }
-"""Fingerprints of the keys that sign the two repositories."""
-_UBUNTU, _DEBIAN = "Ubuntu:24.04/noble-updates", "Debian:12.12/oldstable"
+"""Fingerprints of the keys that sign the two repositories; Debian 13 has another one for the second."""
+_UBUNTU = "Ubuntu:24.04/noble-updates"
+_DEBIAN = {"debian-12": "Debian:12.12/oldstable", "debian-13": "Debian:13.2/stable"}
+_COMPILERS = {"debian-12": "12", "debian-13": "14"}
 _NVIDIA = "NVIDIA"
 
 
@@ -44,8 +49,8 @@ def repository(url: str, distro: str) -> str | None:
     path = url.rstrip("/").replace("$(ARCH)", "amd64")
     if path.endswith(TOOLKIT_REPOSITORY):
         return "toolkit"
-    if path.endswith(CUDA_REPOSITORY):
-        return "cuda" if distro == "debian-12" else None
+    if path.endswith(tuple(CUDA_REPOSITORIES.values())):
+        return "cuda" if path.endswith(CUDA_REPOSITORIES.get(distro, "none")) else None
     own = "ubuntu" if distro.startswith("ubuntu") else "debian"
     return "distribution" if own in path else None
 
@@ -69,7 +74,7 @@ def _packages(repository_name: str, distro: str) -> Iterator[Package]:
     elif distro == "ubuntu-24.04":
         yield from _ubuntu()
     else:
-        yield from _debian()
+        yield from _debian(distro)
 
 
 def _one(name: str, version: str, origin: str, *depends: str, conflicts: str = "", provides: str = "") -> Package:
@@ -167,18 +172,19 @@ def _ubuntu_flavor(name: str, flavor: str, version: str) -> Iterator[Package]:
     yield _one(f"{modules}-generic", built, _UBUNTU, f"{modules}-{kernel} (= {built})")
 
 
-def _debian() -> Iterator[Package]:
-    kernel = KERNELS["debian-12"]
-    yield from _kernel(kernel, "amd64", KERNEL_VERSIONS[kernel], _DEBIAN)
-    yield from _compilers("12", _DEBIAN)
+def _debian(distro: str) -> Iterator[Package]:
+    kernel, origin = KERNELS[distro], _DEBIAN[distro]
+    yield from _kernel(kernel, "amd64", KERNEL_VERSIONS[kernel], origin, _COMPILERS[distro])
+    yield from _compilers(_COMPILERS[distro], origin)
 
 
-def _kernel(kernel: str, flavor: str, version: str, origin: str) -> Iterator[Package]:
+def _kernel(kernel: str, flavor: str, version: str, origin: str, gcc: str = "") -> Iterator[Package]:
+    kbuild = f"linux-kbuild-{'.'.join(kernel.split('.')[:2])}"
     for part in ("image", "headers"):
-        tools = ("linux-kbuild-6.1", "gcc-12") if (part, flavor) == ("headers", "amd64") else ()
+        tools = (kbuild, f"gcc-{gcc}") if (part, flavor) == ("headers", "amd64") else ()
         yield _one(f"linux-{part}-{kernel}", version, origin, *tools)
         yield _one(f"linux-{part}-{flavor}", version, origin, f"linux-{part}-{kernel} (= {version})")
-    yield _one("linux-kbuild-6.1", version, origin)
+    yield _one(kbuild, version, origin)
 
 
 def _compilers(gcc: str, origin: str) -> Iterator[Package]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.host.standins.archive import CUDA_REPOSITORY, KEYS
+from lab.host.standins.archive import CUDA_REPOSITORIES, KEYS
 from lab.host.standins.box import Box
 from lab.host.standins.downloads import key_text
 from lab.host.standins.modules import module_files
@@ -77,7 +77,9 @@ def _settings(name: str) -> Files:
         yield f"/etc/apt/preferences.d/{name}", stanza, 0o644
     elif name == "cuda-keyring":
         yield _CUDA_KEY, key_text(KEYS["cuda"]), 0o644
-        line = f"deb [signed-by={_CUDA_KEY}] https://developer.download.nvidia.com/{CUDA_REPOSITORY}/ /\n"
+        line = (
+            f"deb [signed-by={_CUDA_KEY}] https://developer.download.nvidia.com/{CUDA_REPOSITORIES['debian-12']}/ /\n"
+        )
         yield _CUDA_LIST, line, 0o644
 
 

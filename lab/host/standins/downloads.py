@@ -1,19 +1,22 @@
 """`apt-helper download-file`, and what lies behind the addresses that this product downloads from.
 
-What comes is a stand-in as well: a key that says whose it would be, a package that says its name. The checksums are
-those of the real files, because the caller pins them; those of the stand-ins nobody asks for.
+The toolkit's key is NVIDIA's own, as public in 2019: the caller knows it by its fingerprint, which later issues of the
+file have too. The package with the other key is a stand-in that says its name, under the real one's checksum, because
+the caller pins that.
 """
 
 from __future__ import annotations
 
-from lab.host.standins.archive import KEYS
+import os
+
 from lab.host.standins.box import Box, fail, say
 
 CHECKSUMS = {
-    "libnvidia-container/gpgkey": "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9",
     "debian12/x86_64/cuda-keyring_1.1-1_all.deb": "e7f219eab6fe4819cdb5c15b98233dc3420302d9c00883219cd3d896857cf48d",
 }
-"""End of an address -> SHA-256 of what lies there."""
+"""End of an address -> SHA-256 of the package that lies there."""
+KEYS = {"libnvidia-container/gpgkey": os.path.join(os.path.dirname(__file__), "libnvidia-container.asc")}
+"""End of an address -> file with the key that lies there."""
 _PACKAGE = "rehearsal package "
 
 
@@ -43,13 +46,32 @@ def apt_helper(box: Box, args: list[str]) -> int:
     url, target, wanted = args[1], args[2], (args[3] if len(args) > 3 else "").removeprefix("SHA256:")
     if box.fault("no-network"):
         fail(100, f"E: Failed to fetch {url}  Could not resolve '{url.split('/')[2]}'", "E: Download Failed")
-    found = next((end for end in CHECKSUMS if url.endswith(end)), "")
-    if not found:
+    text, checksum = _fetched(url)
+    if not text:
         fail(100, f"E: Failed to fetch {url}  404  Not Found", "E: Download Failed")
-    if wanted and wanted != CHECKSUMS[found]:
+    if wanted and wanted != checksum:
         fail(100, f"E: Failed to fetch {url}  Hash Sum mismatch", "E: Download Failed")
-    is_key = found.endswith("gpgkey")
-    box.write(target, armored(key_text(KEYS["toolkit"])) if is_key else f"{_PACKAGE}cuda-keyring=1.1-1\n")
+    box.write(target, text)
     box.spend(2)
     say(f"Get:1 {url}", "Fetched 1 B in 1s")
     return 0
+
+
+def _fetched(url: str) -> tuple[str, str]:
+    """What lies behind an address, and its checksum; nothing behind others."""
+    for end, checksum in CHECKSUMS.items():
+        if url.endswith(end):
+            return f"{_PACKAGE}cuda-keyring=1.1-1\n", checksum
+    for end, file in KEYS.items():
+        if url.endswith(end):
+            with open(file, encoding="ascii") as key:
+                text = key.read()
+            return text, sha256(text)
+    return "", ""
+
+
+def sha256(text: str) -> str:
+    """Its checksum."""
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
