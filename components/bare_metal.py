@@ -12,8 +12,8 @@ from components.choices import BroughtBy, GpuChoices, operator_namespace, owned,
 from components.gpu_host import GpuHost, GpuHostArgs, wish_of
 from components.host_step import Patience
 from components.local_step import answer, reading_step
-from decide import defaults, host_login
-from decide.host_wish import read_wish
+from decide import defaults, host_login, host_wish
+from decide.host_wish import HostWish, read_wish
 from decide.ownership import Owner
 from decide.slots import workload_selector
 
@@ -131,18 +131,22 @@ def refuse_faults(path: str, host: GpuHostArgs, has_password: bool) -> None:
     known |= {key: text(known[key]) for key in host_login.CHOICES if key in known}
     wrong = [(key, "is missing") for key in ("name", "address", "host_key") if key not in host]
     wrong += host_login.faults(known, has_password)
-    wish = () if wrong else read_wish(wish_of(host))
-    in_wish = [of_wish(one.problem) for one in wish] if isinstance(wish, tuple) else []
+    in_wish = [] if wrong else list(faults_of_wish(wish_of(host)))
     wrong += [one for one in in_wish if one[0] not in dict(wrong)]
     if wrong:
         said = "; ".join(f"{camel(key)}: {problem}" for key, problem in wrong)
         raise pulumi.InputPropertyError(f"{path}.{camel(wrong[0][0])}", said)
 
 
-def of_wish(problem: str) -> tuple[str, str]:
+def faults_of_wish(wish: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The argument that a fault of a wish is about, and what is wrong with it."""
-    path, _, words = problem.partition(" ")
-    return ("toolkit_version", words) if path == "toolkit.version" else (path.partition(".")[0], problem)
+    read = read_wish(wish)
+    if isinstance(read, HostWish):
+        said = [(path, words, f"{path}: {words}") for path, words in host_wish.faults(read)]
+    else:
+        said = [(path, words, f"{path} {words}") for path, _, words in (one.problem.partition(" ") for one in read)]
+    for path, words, both in said:
+        yield ("toolkit_version", words) if path == "toolkit.version" else (path.partition(".")[0], both)
 
 
 def camel(key: str) -> str:

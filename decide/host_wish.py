@@ -1,11 +1,14 @@
 """What somebody wants of a host, read from plain values: the same for a stack file and for a program that calls us."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from decide import defaults
+from decide.catalog import BRANCHES, SUPPORTED
 from decide.host_failures import Refusal, refusal
+from decide.host_packages import is_below
 from decide.wording import shown
 
 SOURCES = ("auto", "distro", "cudaRepo", "keep")
@@ -71,6 +74,35 @@ def _whole(wish: HostWish) -> HostWish | tuple[Refusal, ...]:
         problem = f"driver.branch is {wish.branch}, but driver.version {wish.version} is of branch {branch}"
         return (refusal("HST-84", problem, "leave branch out"),)
     return HostWish(**{**vars(wish), "branch": branch})
+
+
+def faults(wish: HostWish) -> Iterator[tuple[str, str]]:
+    """What is wrong with a wish that reads well, whatever the host is: the argument's path, and the problem."""
+    if wish.source == "keep" and (wish.wanted or wish.flavour):
+        yield "driver.source", "keep leaves the driver as it is: branch, version and flavour have no effect"
+    elif wish.branch and branch_problem(wish.branch):
+        yield f"driver.{'version' if wish.version else 'branch'}", branch_problem(wish.branch)
+    if wish.toolkit and toolkit_problem(wish.toolkit):
+        yield "toolkit.version", toolkit_problem(wish.toolkit)
+
+
+def branch_problem(number: int) -> str:
+    """What is wrong with a driver branch; nothing if it still gets fixes."""
+    alive = " or ".join(str(one) for one in SUPPORTED)
+    known = BRANCHES.get(number)
+    if known and known.ended:
+        return f"branch {number} ended {known.ended} and gets no more fixes: {alive} belongs here"
+    return "" if known else f"{alive} belongs here, got {number}"
+
+
+def toolkit_problem(version: str) -> str:
+    """What is wrong with a version of the container toolkit; nothing if it keeps containers in."""
+    floor = defaults.TOOLKIT_FLOOR
+    return (
+        f"{version} lets containers out (CVE-2025-23266): {floor} is the oldest that does not"
+        if is_below(version, floor)
+        else ""
+    )
 
 
 class _Reading:

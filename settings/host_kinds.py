@@ -4,11 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults
-from decide.catalog import BRANCHES, SUPPORTED
+from decide.catalog import SUPPORTED
 from decide.host_login import host_key_problem, is_address
-from decide.host_packages import is_below
-from decide.host_wish import TOOLKIT, VERSION
+from decide.host_wish import TOOLKIT, VERSION, branch_problem, toolkit_problem
 from settings.kinds import Place
 
 KEYSCAN = "ssh-keyscan -t ed25519 ADDRESS | cut -d' ' -f2-"
@@ -47,14 +45,6 @@ class HostKey:
         return place.wrong(problem, KEYSCAN) if problem else " ".join(given.split()[:2])
 
 
-def _branch_problem(number: int) -> str:
-    alive = " or ".join(str(one) for one in SUPPORTED)
-    known = BRANCHES.get(number)
-    if known and known.ended:
-        return f"branch {number} ended {known.ended} and gets no more fixes; {alive} belongs here"
-    return "" if known else f"{alive} belongs here, got {number}"
-
-
 @dataclass(frozen=True)
 class DriverBranch:
     """A driver branch that still gets fixes."""
@@ -66,7 +56,7 @@ class DriverBranch:
         text = str(given) if isinstance(given, (str, int)) and not isinstance(given, bool) else ""
         if not re.fullmatch(r"[1-9][0-9]{2}", text):
             return place.expected(" or ".join(str(one) for one in SUPPORTED), given)
-        problem = _branch_problem(int(text))
+        problem = branch_problem(int(text))
         return place.wrong(problem) if problem else int(text)
 
 
@@ -80,7 +70,7 @@ class DriverVersion:
         """The version, unchanged."""
         if not isinstance(given, str) or not re.fullmatch(VERSION, given):
             return place.expected("an exact driver version", given)
-        problem = _branch_problem(int(given.split(".")[0]))
+        problem = branch_problem(int(given.split(".")[0]))
         return place.wrong(problem) if problem else given
 
 
@@ -94,6 +84,5 @@ class ToolkitVersion:
         """The version, unchanged."""
         if not isinstance(given, str) or not re.fullmatch(TOOLKIT, given):
             return place.expected("an exact version of the container toolkit", given)
-        if is_below(given, defaults.TOOLKIT_FLOOR):
-            return place.wrong(f"{given} lets containers out (CVE-2025-23266); {defaults.TOOLKIT_FLOOR} is the oldest")
-        return given
+        problem = toolkit_problem(given)
+        return place.wrong(problem) if problem else given

@@ -41,6 +41,14 @@ def test_what_is_missing_is_named() -> None:
         ({"toolkit_version": "latest"}, 'hosts[0].toolkitVersion: toolkitVersion: cannot be the text "latest"'),
         ({"driver": {"branch": "new"}}, 'hosts[0].driver: driver: driver.branch cannot be the text "new"'),
         ({"driver": {"branch": "580", "version": "595.71.05"}}, "hosts[0].driver: driver: driver.branch is 580, but "),
+        ({"driver": {"branch": "535"}}, "hosts[0].driver: driver: driver.branch: branch 535 ended in June 2026"),
+        (
+            {"driver": {"branch": 600}},
+            "hosts[0].driver: driver: driver.branch: 580 or 595 or 615 belongs here, got 600",
+        ),
+        ({"driver": {"version": "550.163.01"}}, "hosts[0].driver: driver: driver.version: branch 550 ended"),
+        ({"driver": {"source": "keep", "branch": "580"}}, "hosts[0].driver: driver: driver.source: keep leaves"),
+        ({"toolkit_version": "1.17.0"}, "hosts[0].toolkitVersion: toolkitVersion: 1.17.0 lets containers out"),
         ({"reboot": "maybe"}, "hosts[0].reboot: reboot: one of never, ifNeeded belongs here"),
     ],
 )
