@@ -84,15 +84,15 @@ class Patience:
     async def again(self, asked: Any) -> bool:
         """Whether to try once more; sleeps before it says so, and lets other hosts ask meanwhile."""
         errors, wait = [str(error) for error in asked.errors] or [""], self.waits.get(asked.name, Wait())
-        host = wait.host or asked.name
+        host, listed = wait.host or asked.name, bool(wait.host)
         is_lost = any(sign in errors[0] for sign in LOST) and wait.may_be_lost(await told(asked), errors[1:])
         if not (NOT_YET in errors[0] or is_lost):
-            tell(host_access.explained(host, errors[0]))
+            tell(host_access.explained(host, errors[0], listed))
             return False
         # What is replaced is made and deleted under one URN, and each of both has its own time.
         began = self.since.setdefault((asked.urn, asked.failed_operation), time.monotonic())
         if time.monotonic() - began >= wait.seconds:
-            tell(host_access.too_late(host, wait.seconds, errors))
+            tell(host_access.too_late(host, wait.seconds, errors, listed))
             return False
         await asyncio.sleep(wait.pause)
         return True

@@ -172,12 +172,17 @@ def test_a_host_that_dies_where_nobody_reboots_it_is_not_waited_for(lab: Homelab
     assert lab.world.clock.now() - began < 300
 
 
-def test_a_silent_host_that_was_taken_out_of_the_list_is_explained_too(lab: Homelab, rtx: Quick) -> None:
+def test_a_silent_host_that_was_taken_out_of_the_list_is_given_up_as_its_fix_says(lab: Homelab, rtx: Quick) -> None:
     changed(up(lab))
     rtx.way = "silent"
     failed = up(lab, rtx="gone")
     assert failed.exit == 1
-    assert any(text.startswith("HST-82 access: nodes-rtx-") and "abandoned" in text for text in failed.errors)
+    said = next(text for text in failed.errors if text.startswith("HST-82 access: nodes-rtx-"))
+    assert "put it back into the list with state: abandoned, pulumi up, then take it out again" in said
+    assert "offline" not in said, "what is in no list has no state"
+    dials = lab.dials("rtx")
+    assert (up(lab, rtx="abandoned").exit, up(lab, rtx="gone").exit) == (0, 0)
+    assert (lab.dials("rtx"), changed(up(lab, rtx="gone"))) == (dials, set())
 
 
 def test_nodes_are_looked_for_when_all_is_done_on_all_hosts(lab: Homelab) -> None:

@@ -121,6 +121,19 @@ def test_making_and_deleting_one_step_have_each_their_time(clock: list[float], s
     assert answered(patience, OLD, failed_operation="delete")
 
 
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        (AWAY, "fix: switch it on, and run pulumi up again; if it will not come back: put it back into the list with"),
+        (LOST, "fix: look whether the host is up, then run pulumi up again; if it will not come back: put it back"),
+        ("ssh: unable to authenticate", "fix: put it back into the list, and let the public key in"),
+    ],
+)
+def test_a_host_that_has_left_the_list_is_told_to_come_back(said: list[str], error: str, fix: str) -> None:
+    assert not answered(patient(), error, name="nodes-tesla-runtime", failed_operation="delete")
+    assert said[0].splitlines()[1].startswith(fix)
+
+
 def test_a_refusal_ends_the_wait_for_a_reboot_at_once(clock: list[float], said: list[str]) -> None:
     assert (tries(patient(lost_when=LEAVES), REFUSED), said) == (0, []), "the script has said it itself"
 
