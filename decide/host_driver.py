@@ -235,8 +235,13 @@ def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
     what = f"install {choice.wanted} ({why}) with {choice.flavour} modules ({modules}) from {FROM[choice.source]}"
     yield f"{what}; {HELD[choice.source]}", True
     yield from _ended(choice.wanted)
-    reason = reboot_reason(facts, wish, choice)
-    yield (f"reboot: {reason}" if reason else "no reboot: nothing else holds the card"), False
+    yield _reboot_line(facts, reboot_reason(facts, wish, choice)), False
+
+
+def _reboot_line(facts: "HostFacts", reason: str) -> str:
+    if reason:
+        return f"reboot: {reason}"
+    return f"no reboot: {facts.driver_version} works already" if works(facts) else "no reboot: nobody holds the card"
 
 
 def _ended(version: str) -> Iterator[tuple[str, bool]]:

@@ -624,11 +624,16 @@ def test_the_lines_for_people_give_each_decision_with_its_reason() -> None:
         "driver    install 580 (long-term support) with open modules (what its cards want) "
         "from Ubuntu's archive, prebuilt and signed; held at its version together with the kernel's own metapackages: "
         "the kernel stands still too",
-        "driver    no reboot: nothing else holds the card",
+        "driver    no reboot: nobody holds the card",
         "toolkit   install 1.20.0 (the version this release was made with), four packages at one version, held",
         "runtime   containerd 1.7.24: handler nvidia as a marked block in its own file, because imported files may "
         "replace whole sections; tried before, rolled back if it fails",
     ]
+
+
+def test_what_is_at_work_is_why_a_host_made_ready_needs_no_reboot() -> None:
+    lines = planned(facts(**made_ready())).lines()
+    assert "driver    no reboot: 580.173.02 works already" in lines
 
 
 def test_refusals_go_to_the_host_as_lines_that_it_only_has_to_print() -> None:
