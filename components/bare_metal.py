@@ -9,13 +9,13 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import BroughtBy, GpuChoices, operator_namespace, owned, reading, text
-from components.gpu_host import GpuHost, GpuHostArgs, wish_of
+from components.gpu_host import GpuHost, GpuHostArgs, owner, wish_of
 from components.host_step import Patience
 from components.local_step import answer, reading_step
 from decide import defaults, host_login, host_wish
 from decide.host_wish import HostWish, read_wish
 from decide.ownership import Owner
-from decide.slots import workload_selector
+from decide.slots import field_manager, workload_selector
 
 LATER = (pulumi.Output, Awaitable)
 
@@ -73,6 +73,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         by_name = {one.args["name"]: one for one in made}
         found = self._match(name, cluster, by_name)
         self.node_of_host = {host: found["nodes"][host] for host in by_name}
+        self.marks = {host: found["marks"][host] for host in by_name}
         self.away = {host: one.state for host, one in by_name.items() if one.state != "present"}
         self.any_node = found["any_node"]
         shown = {host: one.report for host, one in by_name.items()}
@@ -96,6 +97,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
                     "boot_id": one.boot_id,
                     "node": one.args.get("node_name") or "",
                     "present": one.state == "present",
+                    "manager": field_manager(owner(one.prefix)),
                 }
                 for host, one in hosts.items()
             ],

@@ -20,11 +20,10 @@ from components.choices import (
 )
 from decide import defaults, operator_values, user_values
 from decide.ownership import Owner, Ownership
+from decide.reading import HOST_LABEL
 
 PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged", **OURS}
 """Driver and toolkit containers change their host; where Pod Security is enforced, the namespace has to admit that."""
-
-HOST_LABEL = "gpu-ready/host"
 
 
 class GpuStackArgs(TypedDict):
@@ -40,6 +39,8 @@ class GpuStackArgs(TypedDict):
     """Whether destroy takes the operator's custom resource definitions away too. Default: no"""
     hosts: NotRequired[dict[str, pulumi.Input[str]]]
     """Node of each host that this program knows by a name of its own; the node gets it as label `gpu-ready/host`."""
+    marks: NotRequired[dict[str, pulumi.Input[dict[str, str]]]]
+    """Of each host the annotations of that patch: under whose name it is made, and whether over an earlier one."""
     away: NotRequired[dict[str, str]]
     """Hosts that are not there, each `offline` or `abandoned`: labels stay as they are."""
     any_node: NotRequired[pulumi.Input[str]]
@@ -133,11 +134,13 @@ class GpuStack(pulumi.ComponentResource):
         object of that name: hence an abandoned host's is forgotten without a call.
         """
         known, state = pulumi.Output.from_input(node), (args.get("away") or {}).get(host, "present")
+        marks = (args.get("marks") or {}).get(host)
         kubernetes.core.v1.NodePatch(
             f"{name}-{host}",
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=pulumi.Output.all(known, args.get("any_node")).apply(lambda both: both[0] or both[1]),
                 labels=known.apply(lambda found: {HOST_LABEL: host} if found else {}),
+                annotations=None if marks is None else pulumi.Output.from_input(marks),
             ),
             opts=ResourceOptions.merge(ResourceOptions(parent=self), when_away(state, ["metadata"])),
         )

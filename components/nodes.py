@@ -14,6 +14,8 @@ class GpuNodes(Protocol):
     node_selector: pulumi.Output[dict[str, str]]
     node_of_host: Mapping[str, pulumi.Output[str]]
     """Where hosts have names of their own: what exists is known by them, before their nodes are."""
+    marks: Mapping[str, pulumi.Output[dict[str, str]]]
+    """Of each of them the annotations under which its node is labelled."""
     away: Mapping[str, str]
     """Those of them that are not present: `offline` or `abandoned`."""
     any_node: pulumi.Input[str]

@@ -47,6 +47,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      "remove it: kubectl delete namespace NAME; or choose another: gpu.operator.namespace"),
     ("CFG-9", "ownership", "the operator here is this stack's own, and the settings say otherwise",
      "set gpu.operator back; to change over: pulumi destroy, then pulumi up with the new settings"),
+    ("CFG-10", "ownership", "a node has the label gpu-ready/host already, and what gpu-ready did not put there stays",
+     "if nobody needs it: kubectl label node NODE gpu-ready/host-; or take the host out of bareMetal.hosts"),
     ("DRV-1", "driver", "driver packages were updated while the old kernel module is still loaded",
      "drain and reboot the node, then hold the nvidia packages", (r"Driver/library version mismatch",)),
     ("DRV-5", "driver", "Secure Boot refuses the kernel module",

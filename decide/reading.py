@@ -6,6 +6,8 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 from decide.failures import BY_ID
 
 Obj = Dict[str, Any]
+HOST_LABEL = "gpu-ready/host"
+"""Of a node that this program knows as a host: the host's name."""
 
 
 class Verdict(NamedTuple):

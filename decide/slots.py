@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from decide import defaults
 
+LONGEST_MANAGER = 128  # of a field manager, by the API server
 LONGEST = 63  # a Job's name becomes a label value
 SUFFIX = 9  # a dash and eight random characters, from the engine's automatic naming
 ROOM = 39  # what is left beside the usual name of the component
@@ -34,8 +35,20 @@ def short_name(node: str, room: int = ROOM) -> str:
     plain = re.sub(r"[^a-z0-9-]", "-", node.lower())
     if plain == node and len(node) <= room:
         return node
-    digest = hashlib.sha256(node.encode()).hexdigest()[:6]
-    return f"{plain[: room - 7].strip('-')}-{digest}"
+    return f"{plain[: room - 7].strip('-')}-{_digest(node, 6)}"
+
+
+def field_manager(owner: str) -> str:
+    """Under which name the API server notes a host's label as ours: the same for one that was taken out and is back.
+
+    Every gpu-ready knows by its beginning that it is one of us; a server takes 128 characters.
+    """
+    plain = f"gpu-ready:{owner}"
+    return plain if len(plain) <= LONGEST_MANAGER else f"{plain[: LONGEST_MANAGER - 13]}-{_digest(owner, 12)}"
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def workload_selector(declared: Mapping[str, str], installs: bool) -> dict[str, str]:

@@ -25,6 +25,8 @@ ONE_LINE = ("sshPassword",)
 """Those that go to a host as a line."""
 NOT_A_LINE = "\n"
 """What is seen of a secret that cannot."""
+LABELLED = ("marks", "away", "any_node")
+"""What is known of GPU nodes beside the nodes of hosts, where those are labelled."""
 TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal")}
 """Which keys of targets a target reads."""
 
@@ -58,7 +60,7 @@ class Settings(Config):
         """Arguments of GpuStack on these GPU nodes."""
         operator = self.gpu.operator
         return {
-            **({"hosts": nodes.node_of_host, "away": nodes.away, "any_node": nodes.any_node} if nodes else {}),
+            **({"hosts": nodes.node_of_host, **{key: getattr(nodes, key) for key in LABELLED}} if nodes else {}),
             "gpu": self._choices(),
             **({"operator_version": operator.version} if operator.version else {}),
             "operator_timeout_seconds": operator.timeout_seconds,

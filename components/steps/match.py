@@ -2,13 +2,29 @@
 
 import json
 import time
-from typing import Dict, List, Optional, Union
+from typing import Dict, Iterator, List, Optional, Union
 
 from components.steps.kubectl import Unreadable, objects, refuse, say
-from decide.reading import Obj, Verdict, broken, holds, name_of, text_at, untaint, untolerated, waits
+from decide.reading import (
+    HOST_LABEL,
+    Obj,
+    Verdict,
+    broken,
+    holds,
+    labels_of,
+    list_at,
+    map_at,
+    name_of,
+    text_at,
+    untaint,
+    untolerated,
+    waits,
+)
 
 # The machine-id first: it outlives a reboot that nobody told us of, and only clones share it.
 IDS = (("machineID", "machine_id"), ("bootID", "boot_id"))
+MANAGER, FORCE = "pulumi.com/patchFieldManager", "pulumi.com/patchForce"
+OURS = "gpu-ready:"
 TWINS_FIX = (
     "give each clone its own: rm /etc/machine-id; systemd-machine-id-setup; reboot; then state: abandoned, pulumi up, "
     "and declare it under another name"
@@ -16,7 +32,7 @@ TWINS_FIX = (
 
 
 def main(params: Obj) -> int:
-    """0 and the node of each host as JSON, with some node of the cluster; or 3 and why a host is none of them."""
+    """0 and the node of each host as JSON, how it is labelled, and some node; or 3 and why a host is none of them."""
     deadline = time.monotonic() + params["seconds"]
     params = dict(params, stop=deadline + 15)
     while True:
@@ -34,7 +50,7 @@ def main(params: Obj) -> int:
 def look_for_nodes(params: Obj) -> Union[Obj, Verdict]:
     """The node of each host, or what keeps one from being a node; what waiting does not mend comes first."""
     try:
-        nodes = objects(params, "nodes")
+        nodes = objects(params, "nodes", "--show-managed-fields")
     except Unreadable as failure:
         return failure.found
     found = {str(host["name"]): node_of_host(nodes, host, params) for host in params["hosts"]}
@@ -45,7 +61,52 @@ def look_for_nodes(params: Obj) -> Union[Obj, Verdict]:
     its_own = each_its_own({host: str(node) for host, node in found.items()}, params)
     if isinstance(its_own, Verdict):
         return its_own
-    return {"nodes": its_own, "any_node": min([name_of(node) for node in nodes] or [""])}
+    labelled = each_labelled(its_own, nodes, params)
+    if isinstance(labelled, Verdict):
+        return labelled
+    return {**labelled, "any_node": min([name_of(node) for node in nodes] or [""])}
+
+
+def each_labelled(its_own: Dict[str, str], nodes: List[Obj], params: Obj) -> Union[Obj, Verdict]:
+    """How each node gets the name of its host. One that is not there gives way to a label that is not ours."""
+    by_name = {name_of(node): node for node in nodes}
+    marks: Dict[str, Obj] = {}
+    for host in params["hosts"]:
+        name = str(host["name"])
+        found = marks_on(by_name[its_own[name]], host) if its_own[name] else {}
+        if isinstance(found, Verdict) and host["present"]:
+            return found
+        if isinstance(found, Verdict):
+            its_own, found = {**its_own, name: ""}, {}
+        marks[name] = found
+    return {"nodes": its_own, "marks": marks}
+
+
+def marks_on(node: Obj, host: Obj) -> Union[Obj, Verdict]:
+    """Annotations of the patch. It is made under one name for ever, so that a label which was left behind is taken up
+    again; by force only over a name of ours: whose machine it is was settled on the machine itself."""
+    label, slot = labels_of(node).get(HOST_LABEL), text_at(node, "metadata", "annotations", MANAGER)
+    owners = list(owners_of(node))
+    if label not in (None, host["name"]) and not (owners and all(one.startswith(OURS) for one in owners)):
+        return not_ours(node, str(label), owners)
+    earlier = {one for one in (*owners, slot) if one.startswith(OURS)} - {host["manager"]}
+    # A node has one such annotation: where another program has put its own there, ours goes without.
+    named = {} if slot and not slot.startswith(OURS) else {MANAGER: host["manager"]}
+    return {**named, FORCE: "true"} if earlier else named
+
+
+def owners_of(node: Obj) -> Iterator[str]:
+    """Under which names the label was put there."""
+    for entry in list_at(node, "metadata", "managedFields"):
+        if f"f:{HOST_LABEL}" in map_at(entry, "fieldsV1", "f:metadata", "f:labels"):
+            yield text_at(entry, "manager")
+
+
+def not_ours(node: Obj, label: str, owners: List[str]) -> Verdict:
+    """Whose it is, by what the API server knows."""
+    name, by = name_of(node), f"put there by {', '.join(owners)}" if owners else "and nothing says by whom"
+    fix = f"if nobody needs it: kubectl label node {name} {HOST_LABEL}-; or take the host out of bareMetal.hosts"
+    return broken("CFG-10", f"node {name} has the label {HOST_LABEL}={label} already, {by}", fix=fix)
 
 
 def each_its_own(found: Dict[str, str], params: Obj) -> Union[Dict[str, str], Verdict]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from lab.cluster.store import ApiError, Cluster, Object
 
 PARTS = ("labels", "annotations")
 FIRST = "kubelet"
-"""Owns what was on a node before anybody applied something to it."""
+"""Owns what was on a node before anybody applied something to it; it updates, all others apply."""
 
 
 def apply(cluster: Cluster, obj: Object, manager: str, wanted: Object, force: bool = False) -> None:
@@ -44,6 +45,22 @@ def relinquish(cluster: Cluster, obj: Object, manager: str) -> None:
     cluster.touch(obj)
 
 
+def shown(cluster: Cluster, obj: Object) -> Object:
+    """The object with who owns what of it, as the server tells it."""
+    managers = copy.deepcopy(_managers(cluster, obj))
+    _note_first_owner(managers, obj, obj["metadata"])
+    fields = [
+        {"manager": name, "operation": _operation(name), "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {
+            "f:metadata": {f"f:{part}": {f"f:{key}": {} for key in keys} for part, keys in owned.items() if keys}}}
+        for name, owned in managers.items()
+    ]  # fmt: skip
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": fields}}
+
+
+def _operation(manager: str) -> str:
+    return "Update" if manager == FIRST else "Apply"
+
+
 def _managers(cluster: Cluster, obj: Object) -> dict[str, Any]:
     return cluster.private(obj).setdefault("managers", {})  # type: ignore[no-any-return]
 
@@ -73,13 +90,17 @@ def _conflicts(managers: dict[str, Any], manager: str, wanted: Object) -> list[t
 def _words(found: list[tuple[str, str]]) -> str:
     count = f"Apply failed with {len(found)} conflict{'s' if len(found) > 1 else ''}"
     if len(found) == 1:
-        return f'{count}: conflict with "{found[0][0]}" using v1: {found[0][1]}'
+        return f"{count}: conflict with {_named(found[0][0])}: {found[0][1]}"
     names = list(dict.fromkeys(name for name, _path in found))
     listed = [
-        f'conflicts with "{name}" using v1:' + "".join(f"\n- {path}" for owner, path in found if owner == name)
+        f"conflicts with {_named(name)}:" + "".join(f"\n- {path}" for owner, path in found if owner == name)
         for name in names
     ]
     return "\n".join([f"{count}: {listed[0]}", *listed[1:]])
+
+
+def _named(manager: str) -> str:
+    return f'"{manager}" using v1' if _operation(manager) == "Update" else f'"{manager}"'
 
 
 def _drop(managers: dict[str, Any], manager: str, obj: Object, part: str, key: str) -> None:
@@ -88,6 +109,8 @@ def _drop(managers: dict[str, Any], manager: str, obj: Object, part: str, key: s
 
 
 def _forget(owned: dict[str, Any], wanted: Object) -> None:
+    """What has the same value is shared."""
     for part in PARTS:
-        for key in wanted.get(part) or {}:
-            owned[part].pop(key, None)
+        for key, value in (wanted.get(part) or {}).items():
+            if owned[part].get(key) != value:
+                owned[part].pop(key, None)

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from lab.cluster import kinds, kubelet
+from lab.cluster import field_managers, kinds, kubelet
 from lab.cluster.nodes import server_version
 from lab.cluster.store import Cluster, Object
 from lab.cluster.world import World
@@ -31,7 +31,7 @@ _VALUED = {
     "--container": "container",
     "--tail": "tail",
 }
-_PLAIN = {"-A": "all", "--all-namespaces": "all", "--client": "client"}
+_PLAIN = {"-A": "all", "--all-namespaces": "all", "--client": "client", "--show-managed-fields": "managers"}
 
 
 class Refused(Exception):
@@ -113,9 +113,10 @@ def _get(cluster: Cluster, words: list[str], options: dict[str, str]) -> str:
     if options.get("output") != "json" or not 1 <= len(words) <= 2:
         raise Refused("error: this stand-in of kubectl knows `get KIND [NAME] -o json` only")
     found = [kind for word in words[0].split(",") for kind in [_kind(cluster, word)]]
+    shown = field_managers.shown if "managers" in options else lambda _cluster, obj: obj
     if len(words) == 2:
-        return _show(_one(cluster, found[0], words[1], options))
-    items = [obj for kind in found for obj in _some(cluster, kind, options)]
+        return _show(shown(cluster, _one(cluster, found[0], words[1], options)))
+    items = [shown(cluster, obj) for kind in found for obj in _some(cluster, kind, options)]
     return _show({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
 
 

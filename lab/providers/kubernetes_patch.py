@@ -1,6 +1,14 @@
 """`core/v1:NodePatch`: labels and annotations on a node that somebody else made, by server-side apply.
 
 On a real server an apply to a node that is not there makes an empty Node object; the rehearsal refuses that.
+
+Seen on 2026-11-21 with the real provider (4.32.0 and 27 commits), CLI 3.259.0 and API server 1.35.4: the annotation
+`pulumi.com/patchFieldManager` goes to the server too, where a node has one of that name: two patches that name
+themselves differently are in conflict about it. A patch made again under the name of one that was forgotten owns its
+fields alone, and deleting it takes them away. One that names itself otherwise from now on is applied under the new name
+and lets go of the old; where that ends in a conflict, the state has the new name, and the old one stays on the node.
+`pulumi.com/patchForce` takes fields of other values over, and shares those of the same value. Deletes come last: of two
+patches under one name on one node, deleting the first takes the label of the second along.
 """
 
 from __future__ import annotations
@@ -12,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lab import schemas
 from lab.cluster import field_managers
 from lab.cluster.store import ApiError, Cluster, Object
-from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
+from lab.provider import CheckFailure, Context, Diff, PartialFailure, Props, ProviderError
 from lab.providers.kubernetes_diff import difference, pruned
 from lab.values import UNKNOWN, secrets_like, unwrap
 
@@ -22,11 +30,14 @@ if TYPE_CHECKING:
 TYPE: Final = "kubernetes:core/v1:NodePatch"
 _MANAGER: Final = "__fieldManager"
 _FORCE: Final = "pulumi.com/patchForce"
+_NAMED: Final = "pulumi.com/patchFieldManager"
 _FIELDS: Final = ("name", *field_managers.PARTS)
 _CONFLICT = """\
-Server-Side Apply field conflict detected. See the provider's guide to managing resources with Server-Side Apply \
-for troubleshooting help.
+server-side apply field conflict detected, see the provider's guide to managing resources with server-side apply \
+for troubleshooting help
 The resource managed by field manager "{manager}" had an apply conflict: {error}"""
+_UNWELL = 'the Kubernetes API server reported that "{id}" failed to fully initialize or become live: {error}'
+_UNMADE = 'resource "{urn}" was not successfully created by the Kubernetes API server: {error}'
 
 
 class NodePatches:
@@ -55,24 +66,33 @@ class NodePatches:
         return difference(old_inputs, old_outputs, new_inputs)
 
     def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
-        """Applies the patch under a field manager of its own."""
+        """Applies the patch under the field manager that it names, or one of its own."""
         if ctx.preview:  # the real one does not try it on the server either
             return "", copy.deepcopy(inputs)
-        manager = f"pulumi-kubernetes-{secrets.token_hex(4)}"
-        return unwrap(inputs)["metadata"]["name"], self._applied(ctx, inputs, manager)
+        manager = _manager(inputs) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        try:
+            return unwrap(inputs)["metadata"]["name"], self._applied(ctx, inputs, manager)
+        except ProviderError as error:
+            raise ProviderError(_UNMADE.format(urn=ctx.urn, error=error)) from None
 
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
-        """Applies it again under the same field manager: what it no longer names is let go."""
+        """Applies it again: what it no longer names is let go, and so is all of a field manager that it had before."""
         if ctx.preview:
             return {**copy.deepcopy(old_outputs), **copy.deepcopy(new_inputs)}
-        return self._applied(ctx, new_inputs, unwrap(old_outputs)[_MANAGER])
+        before = unwrap(old_outputs)[_MANAGER]
+        manager = _manager(new_inputs) or before
+        try:
+            made = self._applied(ctx, new_inputs, manager)
+        except ProviderError as error:
+            said = {**copy.deepcopy(new_inputs), _MANAGER: manager}
+            raise PartialFailure(_UNWELL.format(id=id, error=error), id, said, [str(error)]) from None
+        if manager != before:
+            self._let_go(ctx, id, before)
+        return made
 
     def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
         """Lets go of what only this patch owns; the node stays. A node that is gone needs nothing."""
-        with self.provider.cluster(ctx) as cluster:
-            node = cluster.get("Node", id)
-            if node is not None:
-                field_managers.relinquish(cluster, node, unwrap(outputs)[_MANAGER])
+        self._let_go(ctx, id, unwrap(outputs)[_MANAGER])
 
     def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
         """What the node has of the patched fields now."""
@@ -83,18 +103,30 @@ class NodePatches:
         found = secrets_like(pruned(node, unwrap(inputs)), inputs)
         return found, {**copy.deepcopy(found), _MANAGER: unwrap(outputs).get(_MANAGER, "")}
 
+    def _let_go(self, ctx: Context, id: str, manager: str) -> None:
+        with self.provider.cluster(ctx) as cluster:
+            node = cluster.get("Node", id)
+            if node is not None:
+                field_managers.relinquish(cluster, node, manager)
+
     def _applied(self, ctx: Context, inputs: Props, manager: str) -> Props:
         wanted: Object = unwrap(inputs)["metadata"]
         with self.provider.cluster(ctx) as cluster:
             try:
                 field_managers.apply(cluster, _node(cluster, wanted["name"]), manager, wanted, _forced(wanted))
             except ApiError as error:
-                raise ProviderError(_refused(ctx, error, manager)) from None
+                is_conflict = error.reason == "Conflict"
+                said = _CONFLICT.format(manager=manager, error=error) if is_conflict else str(error)
+                raise ProviderError(said) from None
         return {**copy.deepcopy(inputs), _MANAGER: manager}
 
 
 def _others(news: Props) -> list[str]:
     return [key for key, value in news.items() if key not in ("apiVersion", "kind", "metadata") and value]
+
+
+def _manager(inputs: Props) -> str:
+    return str((unwrap(inputs)["metadata"].get("annotations") or {}).get(_NAMED) or "")
 
 
 def _forced(wanted: Object) -> bool:
@@ -106,8 +138,3 @@ def _node(cluster: Cluster, name: Any) -> Object:
     if node is None:
         raise ApiError("NotFound", f'nodes "{name}" not found')
     return node
-
-
-def _refused(ctx: Context, error: ApiError, manager: str) -> str:
-    text = _CONFLICT.format(manager=manager, error=error) if error.reason == "Conflict" else str(error)
-    return f'resource "{ctx.urn}" was not successfully created by the Kubernetes API server: {text}'

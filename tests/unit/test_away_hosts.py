@@ -1,10 +1,14 @@
 """Hosts that are not there: what was made stays, what was never made is only noted, and no connection is tried."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.cluster import field_managers
 from lab.engine import Result
 from tests.effort import long
 from tests.unit.small_machines import STEPS, Homelab, Quick
@@ -75,6 +79,67 @@ def test_a_host_that_went_away_keeps_its_label_and_can_be_given_up_without_its_n
     assert {"gpu-stack-rtx", "nodes-rtx-tools"} <= changed(up(lab, rtx="gone"))
     assert lab.dials("rtx") == dials
     assert labels(lab) == {"gpu-2": "tesla"}
+
+
+def called(lab: Homelab, name: str, other: str) -> None:
+    """From now on the machine has another name in the list as well."""
+    lab.quick[other] = replace(lab.quick[name], name=other)
+    lab.quick[other].host_key = lab.quick[name].host_key
+
+
+@contextmanager
+def node_of(lab: Homelab, name: str) -> Iterator[tuple[Any, Any]]:
+    with lab.world.open() as cluster:
+        found = cluster.get("Node", name)
+        assert found is not None
+        yield cluster, found
+
+
+@pytest.mark.parametrize("name", ["rtx", "blue"])
+def test_what_was_abandoned_and_is_declared_again_gets_its_label_and_takes_it_along(lab: Homelab, name: str) -> None:
+    """A label that is left behind has an owner, whom another name would meet as a conflict."""
+    start = lab.world.snapshot()
+    changed(up(lab))
+    changed(up(lab, rtx="abandoned"))
+    changed(up(lab, rtx="gone"))
+    assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}, "what was abandoned keeps its label"
+    called(lab, "rtx", "blue")
+    others = {other: "gone" for other in ("rtx", "blue") if other != name}
+
+    changed(up(lab, **others))
+
+    assert labels(lab) == {"gpu-1": name, "gpu-2": "tesla"}
+    with node_of(lab, "gpu-1") as (_cluster, node):
+        assert node["metadata"]["annotations"]["pulumi.com/patchFieldManager"].endswith(f"/demo/nodes-{name}")
+    assert changed(up(lab, **others)) == set()
+    assert lab.run("destroy").exit == 0
+    assert lab.world.unexpected(start, lab.world.snapshot()) == []
+
+
+def test_a_machine_that_is_handed_over_to_another_name_has_the_label_of_that_one(lab: Homelab) -> None:
+    """Deletes come last: the patch of the old name must not take the label of the new one along."""
+    start = lab.world.snapshot()
+    changed(up(lab))
+    called(lab, "rtx", "blue")
+    changed(up(lab, rtx="gone"))
+    assert labels(lab) == {"gpu-1": "blue", "gpu-2": "tesla"}
+    assert lab.run("destroy").exit == 0
+    assert lab.world.unexpected(start, lab.world.snapshot()) == []
+
+
+def test_a_label_of_somebody_else_is_refused_before_anything_is_labelled_and_its_fix_helps(lab: Homelab) -> None:
+    with node_of(lab, "gpu-1") as (cluster, node):
+        field_managers.apply(cluster, node, "infra", {"labels": {LABEL: "training"}})
+    refused = up(lab)
+    assert refused.exit == 1
+    said = next(text for text in refused.errors if "CFG-10 ownership" in text)
+    assert "node gpu-1 has the label gpu-ready/host=training already, put there by infra" in said
+    assert labels(lab) == {"gpu-1": "training"}
+
+    with node_of(lab, "gpu-1") as (cluster, node):
+        field_managers.relinquish(cluster, node, "infra")
+    changed(up(lab))
+    assert labels(lab) == {"gpu-1": "rtx", "gpu-2": "tesla"}
 
 
 def test_a_host_that_died_in_its_first_up_holds_up_nobody_and_is_made_whole_when_it_is_back(

@@ -26,7 +26,8 @@ def booted(name: str, boot_id: str, machine_id: str = "", **more: object) -> Obj
 
 
 def host(name: str = "rtx", **more: object) -> dict[str, object]:
-    return {"name": name, "machine_id": MINE, "boot_id": NEW, "node": "", "present": True, **more}
+    base = {"name": name, "machine_id": MINE, "boot_id": NEW, "node": "", "present": True}
+    return {**base, "manager": f"gpu-ready:p/s/nodes-{name}", **more}
 
 
 def tell(monkeypatch: pytest.MonkeyPatch, ask: Callable[[float], list[Object]], **more: object) -> tuple[int, float]:
@@ -197,3 +198,73 @@ def test_what_waiting_does_not_mend_is_said_before_what_it_may(
     monkeypatch.setattr(match, "objects", lambda *_: nodes)
     assert match.main({**wish(), "hosts": hosts, "seconds": 180}) == 3
     assert "SCH-2" in capsys.readouterr().err
+
+
+# Its label ------------------------------------------------------------------------------------------------------------
+
+RTX, BLUE = "gpu-ready:p/s/nodes-rtx", "gpu-ready:p/s/nodes-blue"
+NAMED, FORCED = "pulumi.com/patchFieldManager", "pulumi.com/patchForce"
+
+
+def labelled(label: str, *managers: str, **annotations: str) -> Object:
+    """The host's node, which somebody has labelled, as a real server tells it."""
+    made = booted("a", NEW, MINE)
+    made["metadata"]["labels"]["gpu-ready/host"] = label
+    made["metadata"]["annotations"] = annotations
+    fields: Object = {"f:metadata": {"f:labels": {"f:gpu-ready/host": {}}}}
+    other = {"manager": "kubelet", "fieldsV1": {"f:metadata": {"f:labels": {"f:pool": {}}}}}
+    made["metadata"]["managedFields"] = [other, *({"manager": one, "fieldsV1": fields} for one in managers)]
+    return made
+
+
+def marks(node: Object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, **more: object) -> object:
+    assert tell(monkeypatch, lambda _: [node], **more) == (0, 0)
+    answer = json.loads(capsys.readouterr().out)
+    return answer["nodes"]["rtx"] and answer["marks"]["rtx"]
+
+
+@pytest.mark.parametrize(
+    ("node", "wanted"),
+    [
+        (booted("a", NEW, MINE), {NAMED: RTX}),
+        (labelled("rtx", RTX, **{NAMED: RTX}), {NAMED: RTX}),
+        (labelled("blue", BLUE, **{NAMED: BLUE}), {NAMED: RTX, FORCED: "true"}),
+        (labelled("rtx", "gpu-ready:p/other/nodes-rtx"), {NAMED: RTX, FORCED: "true"}),
+        (labelled("rtx", "kubectl-label"), {NAMED: RTX}),
+        (labelled("rtx", "pulumi-kubernetes-36e46dbc"), {NAMED: RTX}),
+        (labelled("rtx", "kubectl-label", **{NAMED: "infra"}), {}),
+        (labelled("blue", BLUE, **{NAMED: "infra"}), {FORCED: "true"}),
+    ],
+    ids=[
+        "none",
+        "left behind",
+        "of another name",
+        "of another stack",
+        "by hand",
+        "of an older release",
+        "slot",
+        "both",
+    ],
+)
+def test_a_label_is_put_there_under_one_name_and_by_force_only_over_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], node: Object, wanted: object
+) -> None:
+    assert marks(node, capsys, monkeypatch) == wanted
+
+
+@pytest.mark.parametrize(
+    ("node", "whose"),
+    [
+        (labelled("theirs", "kubectl-label"), "put there by kubectl-label"),
+        (labelled("theirs", "kubectl-label", RTX, **{NAMED: RTX}), "put there by kubectl-label, gpu-ready:p/s/nodes-"),
+        (labelled("theirs"), "and nothing says by whom"),
+    ],
+)
+def test_a_label_that_is_not_ours_is_refused_with_whose_it_is_unless_the_host_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], node: Object, whose: str
+) -> None:
+    assert tell(monkeypatch, lambda _: [node]) == (3, 0)
+    said = capsys.readouterr().err
+    assert f"CFG-10 ownership: node a has the label gpu-ready/host=theirs already, {whose}" in said
+    assert "kubectl label node a gpu-ready/host-;" in said.splitlines()[-1]
+    assert marks(node, capsys, monkeypatch, present=False) == ""

@@ -12,7 +12,7 @@ import pytest
 
 from lab.cluster.world import World
 from lab.engine import Engine
-from lab.provider import Context, ProviderError
+from lab.provider import Context, PartialFailure, ProviderError
 from lab.providers.kubernetes import KubernetesProvider
 from lab.providers.kubernetes_patch import TYPE
 from lab.state import MemoryStore
@@ -92,12 +92,12 @@ def test_a_value_that_somebody_else_owns_is_a_conflict_in_the_real_words(bench: 
         bench.make(labels={"pool": "mine"})
     text = str(caught.value)
     assert 'Apply failed with 1 conflict: conflict with "kubelet" using v1: .metadata.labels.pool' in text
-    assert "Server-Side Apply field conflict detected" in text
+    assert "server-side apply field conflict detected" in text
     assert bench.meta["labels"]["pool"] == "gpu"
 
     bench.make(labels={"a": "1", "b": "1"})
     with pytest.raises(
-        ProviderError, match=r"2 conflicts: conflicts with \"pulumi-kubernetes-\w+\" using v1:\n- \.meta"
+        ProviderError, match=r"2 conflicts: conflicts with \"pulumi-kubernetes-\w+\":\n- \.metadata\.labels\.a"
     ):
         bench.make(labels={"a": "2", "b": "2"})
 
@@ -107,6 +107,47 @@ def test_force_takes_a_value_over(bench: Bench) -> None:
     assert bench.meta["labels"]["pool"] == "mine"
     bench.take_away(made)
     assert "pool" not in bench.meta["labels"]
+
+
+def named(manager: str, **more: str) -> dict[str, str]:
+    return {"pulumi.com/patchFieldManager": manager, **more}
+
+
+def test_a_patch_that_was_forgotten_is_taken_up_again_under_its_name_and_taken_back_whole(bench: Bench) -> None:
+    before = bench.world.snapshot()
+    bench.make(labels={HOST: "rtx"}, annotations=named("ours"))
+    again = bench.make(labels={HOST: "blue"}, annotations=named("ours"))
+    assert (bench.meta["labels"][HOST], again[2]["__fieldManager"]) == ("blue", "ours")
+    bench.take_away(again)
+    assert bench.world.snapshot() == before
+
+
+def test_a_node_has_one_such_name_and_force_takes_over_what_differs_and_shares_the_rest(bench: Bench) -> None:
+    first = bench.make(labels={HOST: "rtx"}, annotations=named("a"))
+    with pytest.raises(ProviderError, match=r'conflict with "a": .metadata.annotations.pulumi.com/patchFieldManager'):
+        bench.make(labels={HOST: "rtx"}, annotations=named("b"))
+    second = bench.make(labels={HOST: "rtx"}, annotations=named("b", **{"pulumi.com/patchForce": "true"}))
+    bench.take_away(second)
+    assert bench.meta["labels"][HOST] == "rtx"
+    bench.take_away(first)
+    assert HOST not in bench.meta["labels"]
+
+
+def test_a_patch_under_another_name_lets_go_of_the_first_one(bench: Bench) -> None:
+    before = bench.world.snapshot()
+    made = bench.change(bench.make(labels={HOST: "rtx"}), labels={HOST: "rtx"}, annotations=named("ours"))
+    assert made[2]["__fieldManager"] == "ours"
+    bench.take_away(made)
+    assert bench.world.snapshot() == before
+
+
+def test_a_conflict_of_an_update_leaves_the_new_name_in_the_state_and_the_old_one_on_the_node(bench: Bench) -> None:
+    made = bench.make(labels={HOST: "rtx"}, annotations=named("a"))
+    with pytest.raises(PartialFailure, match="failed to fully initialize") as caught:
+        bench.change(made, labels={HOST: "rtx"}, annotations=named("b"))
+    assert caught.value.outputs["__fieldManager"] == "b"
+    bench.take_away((made[0], made[1], caught.value.outputs))
+    assert bench.meta["labels"][HOST] == "rtx"
 
 
 def test_a_node_that_is_not_there_is_refused_in_the_servers_words(bench: Bench) -> None:
