@@ -160,6 +160,21 @@ def test_a_wish_that_failed_and_was_withdrawn_is_forgotten(home: Home) -> None:
     assert home.world.machine("rtx").state["packages"]["nvidia-container-toolkit"]["version"] == "1.20.0-1"
 
 
+def test_a_refused_host_that_was_mended_is_looked_at_again_as_the_refusal_says(home: Home) -> None:
+    """Not by itself: what it said before is the output of a step that went well (docs/decisions/0007)."""
+    joined = [home.machine / "etc/kubernetes/kubelet.conf", home.machine / "var/lib/kubelet/config.yaml"]
+    for path in joined:
+        path.rename(f"{path}.away")
+    refused = home.up(look=2)
+    assert any("HST-73" in text and "look: 3 has it looked at again" in text for text in refused.errors), refused.errors
+    for path in joined:
+        Path(f"{path}.away").rename(path)
+    again = home.up(look=2)
+    assert (again.exit, ("same", "command:remote:Command", "nodes-rtx-tools") in again.steps) == (1, True)
+    assert home.up(look=3).exit == 0
+    assert home.changed(look=3) == []
+
+
 def test_a_driver_that_works_is_not_moved_by_a_wish_that_failed_and_was_withdrawn(home: Home) -> None:
     machine = home.world.machine("rtx")
     before = machine.state["driver"]
