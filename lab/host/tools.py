@@ -21,7 +21,7 @@ REAL: Final = (
     "[", "awk", "base64", "basename", "bash", "cat", "chmod", "cksum", "cmp", "comm", "cp", "cut", "diff",
     "dirname", "echo", "env", "expr", "false", "find", "flock", "fold", "grep", "gzip", "head", "iconv",
     "install", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv", "nl", "nproc", "od", "paste", "printf", "ps",
-    "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sh", "sha256sum", "sort", "stat",
+    "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sh", "sha1sum", "sha256sum", "sort", "stat",
     "sync", "tac", "tail", "tee", "test", "timeout", "touch", "tr", "true", "tty", "uniq", "wc", "which",
     "xargs", "yes",
 )  # fmt: skip

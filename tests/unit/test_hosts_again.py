@@ -161,7 +161,7 @@ def test_a_wish_that_failed_and_was_withdrawn_is_forgotten(home: Home) -> None:
 
 
 def test_a_refused_host_that_was_mended_is_looked_at_again_as_the_refusal_says(home: Home) -> None:
-    """Not by itself: what it said before is the output of a step that went well (docs/decisions/0007)."""
+    """Not by itself: what it said before is the output of a step that went well (docs/decisions/0008)."""
     joined = [home.machine / "etc/kubernetes/kubelet.conf", home.machine / "var/lib/kubelet/config.yaml"]
     for path in joined:
         path.rename(f"{path}.away")
