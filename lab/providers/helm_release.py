@@ -32,11 +32,8 @@ _INSTALL_SECONDS, _UNINSTALL_SECONDS = 3.0, 20.0
 _LOOK_SECONDS = 2.0
 
 
-class Releases:
-    """The part of the provider that plays Helm."""
-
-    def __init__(self, provider: KubernetesProvider) -> None:
-        self.provider = provider
+class ReleaseRules:
+    """What is checked of a Release, and what a change of it means, whoever plays Helm."""
 
     def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
         """Refuses misspelt keys and unknown charts; fills in name, namespace and time limit."""
@@ -59,6 +56,13 @@ class Releases:
         """Another name or namespace is another release; anything else is an upgrade."""
         changed = [show_path(path) for path in diff_paths(old_inputs, new_inputs)]
         return Diff(tuple(changed), tuple(one for one in changed if one in ("name", "namespace")))
+
+
+class Releases(ReleaseRules):
+    """The part of the provider that plays Helm."""
+
+    def __init__(self, provider: KubernetesProvider) -> None:
+        self.provider = provider
 
     def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
         """`helm install`, with Helm's wait unless it is skipped."""

@@ -15,20 +15,17 @@ from __future__ import annotations
 
 import copy
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Protocol
 
 from lab import schemas
 from lab.cluster import field_managers
-from lab.cluster.store import ApiError, Cluster, Object
+from lab.cluster.store import ApiError, Object
 from lab.provider import CheckFailure, Context, Diff, PartialFailure, Props, ProviderError
 from lab.providers.kubernetes_diff import difference, pruned
-from lab.values import UNKNOWN, secrets_like, unwrap
-
-if TYPE_CHECKING:
-    from lab.providers.kubernetes import KubernetesProvider
+from lab.values import secrets_like, unwrap
 
 TYPE: Final = "kubernetes:core/v1:NodePatch"
-_MANAGER: Final = "__fieldManager"
+MANAGER: Final = "__fieldManager"
 _FORCE: Final = "pulumi.com/patchForce"
 _NAMED: Final = "pulumi.com/patchFieldManager"
 _FIELDS: Final = ("name", *field_managers.PARTS)
@@ -40,10 +37,26 @@ _UNWELL = 'the Kubernetes API server reported that "{id}" failed to fully initia
 _UNMADE = 'resource "{urn}" was not successfully created by the Kubernetes API server: {error}'
 
 
+class Patching(Protocol):
+    """A provider whose cluster can apply."""
+
+    def find(self, ctx: Context, id: str, inputs: Props) -> Props | None:
+        """The object as it is now."""
+        ...
+
+    def apply_to_node(self, ctx: Context, wanted: Object, manager: str, force: bool) -> None:
+        """Server-side apply of the metadata; raises `ApiError` on a conflict."""
+        ...
+
+    def let_go(self, ctx: Context, name: str, manager: str) -> None:
+        """Takes back what only this manager owns."""
+        ...
+
+
 class NodePatches:
     """All NodePatch resources of a program."""
 
-    def __init__(self, provider: KubernetesProvider) -> None:
+    def __init__(self, provider: Patching) -> None:
         self.provider = provider
 
     def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
@@ -69,7 +82,7 @@ class NodePatches:
         """Applies the patch under the field manager that it names, or one of its own."""
         if ctx.preview:  # the real one does not try it on the server either
             return "", copy.deepcopy(inputs)
-        manager = _manager(inputs) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        manager = _manager(inputs) or new_manager()
         try:
             return unwrap(inputs)["metadata"]["name"], self._applied(ctx, inputs, manager)
         except ProviderError as error:
@@ -79,46 +92,43 @@ class NodePatches:
         """Applies it again: what it no longer names is let go, and so is all of a field manager that it had before."""
         if ctx.preview:
             return {**copy.deepcopy(old_outputs), **copy.deepcopy(new_inputs)}
-        before = unwrap(old_outputs)[_MANAGER]
+        before = unwrap(old_outputs)[MANAGER]
         manager = _manager(new_inputs) or before
         try:
             made = self._applied(ctx, new_inputs, manager)
         except ProviderError as error:
-            said = {**copy.deepcopy(new_inputs), _MANAGER: manager}
+            said = {**copy.deepcopy(new_inputs), MANAGER: manager}
             raise PartialFailure(_UNWELL.format(id=id, error=error), id, said, [str(error)]) from None
         if manager != before:
-            self._let_go(ctx, id, before)
+            self.provider.let_go(ctx, id, before)
         return made
 
     def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
         """Lets go of what only this patch owns; the node stays. A node that is gone needs nothing."""
-        self._let_go(ctx, id, unwrap(outputs)[_MANAGER])
+        self.provider.let_go(ctx, id, unwrap(outputs)[MANAGER])
 
     def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
         """What the node has of the patched fields now."""
-        with self.provider.cluster(ctx) as cluster:
-            node = copy.deepcopy(cluster.get("Node", id))
+        node = self.provider.find(ctx, id, inputs)
         if node is None:
             return None
         found = secrets_like(pruned(node, unwrap(inputs)), inputs)
-        return found, {**copy.deepcopy(found), _MANAGER: unwrap(outputs).get(_MANAGER, "")}
-
-    def _let_go(self, ctx: Context, id: str, manager: str) -> None:
-        with self.provider.cluster(ctx) as cluster:
-            node = cluster.get("Node", id)
-            if node is not None:
-                field_managers.relinquish(cluster, node, manager)
+        return found, {**copy.deepcopy(found), MANAGER: unwrap(outputs).get(MANAGER, "")}
 
     def _applied(self, ctx: Context, inputs: Props, manager: str) -> Props:
         wanted: Object = unwrap(inputs)["metadata"]
-        with self.provider.cluster(ctx) as cluster:
-            try:
-                field_managers.apply(cluster, _node(cluster, wanted["name"]), manager, wanted, _forced(wanted))
-            except ApiError as error:
-                is_conflict = error.reason == "Conflict"
-                said = _CONFLICT.format(manager=manager, error=error) if is_conflict else str(error)
-                raise ProviderError(said) from None
-        return {**copy.deepcopy(inputs), _MANAGER: manager}
+        try:
+            self.provider.apply_to_node(ctx, wanted, manager, _forced(wanted))
+        except ApiError as error:
+            is_conflict = error.reason == "Conflict"
+            said = _CONFLICT.format(manager=manager, error=error) if is_conflict else str(error)
+            raise ProviderError(said) from None
+        return {**copy.deepcopy(inputs), MANAGER: manager}
+
+
+def new_manager() -> str:
+    """The real provider gives each resource a field manager of its own."""
+    return f"pulumi-kubernetes-{secrets.token_hex(4)}"
 
 
 def _others(news: Props) -> list[str]:
@@ -131,10 +141,3 @@ def _manager(inputs: Props) -> str:
 
 def _forced(wanted: Object) -> bool:
     return str((wanted.get("annotations") or {}).get(_FORCE, "")) == "true"
-
-
-def _node(cluster: Cluster, name: Any) -> Object:
-    node = None if name is UNKNOWN else cluster.get("Node", str(name))
-    if node is None:
-        raise ApiError("NotFound", f'nodes "{name}" not found')
-    return node

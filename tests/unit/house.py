@@ -13,6 +13,7 @@ import yaml
 from lab.engine import Engine, Operation, Result
 from lab.events import Event
 from lab.program_time import simulated
+from lab.provider import Provider
 from lab.providers.command import CommandProvider
 from lab.providers.kubernetes import KubernetesProvider
 from lab.providers.remote_command import RemoteCommands
@@ -51,7 +52,7 @@ class House:
         self.world, self.events = world, list[Event]()
         self.remote = world.remote_commands()
         commands = as_processes(world, self.remote) if processes else inside(world, self.remote)
-        providers = [commands, KubernetesProvider(world)]
+        providers: list[Provider] = [commands, KubernetesProvider(world)]
         self.engine = Engine("gpu-ready", stack, store or MemoryStore(), providers, self.events.append)
 
     @classmethod
