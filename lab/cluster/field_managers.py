@@ -91,7 +91,7 @@ def _words(found: list[tuple[str, str]]) -> str:
     count = f"Apply failed with {len(found)} conflict{'s' if len(found) > 1 else ''}"
     if len(found) == 1:
         return f"{count}: conflict with {_named(found[0][0])}: {found[0][1]}"
-    names = list(dict.fromkeys(name for name, _path in found))
+    names = sorted({name for name, _path in found})
     listed = [
         f"conflicts with {_named(name)}:" + "".join(f"\n- {path}" for owner, path in found if owner == name)
         for name in names
@@ -100,6 +100,7 @@ def _words(found: list[tuple[str, str]]) -> str:
 
 
 def _named(manager: str) -> str:
+    """The server adds a version where a field was written by an update, and not where it was applied."""
     return f'"{manager}" using v1' if _operation(manager) == "Update" else f'"{manager}"'
 
 

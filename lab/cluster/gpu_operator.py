@@ -69,6 +69,11 @@ def _discover(cluster: Cluster, node: Object) -> None:
     _set_discovered(cluster, node, labels)
 
 
+def _has_master(cluster: Cluster) -> bool:
+    pods = cluster.list("Pod")
+    return any(cluster.private(pod).get("operand") == "node-feature-discovery-master" for pod in pods)
+
+
 def _set_discovered(cluster: Cluster, node: Object, labels: dict[str, str]) -> None:
     """Labels that go through node feature discovery, which takes them back when it is uninstalled."""
     known = cluster.data["discovered"].setdefault(node["metadata"]["name"], [])
@@ -95,7 +100,8 @@ def _describe(cluster: Cluster, node: Object) -> None:
     """GPU feature discovery: what the card is."""
     name = node["metadata"]["name"]
     facts, version = host.declared(cluster, name), host.driver(cluster, name)
-    if not (host.runs(cluster, name, "gpu-feature-discovery") and version):
+    # What it finds becomes labels by way of node feature discovery: seen on a real server, where pods end one by one.
+    if not (host.runs(cluster, name, "gpu-feature-discovery") and version and _has_master(cluster)):
         return
     _set_discovered(cluster, node, {**_card_labels(facts), **_driver_labels(version)})
 
@@ -232,7 +238,7 @@ def _is_ready(cluster: Cluster, operand: Operand, namespace: str) -> bool:
         return wanted == 0
     if found["spec"]["updateStrategy"]["type"] == "OnDelete":
         return all(is_current(found, pod) for pod in cluster.owned(found["metadata"]["uid"], "Pod"))
-    observed = status["observedGeneration"] >= found["metadata"]["generation"]
+    observed = status.get("observedGeneration", 0) >= found["metadata"]["generation"]  # zeros are there at once
     rolled_out = observed and status.get("updatedNumberScheduled", 0) == wanted
     return rolled_out or str(cluster.data["operator_version"]) < "v26.7"
 

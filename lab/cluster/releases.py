@@ -113,11 +113,12 @@ def uninstall(cluster: Cluster, name: str, namespace: str) -> None:
         ]:
             cluster.remove(crd)
     if given["nfd"]["enabled"]:
-        _forget_discovered(cluster)
+        forget_discovered(cluster)
     cluster.changed = True
 
 
-def _forget_discovered(cluster: Cluster) -> None:
+def forget_discovered(cluster: Cluster) -> None:
+    """Takes back the labels that went through node feature discovery."""
     for name, labels in cluster.data["discovered"].items():
         node = cluster.get("Node", name)
         if node:
