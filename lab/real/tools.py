@@ -21,12 +21,9 @@ SOURCES = Path(__file__).resolve().parent.parent / "tools"
 OLDEST_GO = (1, 26)  # what the go.mod of kwok and helm ask for
 KUBERNETES = "v1.35.4"
 ETCD_HINT = "etcd is not on PATH: make lab-setup, or apt-get install etcd-server"
-_KUBE_FLAGS = (
-    f"-X k8s.io/component-base/version.gitVersion={KUBERNETES}"
-    f" -X k8s.io/component-base/version.gitMajor={KUBERNETES[1:].split('.')[0]}"
-    f" -X k8s.io/component-base/version.gitMinor={KUBERNETES.split('.')[1]}"
-    " -X k8s.io/component-base/version.gitTreeState=clean"
-)
+_MAJOR, _MINOR, _PATCH = KUBERNETES.removeprefix("v").split(".")
+_SAID = {"gitVersion": KUBERNETES, "gitMajor": _MAJOR, "gitMinor": _MINOR, "gitTreeState": "clean"}
+_KUBE_FLAGS = " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in _SAID.items())
 
 
 class Tool(NamedTuple):
