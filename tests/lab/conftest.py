@@ -1,0 +1,52 @@
+"""The lab's cluster for tests: a fresh one for each, built programs for all, and how long everything took."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.real import tools
+from lab.real.cluster import RealCluster
+from tests.lab.real_cluster import TIMES, RealHouse
+
+CPU: dict[str, Any] = {"name": "cpu-1"}
+GPU_1: dict[str, Any] = {"name": "gpu-1", "card": "NVIDIA A10G", "driver": "580.126.20", "toolkit": True}
+GPU_2: dict[str, Any] = {
+    "name": "gpu-2", "card": "Tesla T4", "gpus": 2, "driver": "580.126.20", "toolkit": True,
+    "taints": ["nvidia.com/gpu=present:NoSchedule"],
+}  # fmt: skip
+"""The same nodes as those of tests/worlds/cluster.yaml."""
+
+
+@pytest.fixture(scope="session")
+def built() -> dict[str, Path]:
+    """The programs; a machine on which they cannot be built or started skips, and says what is missing."""
+    lacks = tools.missing()
+    if lacks:
+        pytest.skip(f"the real cluster was NOT tried: {'; '.join(lacks)}")
+    return tools.build()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, built: dict[str, Path]) -> Iterator[RealCluster]:
+    """A cluster with one node without a card and two with; the stand-ins must have had no trouble of their own."""
+    with RealCluster(tmp_path / "cluster", built) as one:
+        with ThreadPoolExecutor(3) as several:
+            list(several.map(lambda node: one.add_node(**node), (CPU, GPU_1, GPU_2)))
+        yield one
+        assert one.gpus.faults == []
+
+
+@pytest.fixture
+def house(cluster: RealCluster, tmp_path: Path) -> RealHouse:
+    """A stack in that cluster."""
+    return RealHouse(cluster, tmp_path)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What each operation took."""
+    for name, op, seconds in TIMES:
+        terminalreporter.write_line(f"{seconds:7.1f} s  {op:8} {name}")

@@ -1,0 +1,97 @@
+"""The program on a real API server: the built-in engine, the steps as processes, the lab's providers."""
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab.engine import Engine, Operation, Result
+from lab.events import Event, LogEvent, StepEvent
+from lab.provider import Context, Provider
+from lab.providers.command import CommandProvider
+from lab.real.cluster import RealCluster
+from lab.real.kubernetes import RealKubernetesProvider
+from lab.state import MemoryStore
+from tests.unit.house import program
+
+TIMES: list[tuple[str, str, float]] = []
+"""Test, operation, seconds."""
+_VERDICT = re.compile(r"^ *([A-Z]+-\d+ [\w -]+: .*)$", re.MULTILINE)
+
+
+class RealHouse:
+    """One stack with its state, in a real cluster."""
+
+    def __init__(self, cluster: RealCluster, folder: Path) -> None:
+        self.cluster, self.events = cluster, list[Event]()
+        env = cluster.env()
+        env["PATH"] = os.pathsep.join([env["PATH"], str(Path(sys.executable).parent), os.environ["PATH"]])
+        self.kubernetes = RealKubernetesProvider(cluster.built["helm"], cluster.charts.env(), folder / "helm")
+        providers: list[Provider] = [CommandProvider(env=env, cwd=str(folder)), self.kubernetes]
+        self.engine = Engine("gpu-ready", "demo", MemoryStore(), providers, self._heard)
+        self.config: dict[str, Any] = {
+            "target": "cluster",
+            "cluster": {"context": "lab", "kubeconfig": str(cluster.kubeconfig), "nodes": ["gpu-1", "gpu-2"]},
+            "gpu": {"driver": "preinstalled", "toolkit": "preinstalled"},
+            "validation": {"timeoutSeconds": 60, "pollSeconds": 1},
+        }
+        self._meanwhile: list[tuple[str, Callable[[], object]]] = []
+
+    def _heard(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, StepEvent) and event.phase == "done":
+            for name, act in [one for one in self._meanwhile if one[0] == event.name]:
+                self._meanwhile.remove((name, act))
+                act()
+
+    def after(self, name: str, act: Callable[[], object]) -> None:
+        """Does something when the step of this resource is done, before those that wait for it."""
+        self._meanwhile.append((name, act))
+
+    def run(self, op: Operation, **changes: Any) -> Result:
+        """The whole program, with other values under some keys of the config."""
+        given = {key: {**value, **changes.get(key, {})} if isinstance(value, dict) else value
+                 for key, value in self.config.items()}  # fmt: skip
+        wire = {
+            f"gpu-ready:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in given.items()
+        }
+        return self._timed(op, lambda: self.engine.run(op, program, config=wire))
+
+    def make(self, op: Operation, made: Callable[[], object]) -> Result:
+        """A program of a few lines."""
+
+        def few_lines() -> None:
+            made()
+
+        return self._timed(op, lambda: self.engine.run(op, few_lines))
+
+    def _timed(self, op: str, run: Callable[[], Result]) -> Result:
+        began = time.monotonic()
+        result = run()
+        name = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[2].partition(" ")[0]
+        TIMES.append((name, op, time.monotonic() - began))
+        return result
+
+    def up(self, **changes: Any) -> Result:
+        """An `up` that goes well."""
+        result = self.run("up", **changes)
+        assert result.exit == 0, "\n".join(result.errors)
+        return result
+
+    def said(self) -> str:
+        """All lines that were shown."""
+        return "\n".join(event.text for event in self.events if isinstance(event, LogEvent))
+
+    def context(self) -> Context:
+        """What a provider is asked with, outside of a program."""
+        config = {"kubeconfig": str(self.cluster.kubeconfig), "context": "lab"}
+        return Context("urn:pulumi:demo::gpu-ready::kubernetes:core/v1:NodePatch::one", "", "one", config=config)
+
+
+def verdicts(result: Result) -> list[str]:
+    """The findings in the words of the gates: `ID layer: problem`."""
+    return list(dict.fromkeys(found for text in result.errors for found in _VERDICT.findall(text)))
