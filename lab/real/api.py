@@ -19,6 +19,7 @@ from lab.cluster.store import ApiError, Object
 
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 _SECONDS = 30.0
+_LAST_WORDS = b"apiserver is shutting down"
 _FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -53,6 +54,8 @@ class Api:
         """The answer as JSON; raises `ApiError` for a refusal and `UnreachableError` where nobody answers."""
         target = f"{path}?{urllib.parse.urlencode(query)}" if query else path
         status, text = self._exchange(method, target, None if body is None else json.dumps(body).encode(), form)
+        if _LAST_WORDS in text:
+            raise UnreachableError(_LAST_WORDS.decode())
         if status >= 400:
             raise _refusal(status, text)
         return json.loads(text)
