@@ -4,6 +4,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # Clouds whose SDKs are wanted too: make setup WITH="gke aws".
 WITH ?=
+# Tests on real parts that run at once: most of their time they wait.
+LAB_WORKERS ?= 3
 # What pytest gets on top: make test ARGS="tests/unit/test_settings.py -k unknown".
 ARGS ?=
 
@@ -17,10 +19,10 @@ PYTEST = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 QUIETLY = bash -c 'out=$$("$$@" 2>&1) || { echo "$$out"; exit 1; }' --
 SHELL_FILES = .ci/run $(shell find . -name '*.sh' -not -path './.*/*')
 
-.PHONY: help setup dev demo test check docs bench lock lab clean FORCE
+.PHONY: help setup dev demo test check docs bench lock lab-setup lab lab-down lab-test clean FORCE
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile
 
 setup:  ## .venv with what the rehearsal and a deploy to any cluster need
 	@$(INSTALL) lab $(WITH)
@@ -61,8 +63,17 @@ requirements-dev.txt: requirements-lab.txt
 $(LOCKS): %.txt: %.in FORCE
 	@$(COMPILE) $(patsubst %,-c %,$(filter %.txt,$^)) $< -o $@
 
-lab:
-	@echo "lab: the lab of real parts comes with a later release; now there are make demo and $(PY) -m lab" >&2; exit 2
+lab-setup: dev  ## Debian packages, programs and images for the lab of real parts (root, Go)
+	@$(PY) -m lab.real setup
+
+lab: dev  ## the lab of real parts: brings it up, makes a stack ready, leaves it to look around
+	@$(PY) -m lab.real up
+
+lab-down:  ## ends it
+	@$(PY) -m lab.real down
+
+lab-test: lab-setup  ## the tests against real parts; writes docs/tested.md
+	@GPU_READY_TESTED=docs/tested.md $(PY) -m pytest -n $(LAB_WORKERS) --dist worksteal --durations 15 $(ARGS) tests/lab
 
 clean:  ## removes what these lines made: .venv, caches, the rehearsal's state
 	@rm -rf .venv .lab .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@ import pytest
 
 from lab.real import tools
 from lab.real.cluster import RealCluster
+from tests.lab import tested
 from tests.lab.real_cluster import TIMES, RealHouse
 
 CPU: dict[str, Any] = {"name": "cpu-1"}
@@ -18,6 +19,20 @@ GPU_2: dict[str, Any] = {
     "taints": ["nvidia.com/gpu=present:NoSchedule"],
 }  # fmt: skip
 """The same nodes as those of tests/worlds/cluster.yaml."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A whole run writes its page."""
+    if file := tested.wanted():
+        from lab.real import setup, versions
+
+        config.pluginmanager.register(tested.Table(file, versions.found(setup.SUITES)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Each test says what it is about, for that page."""
+    item.user_properties.extend(tested.about(item).items())
 
 
 @pytest.fixture(scope="session")

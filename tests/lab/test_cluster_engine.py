@@ -15,6 +15,16 @@ import yaml
 from lab.real.cluster import RealCluster
 from tests.lab.real_cluster import TIMES
 
+REAL = (
+    "pulumi with its Python host",
+    "command and Kubernetes providers",
+    "kube-apiserver, -controller-manager and -scheduler",
+    "etcd",
+    "kubectl",
+)
+STANDINS = ("kubelets (kwok)", "the operator and its chart", "containers and what they print")
+ENGINE = "pulumi"
+
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "real"
 NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-command", "pulumi-resource-kubernetes")

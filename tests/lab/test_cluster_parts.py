@@ -18,6 +18,9 @@ import sys, time
 from pathlib import Path
 from lab.real import tools
 from lab.real.cluster import RealCluster
+
+REAL = ("kube-apiserver, -controller-manager and -scheduler", "etcd", "kubectl")
+STANDINS = ("kubelets (kwok)",)
 with RealCluster(Path(sys.argv[1]), tools.build()) as cluster:
     running = cluster.plane.processes
     print(*(running.pid(name) for name in ("etcd", "kube-apiserver", "kube-scheduler", "kwok")), flush=True)

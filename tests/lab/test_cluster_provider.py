@@ -15,6 +15,9 @@ from lab.world import WholeWorld
 from tests.lab.real_cluster import RealHouse
 from tests.unit.house import WORLD, House
 
+REAL = ("kube-apiserver", "etcd")
+STANDINS = ("the Kubernetes provider (ours)",)
+
 
 def patch(**labels: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1", "labels": labels}}

@@ -15,6 +15,9 @@ from tests.lab.conftest import GPU_1
 from tests.lab.real_cluster import RealHouse, verdicts
 from tests.unit.house import CONFIG, House
 
+REAL = ("kube-apiserver, -controller-manager and -scheduler", "etcd", "kubectl", "helm")
+STANDINS = ("kubelets (kwok)", "the operator and its chart", "containers and what they print")
+
 
 def test_up_again_refresh_destroy_take_the_steps_of_the_rehearsal_and_leave_nothing(
     house: RealHouse, tmp_path: Path

@@ -1,7 +1,8 @@
 """docs/tested.md: what ran against real parts, written by the run itself.
 
-A module of tests/lab says in `REAL` and `STANDINS` what its tests met that we did not write, and what we did; its first
-line is the heading, and the docstring or name of a test its row. `make lab-test` names the file in GPU_READY_TESTED.
+A module of tests/lab says in `REAL` and `STANDINS` what its tests met that we did not write, and what we did, and in
+`ENGINE` whose engine, unless it is ours; its first line is the heading, and the docstring or name of a test its row.
+`make lab-test` names the file in GPU_READY_TESTED.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ import pytest
 
 TABLE = "GPU_READY_TESTED"
 """Environment variable: the file that a whole run writes."""
-ENGINES = ("built-in", "pulumi")
-BUILT_IN = ENGINES[0]
+BUILT_IN = "built-in"
 
 
 class Row(NamedTuple):
@@ -38,8 +38,8 @@ def about(item: pytest.Item) -> dict[str, str]:
     text = getattr(getattr(item, "function", None), "__doc__", None)
     callspec: Any = getattr(item, "callspec", None)
     params = list(callspec.params.values()) if callspec else []
-    engine = next((str(one) for one in params if one in ENGINES), BUILT_IN)
-    others = [str(one) for one in params if one not in ENGINES and isinstance(one, (str, int))]
+    engine = getattr(module, "ENGINE", BUILT_IN)
+    others = [str(one) for one in params if isinstance(one, (str, int))]
     title = first_line(text) or getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " ")
     return {
         "group": first_line(getattr(module, "__doc__", "")),

@@ -29,11 +29,10 @@ import pytest
 
 REAL, STANDINS = ("API server", "etcd"), ("kubelet",)
 
-@pytest.fixture
-def engine(request): return request.param
+ENGINE = "pulumi"
 
-@pytest.mark.parametrize("engine", ["built-in", "pulumi"], indirect=True)
-def test_up_and_up_again(engine): pass
+@pytest.mark.parametrize("runtime", ["docker", "containerd"])
+def test_up_and_up_again(runtime): pass
 
 def test_a_job_that_fails():
     """A Job that fails: the message names the layer."""
@@ -62,11 +61,11 @@ def test_the_page_has_each_test_with_its_end(tmp_path: Path) -> None:
     assert "## The cluster target\n\nReal: API server, etcd. Stand-ins: kubelet.\n" in page
     rows = [line.rsplit("|", 2)[0] for line in page.splitlines() if line.startswith("| ") and "what" not in line]
     assert rows == [
-        "| up and up again | built-in | passed ",
-        "| up and up again | pulumi | passed ",
-        "| A Job that fails: the message names the layer | built-in | failed ",
-        "| with a fixture that breaks | built-in | failed in setup ",
-        "| without its parts | built-in | not run: no root ",
+        "| up and up again (docker) | pulumi | passed ",
+        "| up and up again (containerd) | pulumi | passed ",
+        "| A Job that fails: the message names the layer | pulumi | failed ",
+        "| with a fixture that breaks | pulumi | failed in setup ",
+        "| without its parts | pulumi | not run: no root ",
     ]
 
 

@@ -1,0 +1,70 @@
+"""`make lab-setup`: what the lab of real parts needs on this machine, installed or built, once.
+
+Debian packages by apt (no service of theirs is started here), the programs of the cluster from their sources, the
+images of the hosts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.real import tools
+from lab.real.hosts import image, packages, repositories
+from lab.real.tools import MissingError
+
+PACKAGES = {**packages.PACKAGES, "etcd": "etcd-server", "openssl": "openssl", "setpriv": "util-linux"}
+"""Program that is called, and the package of Debian that brings it."""
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""Where it says 101, a package that is installed starts nothing."""
+SUITES = ("bookworm", "trixie")
+
+
+def run() -> None:
+    """All of it; raises `MissingError` with one sentence where that cannot be."""
+    install(lacking())
+    tools.go_version()
+    tools.build()
+    packages.insist()
+    repositories.repositories()
+    for suite in SUITES:
+        image.image(suite)
+
+
+def lacking() -> list[str]:
+    """Packages that are not here."""
+    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin"
+    return sorted({package for program, package in PACKAGES.items() if shutil.which(program, path=places) is None})
+
+
+def install(names: list[str]) -> None:
+    """By apt, as root."""
+    if not names:
+        return
+    command = f"apt-get install --no-install-recommends {' '.join(names)}"
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise MissingError(f"these packages are missing and only root on Debian or Ubuntu gets them here: {command}")
+    print(f"lab: {command}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with _nothing_starts():
+        for words in (["update", "-q"], ["install", "-qy", "--no-install-recommends", *names]):
+            done = subprocess.run(["apt-get", *words], env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise MissingError(f"apt-get {words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+@contextmanager
+def _nothing_starts() -> Iterator[None]:
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
