@@ -635,6 +635,19 @@ def test_where_gpg_is_there_the_key_has_to_be_the_pinned_one(root: Path, fingerp
     assert (root / "usr/share/keyrings/gpu-ready-some.asc").exists() is not bool(status)
 
 
+def test_the_key_of_a_mirror_is_known_by_its_checksum_alone(root: Path) -> None:
+    helper = root / "usr/lib/apt"
+    helper.mkdir(parents=True)
+    (helper / "apt-helper").write_text('#!/bin/sh\necho "$*" >"$3"\n')
+    (helper / "apt-helper").chmod(0o755)
+    stub(root, "gpg", "exit 1")
+    said = step(root, "GR_REPO='http://mirror/b/ /' GR_KEY_URL=http://mirror/key GR_KEY_SHA256=abc\nrepository")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert (root / "usr/share/keyrings/gpu-ready-some.asc").read_text().endswith(" SHA256:abc\n")
+    listed = (root / "etc/apt/sources.list.d/gpu-ready-some.list").read_text()
+    assert listed == "deb [signed-by=/usr/share/keyrings/gpu-ready-some.asc] http://mirror/b/ /\n"
+
+
 KNOWN_TO_APT = """\
 case "$*" in
 policy*" linux-modules-nvidia-580-server-open-6.8.0-60-generic "*) ;;
