@@ -71,7 +71,8 @@ def _source(upstream: str, licence: str) -> Iterator[File]:
         f'BUILT_MODULE_NAME[{number}]="{one}"\nDEST_MODULE_LOCATION[{number}]="/updates/dkms"\n'
         for number, one in enumerate(MODULES)
     )
-    make = "MAKE[0]=\"'make' -C /lib/modules/${kernelver}/build M=$(pwd) modules\"\nCLEAN=true\n"
+    build = f"${{dkms_tree}}/nvidia/{upstream}/build"
+    make = f"MAKE[0]=\"'make' -C /lib/modules/${{kernelver}}/build M={build} modules\"\nCLEAN=\"true\"\n"
     yield File(
         f"{folder}/dkms.conf",
         f'PACKAGE_NAME="nvidia"\nPACKAGE_VERSION="{upstream}"\nAUTOINSTALL="yes"\n{make}{names}',

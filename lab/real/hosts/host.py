@@ -131,7 +131,7 @@ class RealHost:
 
     def snapshot(self) -> Snapshot:
         """Everything that lasts: files that differ from the image, packages, holds, enabled services."""
-        self.run("sync")
+        self.run("systemctl is-system-running --wait || :; systemctl is-active containerd; sync")
         return self.disk.snapshot() | self._settings()
 
     def _settings(self) -> Snapshot:
