@@ -6,6 +6,10 @@
 # shellcheck disable=SC2016
 packages() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' 2>/dev/null | sed -n 's/^.i *|\(.*\)|/\1 /p'; }
 
+# there: the names of all that is installed, also of what dpkg was not done with.
+# shellcheck disable=SC2016
+there() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' 2>/dev/null | sed -n 's/^.[iUFWt] *|//p'; }
+
 # version_of NAME < packages
 version_of() { awk -v name="$1" '$1 == name {print $2}'; }
 
@@ -42,7 +46,12 @@ mend_dpkg() {
   [ -n "$(dpkg --audit 2>/dev/null)" ] || return 0
   has_note packages || refuse "HST-31 packages" "dpkg was interrupted" "on the host: dpkg --configure -a"
   say "an earlier run was cut off: dpkg goes on"
-  run dpkg --force-confold --configure -a || apt_failed configure
+  run dpkg --force-confold --configure -a || cannot_mend
+}
+
+# What cannot be configured, such as a module that does not build, can still be taken away.
+cannot_mend() {
+  if [ "$VERB" != remove ] || grep -qE "$LOCKED" "$T/said"; then apt_failed configure; fi
 }
 
 # DPkg::Lock::Timeout does not cover the lock of the lists.
@@ -187,7 +196,7 @@ free() {
 
 # take_away < names: those that are installed and ours, with nothing else going along.
 take_away() {
-  packages | cut -d' ' -f1 >"$T/installed"
+  there >"$T/installed"
   grep -xFf "$T/installed" >"$T/going" || return 0
   free
   # shellcheck disable=SC2046
@@ -204,7 +213,7 @@ take_away() {
 # named and stays. Of what we asked for by name nobody can see who wants it as well; what came along and is no longer
 # marked as such, somebody asked for.
 to_take_back() {
-  packages | cut -d' ' -f1 >"$T/installed"
+  there >"$T/installed"
   apt-mark showauto >"$T/auto"
   noted auto | grep -xFf "$T/installed" | grep -vxFf "$T/auto" >"$T/wanted" || :
   while read -r name; do say "left in place, because somebody else asked apt for it: $name"; done <"$T/wanted"

@@ -8,6 +8,7 @@ alone
 
 BLOCK=/etc/modprobe.d/gpu-ready-nouveau.conf
 AT_BOOT=/etc/modules-load.d/gpu-ready.conf
+DKMS=$ROOT/var/lib/dkms
 MODULES="nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia"
 kernel=$(uname -r)
 : "${GR_PIN_PACKAGE=}" "${GR_KERNEL_PACKAGES=}"
@@ -49,6 +50,8 @@ install_driver() {
   # shellcheck disable=SC2046,SC2086
   if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
     note_daemon
+    # DKMS makes itself a key pair at its first build, which no package owns.
+    [ -e "$DKMS/mok.pub" ] || echo ours | note key
     repository
     update_lists
   fi
@@ -176,6 +179,15 @@ unload() {
   done <"$T/modules"
 }
 
+# The key pair goes with the last thing that DKMS has built.
+forget_key() {
+  if has_note key && ! ls -d "$DKMS"/*/ >/dev/null 2>&1; then
+    rm -f "$DKMS/mok.key" "$DKMS/mok.pub"
+    command -v dkms >/dev/null || rmdir "$DKMS" 2>/dev/null || :
+  fi
+  drop key
+}
+
 # What was loaded, as far as it lies on the disk still.
 load_again() {
   sort "$T/modules" 2>/dev/null | while read -r module; do run modprobe "$module" || :; done
@@ -226,6 +238,7 @@ remove() {
     unless_gone
   fi
   drop daemon
+  forget_key
   take_back_files
   if has_note initramfs; then
     run update-initramfs -u || apt_failed update-initramfs

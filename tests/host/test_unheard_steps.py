@@ -100,3 +100,15 @@ def test_a_step_of_an_earlier_release_runs_without_a_claim(chain: Chain) -> None
     assert chain.run("driver", "remove").ending == ""
     assert chain.run("tools", "remove").ending == ""
     assert chain.machine.snapshot() == start
+
+
+def test_a_driver_that_cannot_be_built_is_taken_back_all_the_same(chain: Chain) -> None:
+    """Half configured it is neither installed nor gone, and whoever insists on finishing it fails for ever."""
+    start = chain.machine.snapshot()
+    chain.do("tools")
+    chain.texts["driver"] = chain.text("driver")
+    chain.machine.switch("fault", "module-build-fails")
+    assert b"DRV-8 driver" in chain.run("driver").mixed
+    assert b"DRV-8 driver" in chain.run("driver").mixed, "nothing else stands in the way the second time"
+    assert chain.run("tools", "remove").ending == ""
+    assert chain.machine.snapshot() == start

@@ -126,9 +126,7 @@ def good(result: Result) -> set[str]:
 def different(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """What is not as it was."""
     return {
-        key: (before.get(key), after.get(key))
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key)
+        key: (before.get(key), after.get(key)) for key in sorted({*before, *after}) if before.get(key) != after.get(key)
     }
 
 

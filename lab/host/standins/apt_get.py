@@ -115,7 +115,8 @@ def _change(box: Box, call: Call) -> int:
 
 
 def _refuse_interrupted(box: Box) -> None:
-    if packing.interrupted(box):
+    """dpkg was killed. A package whose own script failed is no obstacle: apt lets it fail again, or takes it away."""
+    if any("failed" not in box.state["packages"][name] for name in packing.interrupted(box)):
         fail(100, "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ")
 
 
@@ -185,7 +186,8 @@ def _perform(box: Box, change: Change, call: Call) -> int:
         packing.remove(box, name, purge="purge" in call.flags)
     for name, package in change.install.items():
         packing.unpack(box, package, auto=name not in change.asked)
-    failed = [name for name in change.install if not packing.configure(box, name)]
+    begun = [name for name in packing.interrupted(box) if name not in change.install]
+    failed = [name for name in (*change.install, *begun) if not packing.configure(box, name)]
     for name in change.asked:
         _by_hand(box.state["packages"].get(name))
     box.save()

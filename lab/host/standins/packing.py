@@ -45,7 +45,10 @@ def configure(box: Box, name: str) -> bool:
                 f"dpkg: error processing package {name} (--configure):",
                 f" installed {name} package post-installation script subprocess returned error exit status 10",
             )
+            package["failed"] = True
+            box.save()
             return False
+    package.pop("failed", None)
     package["status"] = "installed"
     box.save()
     return True

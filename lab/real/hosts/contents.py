@@ -72,7 +72,7 @@ def _source(upstream: str, licence: str) -> Iterator[File]:
         for number, one in enumerate(MODULES)
     )
     build = f"${{dkms_tree}}/nvidia/{upstream}/build"
-    make = f"MAKE[0]=\"'make' -C /lib/modules/${{kernelver}}/build M={build} modules\"\nCLEAN=\"true\"\n"
+    make = f'MAKE[0]="\'make\' -C /lib/modules/${{kernelver}}/build M={build} modules"\nCLEAN="true"\n'
     yield File(
         f"{folder}/dkms.conf",
         f'PACKAGE_NAME="nvidia"\nPACKAGE_VERSION="{upstream}"\nAUTOINSTALL="yes"\n{make}{names}',

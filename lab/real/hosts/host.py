@@ -209,6 +209,11 @@ class RealHost:
                 one.stdout.close()
         self.holders.clear()
 
+    def break_builds(self, broken: bool = True) -> None:
+        """No module can be built with the headers that are here, or again."""
+        file = self.run("echo /usr/src/linux-headers-*-common/include/linux/module.h").strip()
+        self.run(f"echo '#error broken by the lab' >>{file}" if broken else f"sed -i '/broken by the lab/d' {file}")
+
     def refuse_containerd(self, refuses: bool = True) -> None:
         """containerd does not start with a configuration that has our block in it, or does so again."""
         place = "/run/systemd/system/containerd.service.d/lab.conf"
