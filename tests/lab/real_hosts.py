@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -138,7 +139,7 @@ def while_it_runs(work: Callable[[], Any]) -> Iterator[None]:
     def guarded() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - it is raised below
+        except BaseException as error:
             wrong.append(error)
 
     thread = threading.Thread(target=guarded)
@@ -155,3 +156,9 @@ def wait_for(holds: Callable[[], Any], seconds: float = 120) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.02)
+
+
+def shows(capsys: pytest.CaptureFixture[str], words: str) -> None:
+    """Says something beside the dots of pytest: figures that the run has measured."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n{words}\n")

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,8 +49,10 @@ class Bed:
     def _begin(self) -> None:
         """A folder whose name no other run has, and the keeper, who takes all away when we are gone."""
         RUNS.mkdir(exist_ok=True, mode=0o700)
-        self.folder = Path(tempfile.mkdtemp(prefix="grl", dir=RUNS))
-        self.id = self.folder.name
+        # Machine names of nspawn take fewer letters than names of temporary folders have.
+        self.id = f"grl{uuid.uuid4().hex[:8]}"
+        self.folder = RUNS / self.id
+        self.folder.mkdir(mode=0o700)
         self.network = Network(self.id)
         sweep()
         reader, self.life = os.pipe()

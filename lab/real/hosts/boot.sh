@@ -16,6 +16,8 @@ mount -t overlay overlay -o "lowerdir=$disk,upperdir=$here/upper,workdir=$here/w
 umount -lR /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p "/sys/fs/cgroup/$id/$name" /run/systemd/nspawn
+# Where nspawn leaves its locks.
+mount -t tmpfs tmpfs /run/systemd/nspawn
 echo $$ >"/sys/fs/cgroup/$id/$name/cgroup.procs"
 
 # containerd's snapshots cannot lie on an overlay: they get a plain folder. runc needs keyctl and bpf.
