@@ -738,6 +738,16 @@ def test_a_version_that_is_not_offered_is_named(root: Path) -> None:
     assert not (root / "installed").exists()
 
 
+def test_a_repository_that_is_not_trusted_is_why_a_package_is_not_offered(root: Path) -> None:
+    packaging(root, INST)
+    said = step(
+        root, "echo \"E: The repository 'http://a InRelease' is not signed.\" >\"$T/updated\"; install 'wanted=3.*'"
+    )
+    assert said.returncode == 3
+    assert "TK-1 packages: a repository is not signed with its pinned key" in said.stderr
+    assert "HST-78" not in said.stderr
+
+
 def test_only_holds_of_our_own_are_lifted(root: Path) -> None:
     (root / "holds").write_text("theirs\n")
     stub(

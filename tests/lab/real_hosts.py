@@ -120,7 +120,7 @@ class Site(House):
 
 def good(result: Result) -> set[str]:
     """Of a run that went well, the names of what it changed."""
-    assert (result.exit, result.errors) == (0, [])
+    assert (result.exit, result.errors) == (0, []), "\n".join(result.errors)
     return {name for op, _type, name in result.steps if op != "same"}
 
 

@@ -70,12 +70,31 @@ def test_the_kernels_own_driver_goes_by_a_reboot_with_consent(bed: Bed, tmp_path
     assert host.connections() == counted
 
     good(site.up("destroy"))
-    left = different(before, host.snapshot())
-    assert [key for key in left if not key.startswith("/boot/initrd.img-")] == []
+    assert different(before, host.snapshot()) == {}
     host.run("systemctl reboot || :")
     time.sleep(1)
     host.ready()
     assert "nouveau" in host.run("ls /sys/module").split(), "it is no longer blocked"
+
+
+def test_ubuntu_has_its_own_driver_and_a_newer_containerd(bed: Bed, tmp_path: Path) -> None:
+    """All packages but the toolkit's are the real ones of Ubuntu's archive, the driver's too."""
+    host = bed.host("rtx", "noble", "NVIDIA GeForce RTX 4070", compilers=False)
+    site, before = Site(tmp_path, bed, host), host.snapshot()
+    first = site.up()
+    good(first)
+    assert first.outputs["hosts"]["rtx"]["driver"].startswith("580.")
+    assert first.outputs["hosts"]["rtx"]["runtime"].startswith("containerd 2.")
+    after = host.snapshot()
+    kernel = host.run("uname -r").strip()
+    assert {f"package linux-modules-nvidia-580-server-open-{kernel}", "hold nvidia-utils-580-server"} <= set(after)
+    assert host.run(f"modinfo -k {kernel} -F license nvidia") == "Dual MIT/GPL\n"
+
+    counted = host.connections()
+    assert good(site.up()) == set()
+    assert host.connections() == counted
+    good(site.up("destroy"))
+    assert different(before, host.snapshot()) == {}
 
 
 def test_a_driver_that_cannot_be_built_is_named_and_taken_back(bed: Bed, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ _FLAGS = {
     "-y": "yes", "--yes": "yes", "--assume-yes": "yes", "-q": "quiet", "-qq": "quiet", "--quiet": "quiet",
     "-s": "simulate", "--simulate": "simulate", "--dry-run": "simulate", "--just-print": "simulate", "--purge": "purge",
     "--no-install-recommends": "lean", "--allow-change-held-packages": "held", "--allow-downgrades": "downgrades",
-    "--no-remove": "no-remove", "-qy": "yes", "-yq": "yes", "-qqy": "yes", "-sqq": "simulate",
+    "--no-remove": "no-remove", "--reinstall": "reinstall",
+    "-qy": "yes", "-yq": "yes", "-qqy": "yes", "-sqq": "simulate",
 }  # fmt: skip
 
 
@@ -123,7 +124,7 @@ def _refuse_interrupted(box: Box) -> None:
 def _planned(box: Box, call: Call) -> Change:
     resolver = Resolver(box, sources.Known(box))
     if call.verb == "install":
-        return resolver.to_install(call.names)
+        return resolver.to_install(call.names, again="reinstall" in call.flags)
     return resolver.to_remove(call.names)
 
 
@@ -183,10 +184,14 @@ def _perform(box: Box, change: Change, call: Call) -> int:
     if box.fault("disk-full") and change.install:
         fail(100, "E: You don't have enough free space in /var/cache/apt/archives/.")
     for name in change.remove:
+        if packing.is_half(box, name):
+            packing.refuse_half(name)
+            return 100
         packing.remove(box, name, purge="purge" in call.flags)
     for name, package in change.install.items():
         packing.unpack(box, package, auto=name not in change.asked)
-    begun = [name for name in packing.interrupted(box) if name not in change.install]
+    others = [name for name in packing.interrupted(box) if name not in change.install]
+    begun = [name for name in others if not packing.is_half(box, name)]
     failed = [name for name in (*change.install, *begun) if not packing.configure(box, name)]
     for name in change.asked:
         _by_hand(box.state["packages"].get(name))

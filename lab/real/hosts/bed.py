@@ -108,14 +108,14 @@ class Bed:
         number = len(self.hosts) + 1
         disk = Disk(self.folder / name, images.image(suite, compilers) / "root")
         machine_id = uuid.uuid4().hex
-        key = self._write(disk, name, machine_id)
+        key = self._write(disk, name, machine_id, suite)
         _part(self.folder / name / "part", disk.image, [described(card, one, name) for one in range(cards)], nouveau)
         self.network.add(name, number)
         self.hosts[name] = RealHost(self, name, number, disk, key, machine_id)
         self.hosts[name].power_on()
         return self.hosts[name].ready() if wait else self.hosts[name]
 
-    def _write(self, disk: Disk, name: str, machine_id: str) -> str:
+    def _write(self, disk: Disk, name: str, machine_id: str, suite: str) -> str:
         """What is its own on the disk; its public host key."""
         (self.folder / name).mkdir()
         key = self.folder / name / "key"
@@ -126,6 +126,9 @@ class Bed:
         disk.put("etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
         disk.put("etc/ssh/ssh_host_ed25519_key", key.read_text(), 0o600)
         disk.put("etc/ssh/ssh_host_ed25519_key.pub", public)
+        if suite == "noble":
+            # In front of Ubuntu's own, which finds no card here.
+            disk.link("usr/local/bin/nvidia-smi", "/opt/gpu-lab/nvidia-smi")
         disk.put(f"var/log/journal/{machine_id}/.lab", "")
         people = "".join((self.folder / f"{who}.pub").read_text() for who in ("first", "second"))
         disk.put("root/.ssh/authorized_keys", people, 0o600)
@@ -141,7 +144,7 @@ def _part(folder: Path, disk: Path, cards: Sequence[dict[str, object]], nouveau:
     program = repositories.programs() / "standin"
     shutil.copyfile(program, folder / "standin")
     (folder / "standin").chmod(0o755)
-    for name in ("hardware", *images.STAND_INS):
+    for name in ("hardware", "nvidia-smi", *images.STAND_INS):
         (folder / name).symlink_to("standin")
     kernel = next(one.name.removeprefix("vmlinuz-") for one in sorted((disk / "boot").glob("vmlinuz-*")))
     known = {"kernel": kernel, "cards": cards, "nouveau": nouveau}

@@ -7,6 +7,7 @@ on the host by the real DKMS with the real headers; it is empty, because no kern
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,6 +25,7 @@ class File(NamedTuple):
     mode: int = 0o644
     link: bool = False
     program: str = ""
+    data: bytes = b""
 
 
 def files(name: str, version: str) -> Iterator[File]:
@@ -153,8 +155,14 @@ fi
 """The text of dh_installsystemd, compat 13, as packages of Debian 12 have it."""
 
 
+def dearmored(text: str) -> bytes:
+    """A key as a file that is called .gpg has to hold it; the last line of an armored one is a checksum."""
+    body = [line for line in text.partition("\n\n")[2].splitlines() if line and line[0] not in "-="]
+    return base64.b64decode("".join(body))
+
+
 def keyring(key: Path, url: str) -> Iterator[File]:
     """The package that brings key and list of the CUDA repository, as `cuda-keyring` does."""
     place = "usr/share/keyrings/cuda-archive-keyring.gpg"
-    yield File(place, text=key.read_text())
+    yield File(place, data=dearmored(key.read_text()))
     yield File("etc/apt/sources.list.d/cuda-debian12-x86_64.list", f"deb [signed-by=/{place}] {url} /\n")

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 Snapshot = dict[str, tuple[str, str]]
-PASSING: Final = ("/proc", "/sys", "/run", "/dev", "/tmp", "/var/tmp", "/var/lib/apt/lists", "/var/cache", "/var/log")
-"""Folders that no comparison looks at: they do not last, or are caches."""
+PASSING: Final = ("/proc", "/sys", "/run", "/dev", "/tmp", "/var/tmp", "/var/lib/apt/lists", "/var/cache", "/var/log",
+                  "/boot/initrd.img-")  # fmt: skip
+"""What no comparison looks at: it does not last, is a cache, or is made anew each time with other dates in it."""
 OF_OTHERS: Final = {
     "/etc/ld.so.cache": "the linker's cache, made anew by each package with a library",
     "/var/lib/dpkg/lock": "dpkg's own", "/var/lib/dpkg/lock-frontend": "dpkg's own",
@@ -23,6 +24,9 @@ OF_OTHERS: Final = {
     "/var/lib/dpkg/status-old": "dpkg's backup", "/var/lib/dpkg/diversions-old": "dpkg's backup",
     "/var/lib/dpkg/available": "dpkg's own", "/var/lib/dpkg/available-old": "dpkg's backup",
     "/var/lib/systemd/random-seed": "changes with each boot", "/root/.rnd": "openssl's",
+    "/etc/passwd-": "a backup of shadow's tools", "/etc/group-": "a backup", "/etc/shadow-": "a backup",
+    "/etc/gshadow-": "a backup", "/home/ops/.cache": "Ubuntu's greeting was shown",
+    "/home/ops/.cache/motd.legal-displayed": "Ubuntu's greeting was shown",
     "/var/lib/dpkg/status": "compared package by package",
     "/var/lib/apt/extended_states": "compared package by package",
 }  # fmt: skip
@@ -43,6 +47,12 @@ class Disk:
         file.write_text(text)
         file.chmod(mode)
         os.chown(file, *owner)
+
+    def link(self, path: str, target: str) -> None:
+        """Makes a link before the first boot."""
+        file = self.upper / path
+        self._folder(file.parent.relative_to(self.upper), (0, 0))
+        file.symlink_to(target)
 
     def _folder(self, path: Path, owner: tuple[int, int]) -> None:
         place, below = self.upper / path, self.image / path
@@ -69,7 +79,7 @@ class Disk:
     def _pairs(self) -> Iterator[tuple[str, tuple[str, str] | None, tuple[str, str] | None]]:
         for folder, folders, files in os.walk(self.upper):
             inside = folder.removeprefix(str(self.upper))
-            if f"{inside}/".startswith(tuple(f"{one}/" for one in PASSING)):
+            if inside.startswith(PASSING):
                 folders.clear()
                 continue
             below = self.image / inside.lstrip("/")

@@ -160,7 +160,7 @@ class RealHost:
 
     def step(self) -> str:
         """The step of ours that has the lock, such as `driver apply`; nothing between steps."""
-        with contextlib.suppress(OSError, IndexError):
+        with contextlib.suppress(OSError, ValueError):
             place = Path(f"/proc/{self.leader()}/root/run/gpu-ready.lock")
             pid, words = place.read_text().split(", step ")
             if Path(f"/proc/{self.leader()}/root/proc/{pid.removeprefix('process ')}").exists():

@@ -5,9 +5,14 @@ An ordinary server is a node that kubeadm has joined: containerd as the distribu
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
-import shutil
+import os
+import signal
 import subprocess
+import tempfile
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,6 +33,9 @@ _QUIET: Final = (
     "e2scrub_reap.service", "logrotate.timer", "man-db.timer",
 )  # fmt: skip
 """Units that would write at times of their own."""
+
+
+_NOBLE: Final = ("noble", "noble-security")
 
 
 class Suite(NamedTuple):
@@ -51,42 +59,84 @@ SUITES: Final = {
         _BASE,
         "linux-image-cloud-amd64",
     ),
+    # Its own archive has the driver: real packages, of which only nvidia-smi cannot do anything here.
+    "noble": Suite(
+        # Without noble-updates: its newest modules are listed before their files are everywhere.
+        tuple(f"deb http://archive.ubuntu.com/ubuntu {one} main restricted universe" for one in _NOBLE),
+        _BASE,
+        "linux-image-virtual",
+        (
+            "http://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb",
+            "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8",
+        ),
+    ),
     "trixie": Suite(
         (f"deb {_MIRROR}/debian trixie main", f"deb {_MIRROR}/debian-security trixie-security main"),
         _BASE,
         "linux-image-cloud-amd64",
     ),
 }
-COMPILERS: Final = "dkms,linux-headers-cloud-amd64"
+COMPILERS: Final = {"linux-image-cloud-amd64": "dkms,linux-headers-cloud-amd64"}
 """What a host that had a driver before has already; without it apt brings it, which takes half a minute."""
 
 
 def image(suite: str = "bookworm", compilers: bool = True) -> Path:
     """The folder of the disk; nobody writes into it."""
     known = SUITES[suite]
-    include = f"{known.include},{known.kernel}" + (f",{COMPILERS}" if compilers else "")
-    recipe = json.dumps([known.sources, include, _QUIET, Path(__file__).read_text()])
-    name = f"{suite}{'-compilers' if compilers else ''}-{places.key_of(recipe)}"
+    include = f"{known.include},{known.kernel}" + (f",{COMPILERS[known.kernel]}" if compilers else "")
+    steps = [inspect.getsource(one) for one in (_mmdebstrap, _settle)]
+    recipe = [known.sources, include, _QUIET, STAND_INS, PASSWORD, _files(known.sources), steps]
+    name = f"{suite}{'-compilers' if compilers else ''}-{places.key_of(json.dumps(recipe))}"
     return places.kept(name, lambda folder: _make(folder, suite, known, include))
 
 
 def _make(folder: Path, suite: str, known: Suite, include: str) -> None:
     archive = folder / "disk.tar"
-    command = [
-        "mmdebstrap", "--quiet", "--variant=apt", "--format=tar", f"--include={include}",
-        '--aptopt=Acquire::Check-Valid-Until "false"', "--aptopt=Acquire::Retries 3", "--dpkgopt=force-unsafe-io",
-        suite, str(archive), *known.sources,
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"mmdebstrap of {suite} failed:\n{done.stderr[-2000:]}")
+    with tempfile.TemporaryDirectory(prefix="gpu-ready-lab-") as spare:
+        _whole(_mmdebstrap(Path(spare), suite, known, include, archive))
     root = folder / "root"
     root.mkdir()
-    unpack = ["tar", "-xpf", str(archive), "-C", str(root), "--numeric-owner", "--exclude=./dev/*"]
-    subprocess.run(unpack, check=True)
+    _whole(["tar", "-xpf", str(archive), "-C", str(root), "--numeric-owner", "--exclude=./dev/*"])
     archive.unlink()
     root.chmod(0o755)
     _settle(root, known.sources)
+
+
+def _whole(command: Sequence[str]) -> None:
+    """Runs to its end, or leaves none of its processes."""
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        said, _nothing = child.communicate()
+    except BaseException:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait()
+        raise
+    if child.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{said[-2000:]}")
+
+
+def _mmdebstrap(spare: Path, suite: str, known: Suite, include: str, archive: Path) -> list[str]:
+    return [
+        "mmdebstrap", "--quiet", "--variant=apt", "--format=tar", f"--include={include}",
+        '--aptopt=Acquire::Check-Valid-Until "false"', "--aptopt=Acquire::Retries 3", "--dpkgopt=force-unsafe-io",
+        *_keyring(spare, *known.keyring), suite, str(archive), *known.sources,
+    ]  # fmt: skip
+
+
+def _keyring(folder: Path, url: str, checksum: str) -> list[str]:
+    """The option that names the archive's key."""
+    if not url:
+        return []
+    # Read by apt, which is not root then.
+    folder.chmod(0o755)
+    package, tree = folder / "keyring.deb", folder / "keyring"
+    urllib.request.urlretrieve(url, package)
+    if hashlib.sha256(package.read_bytes()).hexdigest() != checksum:
+        raise RuntimeError(f"{url} is not what it was")
+    subprocess.run(["dpkg-deb", "-x", str(package), str(tree)], check=True)
+    return [f"--keyring={tree}/usr/share/keyrings/ubuntu-archive-keyring.gpg"]
 
 
 def _settle(root: Path, sources: Sequence[str]) -> None:
@@ -153,9 +203,3 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/opt/gpu-lab/hardware
 """
-
-
-def forget(suite: str = "") -> None:
-    """Removes disks that were kept."""
-    for folder in places.cache().glob(f"{suite or '*'}-*"):
-        shutil.rmtree(folder, ignore_errors=True)

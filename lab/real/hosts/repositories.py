@@ -144,7 +144,7 @@ def _put(tree: Path, one: File, program: Path) -> str:
         shutil.copyfile(program, file)
         file.chmod(one.mode)
     else:
-        file.write_text(one.text)
+        file.write_bytes(one.data or one.text.encode())
         file.chmod(one.mode)
     return one.path
 

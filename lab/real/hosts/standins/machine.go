@@ -52,8 +52,19 @@ func firstLine(path string) string {
 // loadedVersion is that of the module in the kernel; a container has it from the toolkit.
 func loadedVersion() string { return firstLine(versionFile) }
 
-// libraryVersion is that of libnvidia-ml: the file in its place holds nothing else.
-func libraryVersion() string { return firstLine(libraryFile) }
+// libraryVersion is that of libnvidia-ml: the file in its place holds nothing else; of a real one (Ubuntu's) the name
+// tells it, and in a container, where it has no other name, it is the one that the toolkit found.
+func libraryVersion() string {
+	text := firstLine(libraryFile)
+	if !strings.HasPrefix(text, "\x7fELF") {
+		return text
+	}
+	target, _ := os.Readlink(libraryFile)
+	if _, version, found := strings.Cut(target, ".so."); found {
+		return version
+	}
+	return loadedVersion()
+}
 
 // held are the cards whose device is here: the driver has them, and in a container the toolkit gave them.
 func held(all []card) []card {
