@@ -171,8 +171,9 @@ def sweep() -> None:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in ticks since the machine's boot; empty for one that is gone."""
+    """When a process began, in ticks since the machine's boot; empty for one that has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state == "Z" else fields[18]
     except (OSError, IndexError):
         return ""
