@@ -30,19 +30,14 @@ apt_failed() {
   ! grep -qE "No space left on device|enough free space" "$T/said" ||
     refuse "HST-32 packages" "there is not enough room on the disk" "make room: apt-get clean"
   reached "$T/said"
-  signed "$T/said"
   refuse "HST-80 packages" "apt-get $1 failed" "read its last lines above; on the host: apt-get -f install"
 }
 
-# reached FILE: what apt said there is not that a server was out of reach.
+# reached FILE: what apt said there is not that a server was out of reach, or is not the one we trust.
 reached() {
   ! grep -qE "$UNREACHED" "$1" 2>/dev/null ||
     refuse "HST-33 packages" "a package repository is out of reach: $(grep -E -m 1 "$UNREACHED" "$1" | cut -c1-200)" \
       "on the host: apt-get update; look at DNS, firewall, and the proxy in /etc/apt/apt.conf.d"
-}
-
-# signed FILE: what apt said there is not that it does not trust a repository.
-signed() {
   ! grep -qE "NO_PUBKEY|is not signed|EXPKEYSIG" "$1" 2>/dev/null ||
     refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
 }
@@ -52,31 +47,24 @@ mend_dpkg() {
   has_note packages || refuse "HST-31 packages" "dpkg was interrupted" "on the host: dpkg --configure -a"
   say "an earlier run was cut off: dpkg goes on"
   run dpkg --force-confold --configure -a || cannot_mend
-  # shellcheck disable=SC2016
-  noted packages >"$T/mine"
-  dpkg-query -W -f '${db:Status-Abbrev}|${Package}=${Version}\n' | sed -n 's/^..R|//p' >"$T/half"
-  half=$(sed 's/=.*//' "$T/half" | grep -xFf "$T/mine" | paste -sd' ' -)
+  # shellcheck disable=SC2016,SC2046
+  half=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package}=${Version}\n' $(noted packages) 2>/dev/null | sed -n 's/^..R|//p')
   [ -z "$half" ] || unpack_again
 }
 
-# What was cut off while it was unpacked, dpkg neither configures nor removes.
+# What was cut off while it was unpacked, dpkg neither configures nor removes. Who names a package to apt takes it for
+# his own.
+# shellcheck disable=SC2046,SC2086
 unpack_again() {
   free
-  case $VERB in
-  remove)
-    # shellcheck disable=SC2086
-    run dpkg --purge --force-remove-reinstreq --force-depends $half || apt_failed purge
-    ;;
-  *)
-    # shellcheck disable=SC2046
-    apt_get install --reinstall $(cat "$T/half") || apt_failed "install --reinstall $half"
-    # Who names a package takes it for his own.
-    sed 's/=.*//' "$T/half" >"$T/names"
-    { noted auto; noted along; } | grep -xFf "$T/names" >"$T/auto" || return 0
-    # shellcheck disable=SC2046
+  names=$(echo "$half" | sed 's/=.*//')
+  if [ "$VERB" = remove ]; then
+    run dpkg --purge --force-remove-reinstreq --force-depends $names || apt_failed purge
+  else
+    apt_get install --reinstall $half || apt_failed "install --reinstall"
+    { noted auto; noted along; } | grep -xF "$names" >"$T/auto" || return 0
     run apt-mark auto $(cat "$T/auto") || :
-    ;;
-  esac
+  fi
 }
 
 # What cannot be configured, such as a module that does not build, can still be taken away.
@@ -166,7 +154,6 @@ resolved() {
     if [ -z "$version" ]; then
       grep -E '^(E|W):' "$T/updated" 2>/dev/null | plain >&2 || :
       reached "$T/updated"
-      signed "$T/updated"
       refuse "HST-78 packages" "apt does not offer $(echo "$item" | sed 's/=/ /; s/\.\*$//; s/\[.*//')" "leave version out; apt-cache madison ${item%%=*} lists what there is"
     fi
     printf ' %s=%s' "${item%%=*}" "$version"

@@ -13,6 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from lab.real.hosts.image import ADMIN
+
 Snapshot = dict[str, tuple[str, str]]
 PASSING: Final = ("/proc", "/sys", "/run", "/dev", "/tmp", "/var/tmp", "/var/lib/apt/lists", "/var/cache", "/var/log",
                   "/boot/initrd.img-")  # fmt: skip
@@ -25,8 +27,8 @@ OF_OTHERS: Final = {
     "/var/lib/dpkg/available": "dpkg's own", "/var/lib/dpkg/available-old": "dpkg's backup",
     "/var/lib/systemd/random-seed": "changes with each boot", "/root/.rnd": "openssl's",
     "/etc/passwd-": "a backup of shadow's tools", "/etc/group-": "a backup", "/etc/shadow-": "a backup",
-    "/etc/gshadow-": "a backup", "/home/ops/.cache": "Ubuntu's greeting was shown",
-    "/home/ops/.cache/motd.legal-displayed": "Ubuntu's greeting was shown",
+    "/etc/gshadow-": "a backup", f"/home/{ADMIN}/.cache": "Ubuntu's greeting was shown",
+    f"/home/{ADMIN}/.cache/motd.legal-displayed": "Ubuntu's greeting was shown",
     "/var/lib/dpkg/status": "compared package by package",
     "/var/lib/apt/extended_states": "compared package by package",
 }  # fmt: skip
