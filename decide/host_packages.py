@@ -21,7 +21,6 @@ TOOLKIT = {
     "GR_REPO": defaults.TOOLKIT_REPOSITORY,
     "GR_KEY_URL": defaults.TOOLKIT_KEY_URL,
     "GR_KEY_SHA256": defaults.TOOLKIT_KEY_SHA256,
-    "GR_KEY_FINGERPRINT": defaults.TOOLKIT_KEY_FINGERPRINT,
 }
 DEBIAN_KERNELS = ("amd64", "cloud-amd64", "rt-amd64")
 """Kernels of Debian with a package that brings the headers of each later one."""

@@ -2,13 +2,9 @@
 # shellcheck disable=SC2154
 # Packages by apt, part of lib.sh: simulated first, exact versions, and what is new is noted before it comes.
 
-# "NAME VERSION" of each package that is wholly there.
-# shellcheck disable=SC2016
-packages() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' 2>/dev/null | sed -n 's/^.i *|\(.*\)|/\1 /p'; }
-
-# there: the names of all that is installed, also of what dpkg was not done with.
-# shellcheck disable=SC2016
-there() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' 2>/dev/null | sed -n 's/^.[iUFHWt].*|//p'; }
+# packages [STATES [NAMES]]: "NAME VERSION" of each that is wholly there, or in one of these states of dpkg.
+# shellcheck disable=SC2016,SC2086
+packages() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' ${2-} 2>/dev/null | sed -n "s/^.${1:-i} *|\(.*\)|/\1 /p"; }
 
 # version_of NAME < packages
 version_of() { awk -v name="$1" '$1 == name {print $2}'; }
@@ -35,41 +31,30 @@ apt_failed() {
 
 # reached FILE: what apt said there is not that a server was out of reach, or is not the one we trust.
 reached() {
-  ! grep -qE "$UNREACHED" "$1" 2>/dev/null ||
+  ! grep -sqE "$UNREACHED" "$1" ||
     refuse "HST-33 packages" "a package repository is out of reach: $(grep -E -m 1 "$UNREACHED" "$1" | cut -c1-200)" \
       "on the host: apt-get update; look at DNS, firewall, and the proxy in /etc/apt/apt.conf.d"
-  ! grep -qE "NO_PUBKEY|is not signed|EXPKEYSIG" "$1" 2>/dev/null ||
+  ! grep -sqE "NO_PUBKEY|is not signed|EXPKEYSIG" "$1" ||
     refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
 }
 
 mend_dpkg() {
   [ -n "$(dpkg --audit 2>/dev/null)" ] || return 0
   has_note packages || refuse "HST-31 packages" "dpkg was interrupted" "on the host: dpkg --configure -a"
-  say "an earlier run was cut off: dpkg goes on"
-  run dpkg --force-confold --configure -a || cannot_mend
-  # shellcheck disable=SC2016,SC2046
-  half=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package}=${Version}\n' $(noted packages) 2>/dev/null | sed -n 's/^..R|//p')
-  [ -z "$half" ] || unpack_again
-}
-
-# What was cut off while it was unpacked, dpkg neither configures nor removes. Who names a package to apt takes it for
-# his own.
-# shellcheck disable=SC2046,SC2086
-unpack_again() {
-  free
-  names=$(echo "$half" | sed 's/=.*//')
+  say "dpkg was interrupted"
+  # What cannot be configured, such as a module that does not build, can still be taken away.
+  run dpkg --force-confold --configure -a || [ "$VERB" = remove ] || apt_failed configure
+  # What was cut off while it was unpacked, dpkg neither configures nor removes.
+  half=$(packages .R "$(noted packages)" | cut -d' ' -f1)
+  [ -n "$half" ] || return 0
+  # shellcheck disable=SC2046,SC2086
   if [ "$VERB" = remove ]; then
-    run dpkg --purge --force-remove-reinstreq --force-depends $names || apt_failed purge
+    run dpkg --force-remove-reinstreq --force-depends --purge $half || :
   else
-    apt_get install --reinstall $half || apt_failed "install --reinstall"
-    { noted auto; noted along; } | grep -xF "$names" >"$T/auto" || return 0
-    run apt-mark auto $(cat "$T/auto") || :
+    apt_get install --reinstall $half || :
+    # Who names a package to apt takes it for his own.
+    run apt-mark auto $({ noted auto; noted along; } | grep -xF "$half") || :
   fi
-}
-
-# What cannot be configured, such as a module that does not build, can still be taken away.
-cannot_mend() {
-  if [ "$VERB" != remove ] || grep -qE "$LOCKED" "$T/said"; then apt_failed configure; fi
 }
 
 # DPkg::Lock::Timeout does not cover the lock of the lists.
@@ -101,16 +86,13 @@ repository() {
   run "$ROOT/usr/lib/apt/apt-helper" download-file "$GR_KEY_URL" "$T/${GR_KEY_URL##*/}" "SHA256:$GR_KEY_SHA256" || {
     last_words
     reached "$T/said"
-    refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "read the words above; pins: decide/defaults.py, for a mirror keySha256"
+    refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "see keySha256"
   }
   if [ "${GR_KEY_URL%.deb}" != "$GR_KEY_URL" ]; then
     # A package, which brings its list along.
     echo "${GR_KEY_URL##*/}" | sed 's/_.*//' | note packages
     apt_get install "$T/${GR_KEY_URL##*/}" || apt_failed "install ${GR_KEY_URL##*/}"
   else
-    # Where gpg is there, it says whose key it is; of a mirror's own key nobody told us more than its checksum.
-    [ -z "${GR_KEY_FINGERPRINT-}" ] || ! command -v gpg >/dev/null || gpg --show-keys --with-colons "$T/${GR_KEY_URL##*/}" 2>/dev/null | grep -q "^fpr:.*:$GR_KEY_FINGERPRINT:" ||
-      refuse "TK-1 packages" "the key from $GR_KEY_URL is not $GR_KEY_FINGERPRINT" "pins: decide/defaults.py"
     place "$key" <"$T/${GR_KEY_URL##*/}"
     echo "deb [signed-by=$key] $GR_REPO" | place "$list"
   fi
@@ -214,7 +196,7 @@ free() {
 
 # take_away < names: those that are installed and ours, with nothing else going along.
 take_away() {
-  there >"$T/installed"
+  packages '[iUFHWt]R*' | cut -d' ' -f1 >"$T/installed"
   grep -xFf "$T/installed" >"$T/going" || return 0
   free
   # shellcheck disable=SC2046
@@ -231,7 +213,7 @@ take_away() {
 # named and stays. Of what we asked for by name nobody can see who wants it as well; what came along and is no longer
 # marked as such, somebody asked for.
 to_take_back() {
-  there >"$T/installed"
+  packages '[iUFHWt]R*' | cut -d' ' -f1 >"$T/installed"
   apt-mark showauto >"$T/auto"
   noted auto | grep -xFf "$T/installed" | grep -vxFf "$T/auto" >"$T/wanted" || :
   while read -r name; do say "left in place, because somebody else asked apt for it: $name"; done <"$T/wanted"

@@ -8,7 +8,7 @@ alone
 
 BLOCK=/etc/modprobe.d/gpu-ready-nouveau.conf
 AT_BOOT=/etc/modules-load.d/gpu-ready.conf
-DKMS=$ROOT/var/lib/dkms
+DKMS=/var/lib/dkms
 MODULES="nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia"
 kernel=$(uname -r)
 : "${GR_PIN_PACKAGE=}" "${GR_KERNEL_PACKAGES=}"
@@ -51,7 +51,8 @@ install_driver() {
   if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
     note_daemon
     # DKMS makes itself a key pair at its first build, which no package owns.
-    [ -e "$DKMS/mok.pub" ] || echo ours | note key
+    [ -e "$ROOT$DKMS/mok.pub" ] || echo begun | note key
+    make_folder $DKMS
     repository
     update_lists
   fi
@@ -179,15 +180,6 @@ unload() {
   done <"$T/modules"
 }
 
-# The key pair goes with the last thing that DKMS has built.
-forget_key() {
-  if has_note key && ! ls -d "$DKMS"/*/ >/dev/null 2>&1; then
-    rm -f "$DKMS/mok.key" "$DKMS/mok.pub"
-    command -v dkms >/dev/null || rmdir "$DKMS" 2>/dev/null || :
-  fi
-  drop key
-}
-
 # What was loaded, as far as it lies on the disk still.
 load_again() {
   sort "$T/modules" 2>/dev/null | while read -r module; do run modprobe "$module" || :; done
@@ -238,7 +230,10 @@ remove() {
     unless_gone
   fi
   drop daemon
-  forget_key
+  # The key pair of DKMS goes with the last thing that it has built.
+  set -- "$ROOT$DKMS"/*/
+  ! has_note key || [ -e "$1" ] || rm -f "$ROOT$DKMS"/mok.*
+  drop key
   take_back_files
   if has_note initramfs; then
     run update-initramfs -u || apt_failed update-initramfs
