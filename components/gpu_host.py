@@ -47,6 +47,26 @@ class HostDriver(TypedDict):
     """Exact version; moves a driver that works already."""
 
 
+class PackageRepository(TypedDict):
+    """A mirror, flat as NVIDIA's own repository is."""
+
+    url: str
+    """The folder in which `InRelease` lies."""
+    key_url: str
+    """The key that has signed it, armored; or a package that brings key and list along."""
+    key_sha256: str
+    """Checksum of that file."""
+
+
+class PackageRepositories(TypedDict):
+    """Mirrors, for a host that cannot reach NVIDIA's."""
+
+    cuda: NotRequired[PackageRepository]
+    """Of the CUDA repository, which has the driver for Debian."""
+    toolkit: NotRequired[PackageRepository]
+    """Of the container toolkit's repository."""
+
+
 class GpuHostArgs(TypedDict):
     """One host."""
 
@@ -72,6 +92,8 @@ class GpuHostArgs(TypedDict):
     """Which driver it shall have."""
     toolkit_version: NotRequired[str]
     """Version of the container toolkit."""
+    repositories: NotRequired[PackageRepositories]
+    """Mirrors of the repositories that driver and toolkit come from. Default: NVIDIA's"""
     reboot: NotRequired[Reboot]
     """Whether it may be rebooted. Default: never"""
     reboot_timeout_seconds: NotRequired[int]
@@ -220,6 +242,7 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
         "toolkit": {"version": args.get("toolkit_version")},
         "reboot": text(args.get("reboot")) or "never",
         "runtime": "auto",
+        **({"repositories": args["repositories"]} if args.get("repositories") else {}),
     }
 
 

@@ -219,7 +219,7 @@ def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
         "GR_PIN_PACKAGE": what.pin,
         "GR_PACKAGES": " ".join(what.names),
         "GR_KERNEL_PACKAGES": " ".join(what.by_kernel),
-        **(what.repository or {}),
+        **(wish.mirrored("cuda", what.repository) if what.repository else {}),
     }
 
 

@@ -60,7 +60,7 @@ def toolkit_values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
     """What the step is told."""
     if keeps_toolkit(facts, wish):
         return {}
-    return {"GR_DECIDED": toolkit_version(facts, wish), **TOOLKIT}
+    return {"GR_DECIDED": toolkit_version(facts, wish), **wish.mirrored("toolkit", TOOLKIT)}
 
 
 def runtime_values(facts: "HostFacts") -> dict[str, Any]:

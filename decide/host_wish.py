@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from decide import defaults
 from decide.catalog import BRANCHES, SUPPORTED
@@ -18,6 +18,22 @@ RUNTIMES = ("auto", "containerd")
 BRANCH = r"[1-9][0-9]{2}"
 VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
 TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
+REPOSITORIES = ("cuda", "toolkit")
+URL = r"https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~+-]{1,100}){0,20}/?"
+"""Of nothing but plain letters: it goes into a list of apt, where a space or a bracket means something."""
+CHECKSUM = r"[0-9a-f]{64}"
+
+
+class Repository(NamedTuple):
+    """Where packages come from instead of NVIDIA's own address."""
+
+    url: str
+    key_url: str
+    key_sha256: str
+
+    def values(self) -> dict[str, str]:
+        """What the steps are told: flat, as NVIDIA's are."""
+        return {"GR_REPO": f"{self.url.rstrip('/')}/ /", "GR_KEY_URL": self.key_url, "GR_KEY_SHA256": self.key_sha256}
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,12 @@ class HostWish:
     toolkit: str | None = None
     reboot: str = "never"
     runtime: str = "auto"
+    repositories: tuple[tuple[str, Repository], ...] = ()
+
+    def mirrored(self, name: str, usual: Mapping[str, str]) -> dict[str, str]:
+        """Where packages come from, and the key that has signed them: the mirror's, or the usual ones."""
+        mirror = dict(self.repositories).get(name)
+        return mirror.values() if mirror else dict(usual)
 
     @property
     def wanted(self) -> str:
@@ -60,6 +82,7 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "toolkit": read.text(toolkit, "toolkit.version", TOOLKIT, "version: 1.20.0"),
         "reboot": read.choice(given, "reboot", REBOOTS),
         "runtime": read.choice(given, "runtime", RUNTIMES),
+        "repositories": read.repositories(given),
     }
     wish = HostWish(**{key: value for key, value in known.items() if value is not None})
     return tuple(read.refusals) or _whole(wish)
@@ -125,6 +148,22 @@ class _Reading:
     def choice(self, section: Any, path: str, options: tuple[str, ...]) -> str | None:
         key = path.rpartition(".")[2]
         return self.text(section, path, "|".join(options), f"{key}: {options[0]}")
+
+    def repositories(self, given: Mapping[str, Any]) -> tuple[tuple[str, Repository], ...]:
+        """Those that take the place of NVIDIA's."""
+        known = given.get("repositories") or {}
+        if not isinstance(known, Mapping) or set(known) - set(REPOSITORIES):
+            self.refusals.append(_odd("repositories", known, "repositories: {toolkit: {url: http://mirror/toolkit}}"))
+            return ()
+        return tuple((name, self._repository(name, known[name])) for name in REPOSITORIES if known.get(name))
+
+    def _repository(self, name: str, section: Any) -> Repository:
+        forms = (("url", URL, "http://mirror/nvidia"), ("key_url", URL, "http://mirror/gpgkey"),
+                 ("key_sha256", CHECKSUM, "that of sha256sum"))  # fmt: skip
+        said = section if isinstance(section, Mapping) else {}
+        # What is missing is no address: each of the three has to be there.
+        found = [self.text({key: said.get(key, "")}, f"repositories.{name}.{key}", *rest) for key, *rest in forms]
+        return Repository(*(one or "" for one in found))
 
     def _given(self, section: Any, path: str) -> Any:
         """Nothing for what was left out; a section that is none is one fault."""

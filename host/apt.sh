@@ -2,9 +2,9 @@
 # shellcheck disable=SC2154
 # Packages by apt, part of lib.sh: simulated first, exact versions, and what is new is noted before it comes.
 
-# "NAME VERSION" of each package that is wholly there.
-# shellcheck disable=SC2016
-packages() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' 2>/dev/null | sed -n 's/^.i *|\(.*\)|/\1 /p'; }
+# packages [STATES [NAMES]]: "NAME VERSION" of each that is wholly there, or in one of these states of dpkg.
+# shellcheck disable=SC2016,SC2086
+packages() { dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' ${2-} 2>/dev/null | sed -n "s/^.${1:-i} *|\(.*\)|/\1 /p"; }
 
 # version_of NAME < packages
 version_of() { awk -v name="$1" '$1 == name {print $2}'; }
@@ -26,23 +26,35 @@ apt_failed() {
   ! grep -qE "No space left on device|enough free space" "$T/said" ||
     refuse "HST-32 packages" "there is not enough room on the disk" "make room: apt-get clean"
   reached "$T/said"
-  ! grep -qE "NO_PUBKEY|is not signed|EXPKEYSIG" "$T/said" ||
-    refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
   refuse "HST-80 packages" "apt-get $1 failed" "read its last lines above; on the host: apt-get -f install"
 }
 
-# reached FILE: what apt said there is not that a server was out of reach.
+# reached FILE: what apt said there is not that a server was out of reach, or is not the one we trust.
 reached() {
-  ! grep -qE "$UNREACHED" "$1" 2>/dev/null ||
+  ! grep -sqE "$UNREACHED" "$1" ||
     refuse "HST-33 packages" "a package repository is out of reach: $(grep -E -m 1 "$UNREACHED" "$1" | cut -c1-200)" \
       "on the host: apt-get update; look at DNS, firewall, and the proxy in /etc/apt/apt.conf.d"
+  ! grep -sqE "NO_PUBKEY|is not signed|EXPKEYSIG" "$1" ||
+    refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
 }
 
 mend_dpkg() {
   [ -n "$(dpkg --audit 2>/dev/null)" ] || return 0
   has_note packages || refuse "HST-31 packages" "dpkg was interrupted" "on the host: dpkg --configure -a"
-  say "an earlier run was cut off: dpkg goes on"
-  run dpkg --force-confold --configure -a || apt_failed configure
+  say "dpkg was interrupted"
+  # What cannot be configured, such as a module that does not build, can still be taken away.
+  run dpkg --force-confold --configure -a || [ "$VERB" = remove ] || apt_failed configure
+  # What was cut off while it was unpacked, dpkg neither configures nor removes.
+  half=$(packages .R "$(noted packages)" | cut -d' ' -f1)
+  [ -n "$half" ] || return 0
+  # shellcheck disable=SC2046,SC2086
+  if [ "$VERB" = remove ]; then
+    run dpkg --force-remove-reinstreq --force-depends --purge $half || :
+  else
+    apt_get install --reinstall $half || :
+    # Who names a package to apt takes it for his own.
+    run apt-mark auto $({ noted auto; noted along; } | grep -xF "$half") || :
+  fi
 }
 
 # DPkg::Lock::Timeout does not cover the lock of the lists.
@@ -63,7 +75,7 @@ repository() {
   address=${GR_REPO%% *}
   address=${address%/}
   list=/etc/apt/sources.list.d/gpu-ready-$STEP.list
-  key=/usr/share/keyrings/gpu-ready-$STEP.asc
+  key=/usr/share/keyrings/gpu-ready-$STEP.gpg
   others=$(grep -rlF "${address%/*}" "$ROOT/etc/apt/sources.list" "$ROOT/etc/apt/sources.list.d" 2>/dev/null |
     grep -vxF -e "$ROOT$list" -e "$ROOT$list.gpu-ready" || :)
   if [ -n "$others" ]; then
@@ -71,33 +83,39 @@ repository() {
     return
   fi
   # Part of apt, knows its proxies, and takes nothing but what has the pinned checksum, where one is pinned.
-  file=$T/${GR_KEY_URL##*/}
+  file=$T/fetched.deb
   run "$ROOT/usr/lib/apt/apt-helper" download-file "$GR_KEY_URL" "$file" ${GR_KEY_SHA256:+"SHA256:$GR_KEY_SHA256"} || {
     last_words
     reached "$T/said"
-    refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "read the words above; pins: decide/defaults.py"
+    refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "see keySha256"
   }
   if [ "${GR_KEY_URL%.deb}" != "$GR_KEY_URL" ]; then
     # A package, which brings its list along.
+    : "${GR_KEY_SHA256:?}"
     echo "${GR_KEY_URL##*/}" | sed 's/_.*//' | note packages
     apt_get install "$file" || apt_failed "install ${GR_KEY_URL##*/}"
   else
-    [ -z "${GR_KEY_FINGERPRINT-}" ] || [ "$(fingerprints "$file")" = "$GR_KEY_FINGERPRINT" ] ||
+    dearmored "$file"
+    { [ -n "${GR_KEY_SHA256-}" ] && [ -z "${GR_KEY_FINGERPRINT-}" ]; } || [ "$(fingerprints)" = "${GR_KEY_FINGERPRINT:?}" ] ||
       refuse "TK-1 packages" "the key from $GR_KEY_URL is not $GR_KEY_FINGERPRINT" "pins: decide/defaults.py"
-    place "$key" <"$file"
+    place "$key" <"$T/packets"
     echo "deb [signed-by=$key] $GR_REPO" | place "$list"
   fi
 }
 
-# fingerprints FILE: of each key in it, one in a line. What is no key of version 4 is "other", which fits no pin: apt
-# would trust every key in the file. Most servers have no gpg that could tell.
-fingerprints() {
-  if grep -q '^-----BEGIN PGP' "$1"; then
-    [ "$(grep -c '^-----BEGIN PGP' "$1")" = 1 ] || echo other
-    sed -n '/^-----BEGIN PGP PUBLIC KEY BLOCK/,/^-----END/s/^[A-Za-z0-9+/]*=\{0,2\}$/&/p' "$1" | base64 -d 2>/dev/null >"$T/packets"
+# dearmored FILE: its bytes, in $T/packets. This, and not the file, is what is checked and what apt gets: everybody reads
+# armor otherwise.
+dearmored() {
+  if grep -q '^-----BEGIN PGP PUBLIC KEY BLOCK-----' "$1"; then
+    sed -n '/^-----BEGIN PGP PUBLIC KEY BLOCK/,/^-----END/s/^[A-Za-z0-9+/]*=\{0,2\}$/&/p' "$1" | base64 -d >"$T/packets" 2>/dev/null || :
   else
     cat "$1" >"$T/packets"
   fi
+}
+
+# fingerprints: of each key in $T/packets, one in a line. What is neither a key of version 4 nor belongs to one is "other",
+# which fits no pin: apt would trust every key in the file. Most servers have no gpg that could tell.
+fingerprints() {
   od -An -v -tu1 "$T/packets" | awk '
     { for (i = 1; i <= NF; i++) byte[total++] = $i }
     function number(at, bytes) { value = 0; while (bytes--) value = value * 256 + byte[at++]; return value }
@@ -112,7 +130,8 @@ fingerprints() {
           if (byte[at] < 128 || byte[at] % 4 == 3) break
           kind = int((byte[at] - 128) / 4); head = 1 + 2 ^ (byte[at] % 4); size = number(at + 1, head - 1)
         }
-        if (kind == 6) print (byte[at + head] == 4 ? at + head + 1 " " size : "other")
+        if (kind == 6 && byte[at + head] == 4) print at + head + 1 " " size
+        else if (kind != 2 && kind != 13 && kind != 14 && kind != 17) print "other"
       }
       if (at != total || total == 0) print "other"
     }' | while read -r at size; do
@@ -222,7 +241,7 @@ free() {
 
 # take_away < names: those that are installed and ours, with nothing else going along.
 take_away() {
-  packages | cut -d' ' -f1 >"$T/installed"
+  packages '[iUFHWt]R*' | cut -d' ' -f1 >"$T/installed"
   grep -xFf "$T/installed" >"$T/going" || return 0
   free
   # shellcheck disable=SC2046
@@ -239,7 +258,7 @@ take_away() {
 # named and stays. Of what we asked for by name nobody can see who wants it as well; what came along and is no longer
 # marked as such, somebody asked for.
 to_take_back() {
-  packages | cut -d' ' -f1 >"$T/installed"
+  packages '[iUFHWt]R*' | cut -d' ' -f1 >"$T/installed"
   apt-mark showauto >"$T/auto"
   noted auto | grep -xFf "$T/installed" | grep -vxFf "$T/auto" >"$T/wanted" || :
   while read -r name; do say "left in place, because somebody else asked apt for it: $name"; done <"$T/wanted"

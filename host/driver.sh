@@ -8,6 +8,7 @@ alone
 
 BLOCK=/etc/modprobe.d/gpu-ready-nouveau.conf
 AT_BOOT=/etc/modules-load.d/gpu-ready.conf
+DKMS=/var/lib/dkms
 MODULES="nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia"
 kernel=$(uname -r)
 : "${GR_PIN_PACKAGE=}" "${GR_KERNEL_PACKAGES=}"
@@ -49,6 +50,9 @@ install_driver() {
   # shellcheck disable=SC2046,SC2086
   if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
     note_daemon
+    # DKMS makes itself a key pair at its first build, which no package owns.
+    [ -e "$ROOT$DKMS/mok.pub" ] || echo begun | note key
+    make_folder $DKMS
     repository
     update_lists
   fi
@@ -226,6 +230,10 @@ remove() {
     unless_gone
   fi
   drop daemon
+  # The key pair of DKMS goes with the last thing that it has built.
+  set -- "$ROOT$DKMS"/*/
+  ! has_note key || [ -e "$1" ] || rm -f "$ROOT$DKMS"/mok.*
+  drop key
   take_back_files
   if has_note initramfs; then
     run update-initramfs -u || apt_failed update-initramfs

@@ -142,8 +142,9 @@ def _host(plain: Mapping[str, Any]) -> dict[str, Any]:
     said = {key: value for key, value in plain.items() if key != "wish" and value is not None}
     wish = plain["wish"]
     driver = {key: str(value) for key, value in wish["driver"].items()}
-    version = wish["toolkit"]["version"]
-    return {**said, "driver": driver, **({"toolkit_version": version} if version else {})}
+    version, mirrors = wish["toolkit"]["version"], wish.get("repositories")
+    more = {"toolkit_version": version, "repositories": mirrors}
+    return {**said, "driver": driver, **{key: value for key, value in more.items() if value}}
 
 
 def _login(secret: Callable[[str], Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from decide.catalog import SUPPORTED
 from decide.host_login import host_key_problem, is_address
-from decide.host_wish import TOOLKIT, VERSION, branch_problem, toolkit_problem
+from decide.host_wish import TOOLKIT, URL, VERSION, branch_problem, toolkit_problem
 from settings.kinds import Place
 
+MIRROR = "http://mirror.home.arpa/nvidia"
 KEYSCAN = "ssh-keyscan -t ed25519 ADDRESS | cut -d' ' -f2-"
 
 
@@ -43,6 +44,22 @@ class HostKey:
             return place.expected("the public key of the host", given)
         problem = host_key_problem(given)
         return place.wrong(problem, KEYSCAN) if problem else " ".join(given.split()[:2])
+
+
+@dataclass(frozen=True)
+class Url:
+    """An address of packages, in plain letters."""
+
+    type: str = "string"
+
+    def read(self, given: Any, place: Place) -> Any:
+        """The address, unchanged."""
+        if isinstance(given, str) and re.fullmatch(r"https?://[^/]*@.*", given):
+            return place.wrong(
+                "a name and a password do not belong here: they would stand in the state and on each host"
+            )
+        fits = isinstance(given, str) and re.fullmatch(URL, given)
+        return given if fits else place.expected("an address with http:// or https://, in plain letters,", given)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from typing import Any
 
 from decide import defaults
 from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
-from decide.host_wish import FLAVOURS, REBOOTS, SOURCES
-from settings.host_kinds import Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion
+from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES
+from settings.host_kinds import MIRROR, Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion, Url
 from settings.kinds import Choice, Count, ListOf, Section, Text, setting
 
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdwdS1yZWFkeSBleGFtcGxlIG5vdCBhIHJlYWwga2V5"
 """Of the right form for an example, and the key of nobody."""
 
@@ -121,6 +122,47 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Repository:
+    """A mirror, flat as NVIDIA's own repository is. http will do: apt takes nothing but what the key has signed."""
+
+    url: str = setting(Url(), f"url: {MIRROR}/deb/amd64", "The folder in which `InRelease` lies.")
+    key_url: str = setting(
+        Url(),
+        f"keyUrl: {MIRROR}/gpgkey",
+        "The key, armored; or a package (`.deb`) that brings key and list along, as `cuda-keyring` does.",
+    )
+    key_sha256: str = setting(
+        Text("a checksum of 64 small letters and digits", CHECKSUM, 64),
+        f"keySha256: {SHA256}",
+        "Checksum of that file (`sha256sum`). It decides what is trusted, so take it from where the key was made.",
+    )
+
+
+@dataclass(frozen=True)
+class Repositories:
+    """Mirrors, for hosts that cannot reach NVIDIA's. What is installed by then stays, and so does its list."""
+
+    cuda: Repository | None = setting(
+        Section(Repository),
+        f"cuda: {{url: {MIRROR}/cuda, keyUrl: {MIRROR}/cuda.asc, keySha256: {SHA256}}}",
+        "Of the CUDA repository, which has the driver for Debian. Ubuntu's driver comes from Ubuntu's archive.",
+        None,
+        "NVIDIA's",
+    )
+    toolkit: Repository | None = setting(
+        Section(Repository),
+        f"toolkit: {{url: {MIRROR}/deb/amd64, keyUrl: {MIRROR}/gpgkey, keySha256: {SHA256}}}",
+        "Of the container toolkit's repository.",
+        None,
+        "NVIDIA's",
+    )
+
+    def plain(self) -> dict[str, dict[str, str]]:
+        """Those that were named."""
+        return {name: dict(vars(one)) for name, one in vars(self).items() if one}
+
+
+@dataclass(frozen=True)
 class BareMetal:
     """Hosts over SSH: driver, container toolkit and runtime are made ready on each."""
 
@@ -142,12 +184,22 @@ class BareMetal:
         defaults.REBOOT_TIMEOUT_SECONDS,
     )
 
+    repositories: Repositories = setting(
+        Section(Repositories),
+        f"repositories: {{toolkit: {{url: {MIRROR}/deb/amd64, keyUrl: {MIRROR}/gpgkey, keySha256: {SHA256}}}}}",
+        "Mirrors of the repositories that driver and toolkit come from.",
+        Repositories(),
+        "NVIDIA's",
+    )
+
     def hosts_args(self) -> list[dict[str, Any]]:
         """Each host in plain values."""
         return [self._plain(host) for host in self.hosts]
 
     def _plain(self, host: Host) -> dict[str, Any]:
-        wish = host.wish(self.reboot)
+        mirrors = self.repositories.plain()
+        # Said only where there are any: a stack without them stays as it is.
+        wish = {**host.wish(self.reboot), **({"repositories": mirrors} if mirrors else {})}
         return {
             "name": host.name,
             "address": host.address,

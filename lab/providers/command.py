@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
 from lab.providers import command_inputs, remote_command, remote_copy
-from lab.providers.remote_command import RemoteCommands
+from lab.providers.remote_command import Remote, RemoteCommands
 from lab.providers.transport import Finished, Lines, Script, Transport, kill, pumped, quoted, readable
 from lab.values import UNKNOWN, diff_paths, show_path, unwrap
 
@@ -38,11 +38,11 @@ class CommandProvider:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         transport: Transport | None = None,
-        remote: RemoteCommands | None = None,
+        remote: Remote | None = None,
     ) -> None:
         self._env, self._cwd = dict(env or {}), cwd
         self._local = transport or run_here
-        self.remote = remote or RemoteCommands()
+        self.remote: Remote = remote or RemoteCommands()
 
     def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
         """Refuses unknown types, misspelt keys and values of the wrong kind."""

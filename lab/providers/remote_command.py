@@ -12,7 +12,7 @@ import binascii
 import itertools
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Final, Literal, Protocol
@@ -69,6 +69,18 @@ class Machine(Protocol):
         ...
 
 
+class Remote(Protocol):
+    """Whatever runs the scripts of remote commands."""
+
+    def run(self, ctx: Context, inputs: Props, text: str, before: Props) -> Finished:
+        """Connects and runs one script; `before` is the last output."""
+        ...
+
+    def copy(self, ctx: Context, inputs: Props) -> None:
+        """Connects and sends one file."""
+        ...
+
+
 @dataclass
 class Contacts:
     """How often a machine was bothered."""
@@ -106,7 +118,7 @@ class RemoteCommands:
             return Finished("Process exited with status 1", b"", b"", b"")
         ended = machine.run(script, connection["user"], ctx.say, ctx.killing)
         for stream, data in (("stdout", ended.stdout), ("stderr", ended.stderr)):
-            _check_text(stream, b"" if ended.ending else data)
+            check_text(stream, b"" if ended.ending else data)
         if not ended.ending:
             self._began.pop(ctx.urn, None)
         return _as_ssh_says(ended)
@@ -122,7 +134,7 @@ class RemoteCommands:
 
     def _reached(self, ctx: Context, inputs: Props) -> tuple[Props, Machine]:
         connection = {**DEFAULTS, **inputs["connection"]}
-        _check_keys(connection)
+        check_keys(connection)
         self._say_how_long(ctx)
         return connection, self._connected(ctx, connection)
 
@@ -148,13 +160,12 @@ class RemoteCommands:
 
     def _connected(self, ctx: Context, connection: Props) -> Machine:
         """The machine after a log-in; every failure on the way there is repeated, a wrong key too."""
-        limit, gap, failed = int(connection["dialErrorLimit"]), _FIRST_GAP, 0
+        limit = int(connection["dialErrorLimit"])
         give_up = self._now() + _ENOUGH_SECONDS
-        while True:
+        for failed, gap in enumerate(gaps(), 1):
             machine, why = self._dial(connection)
             if machine is not None:
                 return machine
-            failed += 1
             if 0 <= limit < failed:
                 raise ProviderError(f"after {limit} failed attempts: {why}")
             if ctx.killing.is_set() or self._now() >= give_up or not self.clock:
@@ -162,7 +173,7 @@ class RemoteCommands:
             waited = self._now() - self._began[ctx.urn]
             ctx.say(f"Dial {failed}/{limit if limit >= 0 else 'inf'} failed: retrying ({waited:.0f} simulated seconds)")
             self._sleep(gap)
-            gap = min(gap * _GAP_GROWS, _LONGEST_GAP)
+        raise AssertionError
 
     def _dial(self, connection: Props) -> tuple[Machine | None, str]:
         """One try: the machine, or why not."""
@@ -190,15 +201,24 @@ class RemoteCommands:
         """sshd takes few variables; of the last output only the wish is noted, our own are an error."""
         for name in inputs.get("environment", {}):
             if not _ACCEPTED_ENV.fullmatch(name):
-                ctx.say(_unable_to_set(name))
+                ctx.say(unable_to_set(name))
                 raise ProviderError(f'could not set environment variable "{name}": ssh: setenv failed')
         if inputs.get("addPreviousOutputInEnv", True):
             for name in (key for key, value in before.items() if value):
-                ctx.say(_unable_to_set(f"PULUMI_COMMAND_{name.upper()}"))
+                ctx.say(unable_to_set(f"PULUMI_COMMAND_{name.upper()}"))
 
 
-def _unable_to_set(name: str) -> str:
+def unable_to_set(name: str) -> str:
+    """What is said of a variable that sshd does not take."""
     return f"Unable to set '{name}'. This only works if your SSH server is configured to accept environment variables."
+
+
+def gaps() -> Iterator[float]:
+    """Seconds between dials."""
+    gap = _FIRST_GAP
+    while True:
+        yield gap
+        gap = min(gap * _GAP_GROWS, _LONGEST_GAP)
 
 
 def check(
@@ -218,15 +238,16 @@ def check(
     return {**news, "connection": Secret({**DEFAULTS, **connection})}, failures
 
 
-def _check_keys(connection: Props) -> None:
-    if connection.get("hostKey") and _public_key(connection["hostKey"]) is None:
+def check_keys(connection: Props) -> None:
+    """Refuses keys that are none."""
+    if connection.get("hostKey") and public_key(connection["hostKey"]) is None:
         raise ProviderError("failed to parse host key: ssh: no key found")
     private = str(connection.get("privateKey") or "")
     if private and not private.lstrip().startswith(_KEY_BEGINS):
         raise ProviderError("ssh: no key found")
 
 
-def _public_key(text: str) -> tuple[str, str] | None:
+def public_key(text: str) -> tuple[str, str] | None:
     """Type and key, with or without a host name before them; None for something else."""
     words = str(text).split()
     for kind, key in itertools.pairwise(words):
@@ -241,7 +262,7 @@ def _public_key(text: str) -> tuple[str, str] | None:
 
 def _not_trusted(machine: Machine, connection: Props) -> str:
     wanted = connection.get("hostKey")
-    return "ssh: host key mismatch" if wanted and _public_key(wanted) != _public_key(machine.host_key) else ""
+    return "ssh: host key mismatch" if wanted and public_key(wanted) != public_key(machine.host_key) else ""
 
 
 def _not_let_in(machine: Machine, door: Door, connection: Props) -> str:
@@ -252,7 +273,8 @@ def _not_let_in(machine: Machine, door: Door, connection: Props) -> str:
     return f"ssh: unable to authenticate, attempted methods [{tried}], no supported methods remain"
 
 
-def _check_text(stream: str, data: bytes) -> None:
+def check_text(stream: str, data: bytes) -> None:
+    """Refuses what the receiver would not take."""
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from typing import Final
 
 from lab.provider import CheckFailure, Context, Props
 from lab.providers import command_inputs, remote_command
-from lab.providers.remote_command import RemoteCommands
+from lab.providers.remote_command import Remote
 from lab.values import unwrap
 
 COPY: Final = "command:remote:CopyToRemote"
@@ -22,7 +22,7 @@ def check(news: Props) -> tuple[Props, list[CheckFailure]]:
     return remote_command.check(news, command_inputs.COPY, "a copy")
 
 
-def create(remote: RemoteCommands, ctx: Context, inputs: Props) -> tuple[str, Props]:
+def create(remote: Remote, ctx: Context, inputs: Props) -> tuple[str, Props]:
     """Sends it."""
     if ctx.preview:
         return "", inputs
@@ -30,7 +30,7 @@ def create(remote: RemoteCommands, ctx: Context, inputs: Props) -> tuple[str, Pr
     return uuid.uuid4().hex[:16], inputs
 
 
-def update(remote: RemoteCommands, ctx: Context, old: Props, new: Props) -> Props:
+def update(remote: Remote, ctx: Context, old: Props, new: Props) -> Props:
     """Sends it again, if that makes a difference."""
     before, after = unwrap(old), unwrap(new)
     if not ctx.preview and any(before[key] != after[key] for key in ("source", "remotePath")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -72,11 +73,9 @@ def pumped(child: subprocess.Popen[bytes], stdin: bytes) -> tuple[Lines, list[th
 
 
 def _feed(stdin: IO[bytes], data: bytes) -> None:
-    try:
+    # It may not want to read all of it; what is left open then nobody closes.
+    with contextlib.suppress(OSError), stdin:
         stdin.write(data)
-        stdin.close()
-    except OSError:
-        return  # it did not want to read all of it
 
 
 def _pump(name: str, file: IO[bytes], lines: Lines) -> None:

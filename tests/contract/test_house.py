@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -287,14 +286,6 @@ def test_each_make_target_that_is_listed_is_phony() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", text("Makefile"), re.MULTILINE)
     assert phony
     assert listed <= set(phony[1].split())
-
-
-def test_a_target_that_is_still_to_come_says_so() -> None:
-    # As typed by a user, also when it was another make that started the tests.
-    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    done = subprocess.run(["make", "lab"], cwd=ROOT, capture_output=True, text=True, check=False, env=alone)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "lab of real parts comes with a later release" in done.stderr
 
 
 def exists(module: str) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab.host.machine import Machine
+from lab.host.standins.box import Box
+from lab.host.standins.packing import HALF
 from tests.effort import long
 from tests.host.chain import Chain
 from tests.host.small_machine import CARD, TESLA
@@ -98,5 +100,35 @@ def test_a_step_of_an_earlier_release_runs_without_a_claim(chain: Chain) -> None
     chain.texts["driver"] = text
     assert chain.run("driver").ending == ""
     assert chain.run("driver", "remove").ending == ""
+    assert chain.run("tools", "remove").ending == ""
+    assert chain.machine.snapshot() == start
+
+
+def test_a_driver_that_cannot_be_built_is_taken_back_all_the_same(chain: Chain) -> None:
+    """Half configured it is neither installed nor gone, and whoever insists on finishing it fails for ever."""
+    start = chain.machine.snapshot()
+    chain.do("tools")
+    chain.texts["driver"] = chain.text("driver")
+    chain.machine.switch("fault", "module-build-fails")
+    assert b"DRV-8 driver" in chain.run("driver").mixed
+    assert b"DRV-8 driver" in chain.run("driver").mixed, "nothing else stands in the way the second time"
+    assert chain.run("tools", "remove").ending == ""
+    assert chain.machine.snapshot() == start
+
+
+@pytest.mark.parametrize("goes_on", ["driver", "tools"])
+def test_a_package_that_was_cut_off_while_it_was_unpacked_is_unpacked_again_or_taken_away(
+    chain: Chain, goes_on: str
+) -> None:
+    """dpkg neither configures nor removes it, and apt takes it for installed."""
+    start = chain.machine.snapshot()
+    chain.do("tools", "driver")
+    box = Box(str(chain.machine.folder))
+    with box.locked():
+        box.state["packages"]["libcuda1"].update(status=HALF)
+        box.save()
+    if goes_on == "driver":
+        chain.do("driver")
+        assert chain.machine.state["packages"]["libcuda1"]["status"] == "installed"
     assert chain.run("tools", "remove").ending == ""
     assert chain.machine.snapshot() == start

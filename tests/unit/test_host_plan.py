@@ -674,3 +674,40 @@ def test_a_wish_of_another_shape_is_refused_in_words_or_is_empty(given: Any) -> 
 
 def test_a_wish_may_come_as_whole_floats_or_texts() -> None:
     assert read_wish(wish(branch=580.0)) == read_wish(wish(branch="580")) == read_wish(wish(branch=580))
+
+
+MIRROR = {"url": "http://mirror/nvidia/deb/", "key_url": "http://mirror/nvidia/key.asc", "key_sha256": "a" * 64}
+
+
+@pytest.mark.parametrize(("name", "step", "other"), [("cuda", "driver", "toolkit"), ("toolkit", "toolkit", "driver")])
+def test_a_mirror_takes_the_place_of_the_repository_and_its_checksum_that_of_the_key(
+    name: str, step: str, other: str
+) -> None:
+    usual = planned(facts(**DEBIAN)).values
+    told = planned(facts(**DEBIAN), {**wish(), "repositories": {name: MIRROR}}).values
+
+    assert told[step]["GR_REPO"] == "http://mirror/nvidia/deb/ /"
+    assert (told[step]["GR_KEY_URL"], told[step]["GR_KEY_SHA256"]) == (MIRROR["key_url"], "a" * 64)
+    assert told[other] == usual[other]
+
+
+def test_where_the_driver_is_not_from_the_mirror_it_is_not_told_of_one() -> None:
+    told = planned(facts(), {**wish(), "repositories": {"cuda": MIRROR}}).values
+    assert "GR_REPO" not in told["driver"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"cuda": {**MIRROR, "url": "http://mirror/a b"}}, "repositories.cuda.url cannot be the text"),
+        ({"cuda": {**MIRROR, "url": "http://mirror/[trusted=yes]"}}, "repositories.cuda.url cannot be the text"),
+        ({"toolkit": {**MIRROR, "key_sha256": "A" * 64}}, "repositories.toolkit.key_sha256 cannot be the text"),
+        ({"toolkit": {"url": MIRROR["url"]}}, "repositories.toolkit.key_url cannot be"),
+        ({"driver": MIRROR}, "repositories cannot be an object"),
+        ([MIRROR], "repositories cannot be a list"),
+    ],
+)
+def test_a_mirror_that_is_none_is_refused(given: Any, said: str) -> None:
+    refused = plan(facts(**DEBIAN), {**wish(), "repositories": given})
+    assert isinstance(refused, tuple)
+    assert any(one.id == "HST-84" and one.problem.startswith(said) for one in refused), refused

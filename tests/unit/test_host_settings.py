@@ -424,3 +424,41 @@ def test_a_password_that_is_no_line_is_refused_and_not_repeated(secret: str) -> 
     assert "not one line of printable characters" in found["sshPassword"]
     assert secret.strip() == "" or secret.strip() not in str(found)
     assert settings.veiled("a pass'word \u00e9") == ""
+
+
+MIRROR = {"url": "http://mirror.lan:8080/nvidia", "keyUrl": "https://mirror.lan/nvidia/key.asc", "keySha256": "a" * 64}
+
+
+def test_a_mirror_reaches_the_wish_of_each_host_and_the_components() -> None:
+    wish = settings.parse(config(host(), other(), bareMetal__repositories={"toolkit": MIRROR}))
+    told = {"toolkit": {"url": MIRROR["url"], "key_url": MIRROR["keyUrl"], "key_sha256": MIRROR["keySha256"]}}
+
+    assert [one["wish"]["repositories"] for one in wish.hosts_args()] == [told, told]
+    assert [one["repositories"] for one in wish.nodes_args()["hosts"]] == [told, told]
+    assert isinstance(read_wish(wish.hosts_args()[0]["wish"]), HostWish)
+
+
+def test_without_a_mirror_nothing_is_said_of_one() -> None:
+    wish = settings.parse(config(host()))
+    assert "repositories" not in wish.hosts_args()[0]["wish"]
+    assert "repositories" not in wish.nodes_args()["hosts"][0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("url", "ftp://mirror/nvidia", "an address with http:// or https://"),
+        ("url", "http://mirror/nvidia stable main", "an address with http:// or https://"),
+        ("url", "http://me:secret@mirror/nvidia", "a name and a password do not belong here"),
+        ("keyUrl", "file:///etc/passwd", "an address with http:// or https://"),
+        ("keyUrl", None, "is missing"),
+        ("keySha256", "A" * 64, "a checksum of 64 small letters and digits"),
+        ("keySha256", "a" * 63, "a checksum of 64 small letters and digits"),
+    ],
+)
+def test_a_mirror_needs_address_key_and_checksum_each_in_its_form(key: str, value: Any, said: str) -> None:
+    mirror = {name: one for name, one in {**MIRROR, key: value}.items() if one is not None}
+    faults = faults_of(config(bareMetal__repositories={"cuda": mirror}))
+    assert list(faults) == [f"bareMetal.repositories.cuda.{key}"]
+    assert said in faults[f"bareMetal.repositories.cuda.{key}"]
+    assert "secret" not in str(faults)

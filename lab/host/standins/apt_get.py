@@ -14,7 +14,8 @@ _FLAGS = {
     "-y": "yes", "--yes": "yes", "--assume-yes": "yes", "-q": "quiet", "-qq": "quiet", "--quiet": "quiet",
     "-s": "simulate", "--simulate": "simulate", "--dry-run": "simulate", "--just-print": "simulate", "--purge": "purge",
     "--no-install-recommends": "lean", "--allow-change-held-packages": "held", "--allow-downgrades": "downgrades",
-    "--no-remove": "no-remove", "-qy": "yes", "-yq": "yes", "-qqy": "yes", "-sqq": "simulate",
+    "--no-remove": "no-remove", "--reinstall": "reinstall",
+    "-qy": "yes", "-yq": "yes", "-qqy": "yes", "-sqq": "simulate",
 }  # fmt: skip
 
 
@@ -115,14 +116,15 @@ def _change(box: Box, call: Call) -> int:
 
 
 def _refuse_interrupted(box: Box) -> None:
-    if packing.interrupted(box):
+    """dpkg was killed. A package whose own script failed is no obstacle: apt lets it fail again, or takes it away."""
+    if any("failed" not in box.state["packages"][name] for name in packing.interrupted(box)):
         fail(100, "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ")
 
 
 def _planned(box: Box, call: Call) -> Change:
     resolver = Resolver(box, sources.Known(box))
     if call.verb == "install":
-        return resolver.to_install(call.names)
+        return resolver.to_install(call.names, again="reinstall" in call.flags)
     return resolver.to_remove(call.names)
 
 
@@ -182,10 +184,15 @@ def _perform(box: Box, change: Change, call: Call) -> int:
     if box.fault("disk-full") and change.install:
         fail(100, "E: You don't have enough free space in /var/cache/apt/archives/.")
     for name in change.remove:
+        if packing.is_half(box, name):
+            packing.refuse_half(name)
+            return 100
         packing.remove(box, name, purge="purge" in call.flags)
     for name, package in change.install.items():
         packing.unpack(box, package, auto=name not in change.asked)
-    failed = [name for name in change.install if not packing.configure(box, name)]
+    others = [name for name in packing.interrupted(box) if name not in change.install]
+    begun = [name for name in others if not packing.is_half(box, name)]
+    failed = [name for name in (*change.install, *begun) if not packing.configure(box, name)]
     for name in change.asked:
         _by_hand(box.state["packages"].get(name))
     box.save()

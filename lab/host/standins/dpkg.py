@@ -13,7 +13,7 @@ if MYPY:
 
 _STATES = {
     "installed": ("installed", "i"), "config-files": ("config-files", "c"), "unpacked": ("unpacked", "U"),
-    "half-configured": ("half-configured", "F"),
+    "half-configured": ("half-configured", "F"), packing.HALF: ("half-installed", "H"),
 }  # fmt: skip
 
 
@@ -24,6 +24,8 @@ def dpkg(box: Box, args: list[str]) -> int:
         return _audit(box)
     if words == ["--configure", "-a"]:
         return _configure_all(box)
+    if words[:1] == ["--purge"]:
+        return _purge(box, words[1:], forced="--force-remove-reinstreq" in args)
     if words == ["--print-architecture"]:
         say("amd64")
         return 0
@@ -50,10 +52,23 @@ def _audit(box: Box) -> int:
 
 def _configure_all(box: Box) -> int:
     with packing.Lock(box, packing.FRONTEND), box.locked():
-        failed = [name for name in packing.interrupted(box) if not packing.configure(box, name)]
+        begun = [name for name in packing.interrupted(box) if not packing.is_half(box, name)]
+        failed = [name for name in begun if not packing.configure(box, name)]
+        for name in packing.interrupted(box):
+            box.state["packages"][name]["failed"] = True
+        box.save()
     if failed:
         warn("Errors were encountered while processing:", *[f" {name}" for name in failed])
     return 1 if failed else 0
+
+
+def _purge(box: Box, names: list[str], *, forced: bool) -> int:
+    with packing.Lock(box, packing.FRONTEND), box.locked():
+        for name in names:
+            if packing.is_half(box, name) and not forced:
+                return packing.refuse_half(name)
+            packing.remove(box, name, purge=True)
+    return 0
 
 
 def dpkg_query(box: Box, args: list[str]) -> int:
@@ -98,9 +113,10 @@ def _show(box: Box, template: str, patterns: list[str]) -> int:
 def _fields(box: Box, name: str, package: dict[str, Any]) -> dict[str, str]:
     state, letter = _STATES[package["status"]]
     wanted = "hold" if name in box.state["holds"] else "deinstall" if state == "config-files" else "install"
+    abbreviated = f"{'r' if wanted == 'deinstall' else wanted[0]}{letter}{'R' if letter == 'H' else ' '}"
     return {
         "Package": name, "binary:Package": name, "Version": package["version"], "Architecture": "amd64",
-        "Status": f"{wanted} ok {state}", "db:Status-Abbrev": f"{'r' if wanted == 'deinstall' else wanted[0]}{letter} ",
+        "Status": f"{wanted} ok {state}", "db:Status-Abbrev": f"{abbreviated}",
         "db:Status-Status": state, "db:Status-Want": wanted,
     }  # fmt: skip
 

@@ -8,6 +8,7 @@ MYPY = False
 if MYPY:
     from collections.abc import Iterator
 
+TREE = "/var/lib/dkms"
 NAMES = ("nvidia", "nvidia-uvm", "nvidia-modeset", "nvidia-drm", "nvidia-peermem")
 
 
@@ -89,6 +90,7 @@ def build(box: Box, version: str, flavor: str) -> Iterator[str]:
             yield "kernel headers for this kernel do not seem to be installed."
             continue
         yield f"Building initial module for {kernel}"
+        _begin(box, version)
         if box.fault("module-build-fails"):
             yield f"Error! Bad return status for module build on kernel: {kernel} (x86_64)"
             yield f"Consult /var/lib/dkms/nvidia/{version}/build/make.log for more information."
@@ -98,8 +100,17 @@ def build(box: Box, version: str, flavor: str) -> Iterator[str]:
         yield "Done."
 
 
+def _begin(box: Box, version: str) -> None:
+    """Before its first build DKMS makes a key pair, which stays when all packages are gone."""
+    for name in ("mok.key", "mok.pub"):
+        if not box.exists(f"{TREE}/{name}"):
+            box.write(f"{TREE}/{name}", "made by dkms\n", 0o600 if name == "mok.key" else 0o644)
+    box.write(f"{TREE}/nvidia/{version}/build/make.log", "", 0o644)
+
+
 def unbuild(box: Box) -> None:
     """Takes away what DKMS built, for all kernels."""
+    box.clear(f"{TREE}/nvidia")
     for kernel in kernels(box):
         for name in NAMES:
             box.remove(built(kernel, name))

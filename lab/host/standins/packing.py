@@ -14,6 +14,7 @@ if MYPY:
     from typing import Any
 
 HOLDER = "/run/apt.pid"
+HALF = "half-installed"
 FRONTEND, LISTS_LOCK = "/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"
 
 
@@ -25,10 +26,12 @@ def unpack(box: Box, package: Any, *, auto: bool) -> None:
         _erase(box, old, keep=tuple(name for name in old["files"] if name.startswith(contents.CONF_FILES)))
     say(f"Unpacking {package.name} ({package.version}) ...")
     packages[package.name] = {
-        "version": package.version, "status": "unpacked", "depends": list(package.depends),
-        "provides": list(package.provides), "auto": old["auto"] if old else auto,
-        "files": contents.put(box, package.name, package.version),
+        "version": package.version, "status": HALF, "depends": list(package.depends),
+        "provides": list(package.provides), "auto": old["auto"] if old else auto, "files": [],
     }  # fmt: skip
+    box.save()
+    files = contents.put(box, package.name, package.version)
+    packages[package.name].update(status="unpacked", files=files)
     box.save()
 
 
@@ -45,7 +48,10 @@ def configure(box: Box, name: str) -> bool:
                 f"dpkg: error processing package {name} (--configure):",
                 f" installed {name} package post-installation script subprocess returned error exit status 10",
             )
+            package["failed"] = True
+            box.save()
             return False
+    package.pop("failed", None)
     package["status"] = "installed"
     box.save()
     return True
@@ -111,9 +117,23 @@ def _erase(box: Box, package: dict[str, Any], keep: tuple[str, ...]) -> None:
 
 def interrupted(box: Box) -> list[str]:
     """Packages that dpkg was not done with."""
-    return sorted(
-        name for name, one in box.state["packages"].items() if one["status"] in {"unpacked", "half-configured"}
+    begun = {"unpacked", "half-configured", HALF}
+    return sorted(name for name, one in box.state["packages"].items() if one["status"] in begun)
+
+
+def is_half(box: Box, name: str) -> bool:
+    """Cut off while it was unpacked: only unpacking it again, or force, helps."""
+    return bool(box.state["packages"].get(name, {}).get("status") == HALF)
+
+
+def refuse_half(name: str) -> int:
+    """What dpkg says of a removal of such a package."""
+    warn(
+        f"dpkg: error processing package {name} (--remove):",
+        " package is in a very bad inconsistent state; you should",
+        " reinstall it before attempting a removal",
     )
+    return 1
 
 
 class Lock:

@@ -36,14 +36,16 @@ class Resolver:
         self.broken: list[str] = []
         self._wanted: dict[str, Any] = {}
 
-    def to_install(self, requests: list[str]) -> Change:
-        """The change for `apt-get install`, or an end as apt's."""
+    def to_install(self, requests: list[str], *, again: bool = False) -> Change:
+        """The change for `apt-get install`, or an end as apt's; `again`: also of what is there already."""
         for request in requests:
             name, _equals, version = (self._in_file(request) if "/" in request else request).partition("=")
             self._wanted[name] = self._asked_for(name, version)
             self.change.asked.add(name)
         for name in list(self._wanted):
             self._take(name, ())
+        if again:
+            self.change.install.update({name: one for name, one in self._wanted.items() if one})
         self._make_room()
         self._check_dependents()
         if self.broken:

@@ -1,0 +1,3 @@
+module gpu-ready/lab/real/hosts/standins
+
+go 1.22
