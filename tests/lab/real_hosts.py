@@ -56,7 +56,9 @@ class Site(House):
 
     def __init__(self, folder: Path, bed: Bed, *hosts: RealHost, stack: str = "lab") -> None:
         folder.mkdir(exist_ok=True)
-        self.bed, self.hosts, self.who = bed, {one.name: one for one in hosts}, "first"
+        self.bed, self.hosts = bed, {one.name: one for one in hosts}
+        self.who = "first"
+        """Whose key stands in the stack; empty: nobody's, the agent is asked."""
         self.more: dict[str, dict[str, Any]] = {}
         """What the stack file says of single hosts beside where they are."""
         self.metal: dict[str, Any] = {"repositories": bed.repositories(), "rebootTimeoutSeconds": 600}
@@ -101,7 +103,8 @@ class Site(House):
     def up(self, op: Any = "up", **states: str) -> Result:
         """The whole program."""
         config = {f"gpu-ready:{key}": self._wire(value) for key, value in self.config(**states).items()}
-        config["gpu-ready:sshPrivateKey"] = self.bed.private_key(self.who)
+        if self.who:
+            config["gpu-ready:sshPrivateKey"] = self.bed.private_key(self.who)
         if any(one.get("sudo") == "password" for one in self.more.values()):
             from lab.real.hosts.image import PASSWORD
 

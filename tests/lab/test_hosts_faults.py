@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -115,7 +118,7 @@ def test_a_host_that_is_off_is_explained_then_offline_then_given_up(bed: Bed, tm
 
 def test_a_cable_that_is_pulled_for_a_while_is_not_noticed(site: Site, host: RealHost) -> None:
     def pull() -> None:
-        wait_for(lambda: host.step() == "driver apply")
+        wait_for(lambda: "Building initial module" in host.run("cat /var/log/apt/term.log 2>/dev/null || :"))
         host.cut_network()
         time.sleep(8)
         host.mend_network()
@@ -149,13 +152,34 @@ def test_a_containerd_that_refuses_its_configuration_gets_the_old_one_back(site:
     assert "gpu-ready begin" in host.run("cat /etc/containerd/config.toml")
 
 
-def test_a_colleague_with_another_key_changes_nothing_and_opens_no_connection(site: Site, host: RealHost) -> None:
-    good(site.up())
+def test_a_colleague_with_another_agent_changes_nothing_and_opens_no_connection(
+    bed: Bed, site: Site, host: RealHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.who = ""
+    with agent(bed, "first") as place:
+        monkeypatch.setenv("SSH_AUTH_SOCK", place)
+        good(site.up())
     counted = host.connections()
-    site.who = "second"
-    assert good(site.up()) == set()
-    assert host.connections() == counted
-    good(site.up("destroy"))
+    with agent(bed, "second") as place:
+        monkeypatch.setenv("SSH_AUTH_SOCK", place)
+        assert good(site.up()) == set()
+        assert host.connections() == counted
+        good(site.up("destroy"))
+
+
+@contextmanager
+def agent(bed: Bed, who: str) -> Iterator[str]:
+    """Somebody's ssh-agent with a key in it."""
+    place = str(bed.folder / f"{who}.agent")
+    running = subprocess.Popen(["ssh-agent", "-D", "-a", place], stdout=subprocess.DEVNULL)
+    wait_for(Path(place).exists)
+    add = ["ssh-add", "-q", str(bed.folder / who)]
+    subprocess.run(add, env={"SSH_AUTH_SOCK": place, "PATH": os.environ["PATH"]}, check=True)
+    try:
+        yield place
+    finally:
+        running.terminate()
+        running.wait(10)
 
 
 def test_a_card_that_is_in_use_is_not_taken_away(site: Site, host: RealHost) -> None:

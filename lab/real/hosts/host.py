@@ -190,20 +190,25 @@ class RealHost:
 
     def hold_package_lock(self) -> None:
         """Somebody else is installing, until `let_go`."""
-        held = subprocess.Popen(self.command(f'exec python3 -c "{_HOLD}"'), stdout=subprocess.PIPE, text=True)
+        held = self._beside(f'exec python3 -c "{_HOLD}"')
         assert held.stdout is not None
         if held.stdout.readline() != "held\n":
             raise RuntimeError(f"{self.name}: the lock of dpkg could not be held")
-        self.holders.append(held)
 
     def use_card(self) -> None:
         """Somebody computes on the card, until `let_go`."""
-        self.holders.append(subprocess.Popen(self.command("exec use-card"), stdout=subprocess.PIPE, text=True))
+        self._beside("exec use-card")
+
+    def _beside(self, text: str) -> subprocess.Popen[str]:
+        """Runs this until `let_go`; in a group of its own, because nsenter does not pass a signal on."""
+        begun = subprocess.Popen(self.command(text), stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.holders.append(begun)
+        return begun
 
     def let_go(self) -> None:
         """Ends what holds a lock or a card."""
         for one in self.holders:
-            one.terminate()
+            os.killpg(one.pid, signal.SIGTERM)
             one.wait(10)
             if one.stdout:
                 one.stdout.close()
