@@ -13,6 +13,7 @@ from lab.engine import Engine, Operation, Result
 from lab.events import Event, LogEvent, StepEvent
 from lab.provider import Context, Provider
 from lab.providers.command import CommandProvider
+from lab.providers.remote_command import Remote
 from lab.real.cluster import RealCluster
 from lab.real.kubernetes import RealKubernetesProvider
 from lab.state import MemoryStore
@@ -26,13 +27,14 @@ _VERDICT = re.compile(r"^ *([A-Z]+-\d+ [\w -]+: .*)$", re.MULTILINE)
 class RealHouse:
     """One stack with its state, in a real cluster."""
 
-    def __init__(self, cluster: RealCluster, folder: Path) -> None:
+    def __init__(self, cluster: RealCluster, folder: Path, remote: Remote | None = None) -> None:
         self.cluster, self.events = cluster, list[Event]()
         env = cluster.env()
         env["PATH"] = os.pathsep.join([env["PATH"], str(Path(sys.executable).parent), os.environ["PATH"]])
         self.kubernetes = RealKubernetesProvider(cluster.built["helm"], cluster.charts.env(), folder / "helm")
-        providers: list[Provider] = [CommandProvider(env=env, cwd=str(folder)), self.kubernetes]
+        providers: list[Provider] = [CommandProvider(env=env, cwd=str(folder), remote=remote), self.kubernetes]
         self.engine = Engine("gpu-ready", "demo", MemoryStore(), providers, self._heard)
+        self.secrets: dict[str, str] = {}
         self.config: dict[str, Any] = {
             "target": "cluster",
             "cluster": {"context": "lab", "kubeconfig": str(cluster.kubeconfig), "nodes": ["gpu-1", "gpu-2"]},
@@ -59,7 +61,8 @@ class RealHouse:
         wire = {
             f"gpu-ready:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in given.items()
         }
-        return self._timed(op, lambda: self.engine.run(op, program, config=wire))
+        secrets = {f"gpu-ready:{key}": value for key, value in self.secrets.items()}
+        return self._timed(op, lambda: self.engine.run(op, program, config=wire | secrets, secret_keys=sorted(secrets)))
 
     def make(self, op: Operation, made: Callable[[], object]) -> Result:
         """A program of a few lines."""
