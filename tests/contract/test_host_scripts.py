@@ -48,6 +48,7 @@ def run(
     """Gives a text to a shell as the login shell of a host does."""
     command = [shell, "sh"] if shell == "busybox" else [shell]
     environment = {"PATH": f"{path}{os.defpath}", "GPU_READY_ROOT": str(root or ""), "HOME": str(root or "/")}
+    environment["LANG"] = "C.UTF-8"  # as on most hosts: there tools quote with other characters
     return subprocess.run(
         [*command, "-s", *args], input=text, capture_output=True, text=True, check=False, env=environment
     )
@@ -473,6 +474,27 @@ def test_root_runs_nothing_of_what_was_sent_unless_it_is_the_bundle_of_this_rele
     assert take(root) == ""
 
 
+FULL = """\
+#!/bin/sh
+[ "${PWD#*/run/gpu-ready.}" != "$PWD" ] || exec /bin/cat "$@"
+echo "cat: write error: No space left on device" >&2
+exit 1
+"""
+
+
+def test_a_full_run_is_not_taken_for_tools_that_somebody_changed(root: Path) -> None:
+    send(root, script.bundle().packed)
+    (root / "bin").mkdir()
+    (root / "bin/cat").write_text(FULL)
+    (root / "bin/cat").chmod(0o755)
+    words = take(root).splitlines()
+    assert words[0].startswith("cat: write error")
+    assert words[1].startswith("HST-32 packages: ")
+    assert words[2].startswith("fix: ")
+    assert len(words) == 3
+    assert [*(root / "run").iterdir()] == []
+
+
 @long
 def test_tools_that_lie_on_the_host_are_enough_until_they_are_changed_too(root: Path) -> None:
     file = send(root, script.bundle().packed)
@@ -512,7 +534,7 @@ def test_the_folder_is_nobody_elses_business_and_goes_with_all_that_is_in_it(roo
     assert run("sh", text, "apply", root=root).returncode == run("sh", text, "remove", root=root).returncode == 0
     assert not folder.exists()
     folder.write_text("no folder")
-    assert "mkdir: cannot create directory" in run("sh", text, "apply", root=root).stderr
+    assert f"mkdir: cannot create directory '{FOLDER}'" in run("sh", text, "apply", root=root).stderr
     gone = run("sh", text.replace("cd ", "cd nowhere "), "remove", root=root)
     assert (gone.returncode, gone.stderr) == (0, ""), "a home that is gone holds up nobody"
 
