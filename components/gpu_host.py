@@ -79,7 +79,7 @@ class GpuHostArgs(TypedDict):
     port: NotRequired[pulumi.Input[int]]
     """Port of ssh. Default: 22"""
     user: NotRequired[pulumi.Input[str]]
-    """Who logs in. Default: root"""
+    """Who logs in; a first one has to be let in still when there is another. Default: root"""
     sudo: NotRequired[str]
     """How that user becomes root: `passwordless` or `password`. Default: passwordless"""
     state: NotRequired[HostState]
@@ -143,11 +143,13 @@ class GpuHost(pulumi.ComponentResource):
         # Before what is in it, so that it is taken away too where no more than this was ever made.
         opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=True)
         text, link = script.folder_text(self.folder, look), self._link(False)
-        made = host_step(f"{self.prefix}-folder", text, link, opts, removes=True, again=True, about=self.folder)
+        whose = self.args.get("user") or "root"
+        about = (self.folder, whose)
+        made = host_step(f"{self.prefix}-folder", text, link, opts, removes=True, again=True, about=about)
         self.last = made.resource
         if self.state == "present":
             place, opts = f"{self.folder}/bundle", ResourceOptions(parent=self, depends_on=[self.last])
-            self.last = host_file(f"{self.prefix}-bundle", script.packed_path(), place, link, opts, look)
+            self.last = host_file(f"{self.prefix}-bundle", script.packed_path(), place, link, opts, (look, whose))
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""

@@ -125,7 +125,7 @@ def host_step(
     *,
     removes: bool = False,
     again: bool = False,
-    about: str = "",
+    about: Sequence[pulumi.Input[str]] = (),
     says: Callable[[], Iterable[str]] | None = None,
 ) -> Step:
     """Runs a step on a host when its text changes; `again`: it is told when it ran before; `says` is told first.
@@ -144,7 +144,7 @@ def host_step(
         update=f"{defaults.STEP_COMMAND} again" if is_there and again else None,
         delete=f"{defaults.STEP_COMMAND} remove" if is_there and removes else None,
         stdin=text if is_there else None,
-        triggers=([about] if about else None) if is_there else [NEVER_MADE] if again else None,
+        triggers=(list(about) or None) if is_there else [NEVER_MADE] if again else None,
         logging=remote.Logging.STDERR,
         # sshd takes no variables that it was not told of; with the default the step would not even start.
         add_previous_output_in_env=False,
@@ -155,8 +155,10 @@ def host_step(
     return Step(command, command.stdout.apply(answer))
 
 
-def host_file(name: str, path: str, place: str, link: Link, opts: ResourceOptions, times: int) -> pulumi.Resource:
-    """Sends a file to a host when it changed, or once more. A state keeps no more of it than path and checksum.
+def host_file(
+    name: str, path: str, place: str, link: Link, opts: ResourceOptions, about: Sequence[Any]
+) -> pulumi.Resource:
+    """Sends a file to a host when it or what it is `about` changed. A state keeps of it but path and checksum.
 
     Nothing is asked of a host when this is deleted, so for one that is not there it is not made at all.
     """
@@ -165,7 +167,7 @@ def host_file(name: str, path: str, place: str, link: Link, opts: ResourceOption
         connection=remote.ConnectionArgs(**link.connection),
         source=pulumi.FileAsset(path),
         remote_path=place,
-        triggers=[times],
+        triggers=list(about),
         opts=ResourceOptions.merge(opts, ResourceOptions(hooks=link.patience.binding(name, link.wait))),
     )
 

@@ -39,11 +39,11 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-94", "access", "nothing can be written to the home of whoever logs in: disk or quota full, or not theirs",
      "log in as that user and look: df ~; quota; ls -ld ~; then pulumi up",
      (r"failed to (?:create|copy|stat) (?!.*connection lost).*(?:remote (?:path|file)|parent directories)",
-      r"mkdir: cannot create directory", r"(?m)^(?:sh|bash)\S*: (?:line )?\d+: cd: ")),
-    ("HST-95", "access", "sshd there has no SFTP, by which the tools are sent",
-     "install it (Debian, Ubuntu: apt install openssh-sftp-server) and say so in /etc/ssh/sshd_config: Subsystem sftp "
-     "internal-sftp; then systemctl reload ssh, and pulumi up",
-     (r"ssh: subsystem request failed",)),
+      r"mkdir: cannot create directory '\.gpu-ready-", r"(?m)^(?:sh|bash)\S*: (?:line )?\d+: cd: ")),
+    ("HST-95", "access", "sshd there has no SFTP that works, by which the tools are sent",
+     "say in /etc/ssh/sshd_config: Subsystem sftp internal-sftp; then systemctl reload ssh, and pulumi up; with "
+     "another SFTP server the log-in shell must print nothing for a command (~/.bashrc)",
+     (r"ssh: subsystem request failed", r"error receiving version packet")),
     ("HST-70", "access", "another machine answers at this address than the one that was first seen there",
      "correct address and hostKey; for a machine that was replaced or installed anew: state: abandoned, pulumi up; "
      "then declare it under another name, or take it out, pulumi up, and declare it again",
@@ -55,7 +55,8 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      "log in and look whether it is the machine that you mean: cat /etc/os-release; uname -a"),
     ("HST-84", "settings", "the wish for the host cannot be understood", "correct it in the stack file"),
     ("HST-75", "access", "the tools on the host are gone or are not what was put there",
-     "another number as the host's look, and pulumi up, puts them back; and find out who changes /var/lib/gpu-ready",
+     "another number as the host's look, and pulumi up, puts them back; and find out who changes /var/lib/gpu-ready; "
+     "in a first up: with internal-sftp -d in /etc/ssh/sshd_config they went elsewhere: take -d out there",
      (r"(?m)^HST-75$",)),
     ("HST-72", "access", "another run of gpu-ready is at work on the host",
      "wait for it: its process is named above"),

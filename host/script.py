@@ -70,6 +70,7 @@ exit
 FOLDER = """\
 {{
 : look {look}
+export LC_ALL=C
 if [ "$1" = remove ]; then
 cd 2>/dev/null || exit 0
 rm -rf {folder}
@@ -109,7 +110,7 @@ while IFS= read -r L && [ "$L" != {end} ]; do
 T="$T$L
 "
 done
-cat >bundle
+cat >bundle || {{ printf "HST-32 packages: no room in /run\\nfix: make some: df /run\\n" >&2; exit 3; }}
 sent() {{ [ "$(sha256sum <bundle)" = "{checksum}  -" ]; }}
 sent || cp "$R/var/lib/gpu-ready/{hash}/bundle" bundle 2>/dev/null
 sent || {{ echo HST-75 >&2; exit 3; }}

@@ -70,7 +70,12 @@ class Host:
         "The public key that the host has to show (`ssh-keyscan -t ed25519 ADDRESS`).",
     )
     port: int = setting(Count(1, MOST_PORTS), "port: 22", "Port of ssh.", defaults.SSH_PORT)
-    user: str = setting(Text("the name of a user", USER, 32), "user: ubuntu", "Who logs in.", "root")
+    user: str = setting(
+        Text("the name of a user", USER, 32),
+        "user: ubuntu",
+        "Who logs in; a first one has to be let in still when there is another.",
+        "root",
+    )
     sudo: str = setting(
         Choice(SUDO),
         "sudo: password",

@@ -108,7 +108,7 @@ class Machine:
         """Takes over from a changed description what may change while it runs."""
         state = self.state
         for key in SWITCHES:
-            if key in wish and wish[key] != state[key]:
+            if key in wish and wish[key] != state.get(key, spec.DEFAULTS.get(key)):
                 self.switch(key, wish[key])
 
     def pass_time(self, seconds: float) -> None:

@@ -180,6 +180,16 @@ def test_a_machine_may_never_come_back(ubuntu: Bench) -> None:
     assert ubuntu.machine.door() == "off"
 
 
+def test_a_machine_of_a_world_that_knew_less_takes_what_came_since(ubuntu: Bench) -> None:
+    box = ubuntu.machine._box()
+    del box.state["sftp"]
+    box.save()
+    ubuntu.machine.describe({"sftp": "up", "ssh": "silent"})
+    assert (ubuntu.machine.door(), "sftp" in ubuntu.machine.state) == ("silent", False)
+    ubuntu.machine.describe({"sftp": "missing"})
+    assert ubuntu.machine.state["sftp"] == "missing"
+
+
 @pytest.mark.parametrize("door", ["up", "refused", "silent", "off", "denied"])
 def test_the_door_is_as_described(ubuntu: Bench, door: str) -> None:
     ubuntu.machine.describe({"ssh": door, "cards": ["ignored"]})

@@ -179,9 +179,13 @@ def test_the_end_of_a_wait_for_a_lock_has_the_id_of_the_lock(clock: list[float],
         ("failed to copy file host/bundle.gz to remote path .gpu-ready-0/bundle: connection lost", "HST-90"),
         ('failed to copy file host/bundle.gz to remote path .gpu-ready-0/bundle: sftp: "Failure"', "HST-94"),
         ("failed to create parent directories for .gpu-ready-0/bundle: permission denied", "HST-94"),
-        ('Process exited with status 1: running "sh -s apply":\nmkdir: cannot create directory', "HST-94"),
+        (
+            "Process exited with status 1: running \"sh -s apply\":\nmkdir: cannot create directory '.gpu-ready-0'",
+            "HST-94",
+        ),
         ('Process exited with status 2: running "sh -s apply":\nsh: 8: cd: can\'t cd to there', "HST-94"),
         ("ssh: subsystem request failed", "HST-95"),
+        ("error receiving version packet from server: packet too long", "HST-95"),
         ('Process exited with status 3: running "sh -s again":\nHST-70\n', "HST-70"),
         ('Process exited with status 3: running "sh -s apply":\nHST-75\n', "HST-75"),
     ],
@@ -199,8 +203,17 @@ def test_a_step_of_a_host_that_left_the_program_is_explained_too(said: list[str]
     assert said[0].startswith("HST-82 access: nodes-old-driver: ")
 
 
-def test_what_nobody_knows_is_left_to_the_engine(said: list[str]) -> None:
-    assert not answered(patient(), "EOF: running ...")
+@pytest.mark.parametrize(
+    "error",
+    [
+        "EOF: running ...",
+        "mkdir: cannot create directory '/var/lib/gpu-ready/record': Read-only file system",
+        "mkdir: cannot create directory '/run/gpu-ready.77': No space left on device",
+    ],
+    ids=["no words", "a disk of root's", "a full one"],
+)
+def test_what_nobody_knows_is_left_to_the_engine(said: list[str], error: str) -> None:
+    assert not answered(patient(), error)
     assert said == []
 
 

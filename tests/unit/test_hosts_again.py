@@ -133,7 +133,7 @@ def test_another_machine_at_the_address_is_not_touched(home: Home, note: str | N
     assert home.world.machine("rtx").snapshot() == before
 
 
-def test_a_stack_of_a_release_that_had_the_tools_in_a_text_sends_them_and_runs_nothing_else(home: Home) -> None:
+def test_a_stack_that_had_the_tools_in_the_text_of_its_first_step_sends_them_as_a_file(home: Home) -> None:
     """Then a host had neither folder nor file, and the first step another text, by which it is taken back."""
     state = home.engine.store.load()
     added = [one for one in state["resources"] if one["urn"].endswith(("rtx-folder", "rtx-bundle"))]

@@ -14,6 +14,7 @@ from components import gpu_host
 from lab.cluster.host_spec import made_up_key
 from lab.engine import Result
 from lab.host.machine import Snapshot
+from lab.providers import remote_command
 from lab.state import MemoryStore
 from lab.world import WholeWorld
 from tests.effort import long
@@ -280,3 +281,41 @@ def test_the_copy_of_a_disk_is_another_machine_once_it_has_an_id_of_its_own(home
     name.chmod(0o644)
     name.write_text(f"{'f' * 32}\n")
     assert (clone.up().exit, clone.is_ready) == (0, True)
+
+
+@pytest.fixture
+def whoever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody is let in, where otherwise only the user of the machine is."""
+    monkeypatch.setattr(remote_command, "_not_let_in", lambda *_: "")
+
+
+@pytest.mark.usefixtures("whoever")
+def test_another_log_in_gets_the_tools_where_the_first_never_became_root(tmp_path: Path) -> None:
+    """The fix of HST-1: log in as root."""
+    home = anew(tmp_path, None, sudo="none")
+    assert any("HST-1 access" in text for text in home.up().errors)
+    result = home.up(user="root")
+    assert (result.exit, result.errors, home.is_ready, sent(home)) == (0, [], True, [])
+    assert home.changed(user="root") == []
+    assert (home.take_out().exit, home.is_as_before) == (0, True)
+
+
+@pytest.mark.usefixtures("whoever")
+def test_another_log_in_of_a_ready_host_leaves_nothing_in_the_home_of_the_first(home: Owned) -> None:
+    assert home.up(user="root").exit == 0
+    assert (sent(home), len([*home.machine.glob("root/.gpu-ready-*/bundle")])) == ([], 1)
+    assert (home.take_out().exit, home.is_as_before) == (0, True)
+
+
+def test_a_first_log_in_that_is_let_in_no_more_is_given_up_with_its_folder_alone(home: Owned) -> None:
+    """Its folder is taken away as itself (docs/decisions/0007)."""
+    box = home.world.machine("rtx")._box()
+    box.state["user"] = "root"
+    box.save()
+    home.refused("HST-83", user="root")
+    assert home.up(user="root", state="abandoned").exit == 0
+    assert home.take_out().exit == 0
+    assert (home.up(user="root").exit, home.is_ready, len(sent(home))) == (0, True, 1)
+    assert (home.take_out().exit, len(sent(home))) == (0, 1)
+    shutil.rmtree(sent(home)[0].parent)
+    assert home.is_as_before

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decide.slots import ROOM, Slot, room_beside, short_name, slots, workload_selector
+from decide.slots import LONGEST_MANAGER, ROOM, Slot, field_manager, room_beside, short_name, slots, workload_selector
 from tests.effort import examples
 
 NODE = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", fullmatch=True)
@@ -57,3 +57,12 @@ def test_no_two_nodes_share_a_name(nodes: list[str]) -> None:
 def test_the_whole_name_of_a_job_fits_into_a_label(component: str, node: str) -> None:
     (slot,) = slots([node], room_beside(component))
     assert len(f"{component}-{slot.name}-12345678") <= 63
+
+
+def test_a_field_manager_is_one_of_us_and_the_same_again_however_long_its_owner_is() -> None:
+    assert field_manager("gpu-ready/demo/nodes-rtx") == "gpu-ready:gpu-ready/demo/nodes-rtx"
+    fits = "a" * (LONGEST_MANAGER - len("gpu-ready:"))
+    assert field_manager(fits) == f"gpu-ready:{fits}"
+    long, other = (field_manager(f"{fits}{end}") for end in "bc")
+    assert (len(long), long[:11], long == field_manager(f"{fits}b")) == (LONGEST_MANAGER, "gpu-ready:a", True)
+    assert long != other
