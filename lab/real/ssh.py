@@ -46,10 +46,13 @@ _REASONS: Final = (
 
 
 class RealRemoteCommands:
-    """Runs scripts on whatever answers; `through` is what the client's command line begins with."""
+    """Runs scripts on whatever answers; `through` is what the client's command line begins with.
 
-    def __init__(self, through: Sequence[str] = ()) -> None:
-        self.through = tuple(through)
+    Keys lie below `folder` while they are needed: one that somebody takes away should we be killed.
+    """
+
+    def __init__(self, through: Sequence[str] = (), folder: Path | None = None) -> None:
+        self.through, self.folder = tuple(through), folder
         self.contacts: dict[str, Contacts] = {}
         """By address; one that is missing was not even dialed."""
         self._lock = threading.Lock()
@@ -114,7 +117,7 @@ class RealRemoteCommands:
 
     def _once(self, ctx: Context, connection: Props, text: str, inputs: Props) -> Finished | str:
         """One try: how the script ended, or why it never began."""
-        with _login(connection) as login:
+        with _login(connection, self.folder) as login:
             child = subprocess.Popen(
                 [*self.through, *login.command(text)], env=login.environment, start_new_session=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -213,9 +216,9 @@ def _checked(inputs: Props) -> Props:
 
 
 @contextmanager
-def _login(connection: Props) -> Iterator[_Login]:
+def _login(connection: Props, below: Path | None) -> Iterator[_Login]:
     """The key lies in a folder that nobody else may enter, as long as the connection lasts."""
-    with tempfile.TemporaryDirectory(prefix="gpu-ready-ssh-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gpu-ready-ssh-", dir=below) as folder:
         yield _Login(Path(folder), connection)
 
 

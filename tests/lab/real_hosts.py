@@ -40,7 +40,7 @@ class Reporting(RealRemoteCommands):
     """Tells the cluster after each script which boots its nodes are of, as kubelets do."""
 
     def __init__(self, site: Site) -> None:
-        super().__init__(site.bed.through)
+        super().__init__(site.bed.through, site.bed.folder)
         self.site = site
 
     def run(self, ctx: Context, inputs: Props, text: str, before: Props) -> Finished:

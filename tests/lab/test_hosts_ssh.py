@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from lab.real.ssh import RealRemoteCommands
 from tests.lab.real_hosts import needs_hosts, shows, wait_for
 
 pytestmark = needs_hosts
+FOLDERS = "gpu-ready-ssh-*"
 QUICK = {"dialErrorLimit": 1, "perDialTimeout": 2}
 
 
@@ -38,7 +37,7 @@ class Client:
     """Sends scripts to a host."""
 
     def __init__(self, bed: Bed, host: RealHost, inside: bool = True) -> None:
-        self.remote = RealRemoteCommands(bed.through if inside else ())
+        self.remote = RealRemoteCommands(bed.through if inside else (), bed.folder)
         where = {"host": host.inside, "port": 22} if inside else {"host": host.address, "port": host.port}
         self.connection = {**where, "user": "ops", "hostKey": host.host_key, "privateKey": bed.private_key(), **QUICK}
         self.lines: list[str] = []
@@ -123,12 +122,12 @@ def test_bytes_that_are_no_text_are_refused(client: Client) -> None:
         client.run("printf '\\377'")
 
 
-def test_the_private_key_lies_where_nobody_else_reads_it_and_is_gone_afterwards(client: Client) -> None:
+def test_the_private_key_lies_where_nobody_else_reads_it_and_is_gone_afterwards(client: Client, bed: Bed) -> None:
     seen: list[tuple[int, int]] = []
 
     def look() -> None:
-        wait_for(lambda: list(_folders()))
-        folder = next(iter(_folders()))
+        wait_for(lambda: list(bed.folder.glob(FOLDERS)))
+        folder = next(bed.folder.glob(FOLDERS))
         wait_for((folder / "key").exists)
         seen.append((folder.stat().st_mode & 0o777, (folder / "key").stat().st_mode & 0o777))
 
@@ -137,11 +136,7 @@ def test_the_private_key_lies_where_nobody_else_reads_it_and_is_gone_afterwards(
     client.run("sleep 1")
     thread.join()
     assert seen == [(0o700, 0o600)]
-    assert list(_folders()) == []
-
-
-def _folders() -> Iterator[Path]:
-    return Path(tempfile.gettempdir()).glob("gpu-ready-ssh-*")
+    assert list(bed.folder.glob(FOLDERS)) == []
 
 
 def test_ten_hosts_come_up(capsys: pytest.CaptureFixture[str]) -> None:
