@@ -84,7 +84,7 @@ class RealRemoteCommands:
 
     def _sent(self, connection: Props, file: Path, place: str) -> Finished | str:
         """One try: nothing, or what the real client says where the server takes no file; or why it never began."""
-        with _login(connection) as login:
+        with _login(connection, self.folder) as login:
             done = subprocess.run(
                 [*self.through, *login.sending()], env=login.environment, start_new_session=True, check=False,
                 input=f"put {shlex.quote(str(file))} {shlex.quote(place)}\n".encode(), capture_output=True,

@@ -12,6 +12,8 @@ from lab.real.hosts.bed import Bed
 from tests.lab.real_hosts import Site, different, good, needs_hosts, shows
 
 pytestmark = needs_hosts
+REAL = ("sshd", "systemd", "apt and dpkg", "containerd", "OpenSSH")
+STANDINS = ("the card, its module and NVIDIA's packages", "the cluster")
 
 
 @pytest.fixture

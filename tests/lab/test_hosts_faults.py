@@ -16,6 +16,8 @@ from lab.real.hosts.host import RealHost
 from tests.lab.real_hosts import Site, different, good, needs_hosts, wait_for, while_it_runs
 
 pytestmark = needs_hosts
+REAL = ("sshd", "systemd", "apt and dpkg", "containerd", "OpenSSH")
+STANDINS = ("the card, its module and NVIDIA's packages", "the cluster")
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from lab.real.hosts import bed as beds
 from tests.lab.real_hosts import needs_hosts, wait_for
 
 pytestmark = needs_hosts
+REAL = ("systemd-nspawn", "network namespaces")
+STANDINS = ()
 RUN = """\
 import sys, time
 from lab.real.hosts.bed import Bed

@@ -17,6 +17,8 @@ from lab.real.ssh import RealRemoteCommands
 from tests.lab.real_hosts import needs_hosts, shows, wait_for
 
 pytestmark = needs_hosts
+REAL = ("sshd", "systemd", "OpenSSH")
+STANDINS = ()
 FOLDERS = "gpu-ready-ssh-*"
 QUICK = {"dialErrorLimit": 1, "perDialTimeout": 2}
 

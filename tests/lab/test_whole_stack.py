@@ -38,7 +38,7 @@ class Whole(RealHouse):
     """A stack of these hosts under the built-in engine."""
 
     def __init__(self, site: Site, folder: Path) -> None:
-        super().__init__(site.cluster, folder, RealRemoteCommands())
+        super().__init__(site.cluster, folder, RealRemoteCommands(folder=site.bed.folder))
         self.site, self.config = site, site.config()
         self.secrets = {"sshPrivateKey": site.bed.private_key()}
 
