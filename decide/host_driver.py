@@ -219,6 +219,8 @@ def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
         "GR_PIN_PACKAGE": what.pin,
         "GR_PACKAGES": " ".join(what.names),
         "GR_KERNEL_PACKAGES": " ".join(what.by_kernel),
+        # What somebody writes is consent to replace what was there before us.
+        "GR_REPLACE": bool(wish.wanted or wish.flavour),
         **(wish.mirrored("cuda", what.repository) if what.repository else {}),
     }
 
@@ -234,6 +236,8 @@ def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
     modules = "asked for" if wish.flavour else "what its cards want"
     what = f"install {choice.wanted} ({why}) with {choice.flavour} modules ({modules}) from {FROM[choice.source]}"
     yield f"{what}; {HELD[choice.source]}", True
+    if works(facts) and not before:
+        yield f"it replaces {facts.driver_version}, which was here before us; destroy does not bring that back", False
     yield from _ended(choice.wanted)
     yield _reboot_line(facts, reboot_reason(facts, wish, choice)), False
 

@@ -195,9 +195,8 @@ install() {
   free
   # shellcheck disable=SC2086
   apt_get -s install $exact || apt_failed "-s install$exact"
-  noted packages >"$T/mine"
-  foreign=$(awk '/^Remv /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
-  [ -z "$foreign" ] || refuse "HST-71 packages" "to install$exact apt would remove $foreign" "remove by hand what stands in the way"
+  foreign=$(strangers)
+  [ -z "$foreign" ] || refuse "HST-71 packages" "to install$exact apt would remove $foreign" "remove by hand what stands in the way; an old driver goes when driver.branch is written"
   # A kernel that comes along stays: the host may run it by the time all this is taken away.
   awk '/^Inst / && $3 ~ /^\(/ && $2 !~ /^linux-(image|base|modules-([0-9]|extra))/ {print $2}' "$T/said" >"$T/new"
   for item in $exact; do echo "${item%%=*}"; done >"$T/asked"
@@ -211,6 +210,12 @@ install() {
   note_auto
   left_out=$(missing "$@" | paste -sd' ' -)
   [ -z "$left_out" ] || refuse "HST-80 packages" "apt-get ended well, but $left_out is not installed" "read /var/log/apt/term.log"
+}
+
+# strangers: what apt has just said that it would remove, and is neither ours nor what a wish is about to replace.
+strangers() {
+  { noted packages; [ "$VERB" = remove ] || noted replaced | cut -d' ' -f1; } >"$T/mine"
+  awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -
 }
 
 # note_auto: of what was to come along, what apt has marked as such; also where an earlier run was cut off before that.
@@ -246,8 +251,7 @@ take_away() {
   free
   # shellcheck disable=SC2046
   apt_get -s remove --purge $(cat "$T/going") || apt_failed "-s remove"
-  noted packages >"$T/mine"
-  foreign=$(awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
+  foreign=$(strangers)
   [ -z "$foreign" ] || refuse "HST-71 packages" "apt would remove $foreign as well, which is not ours" \
     "remove it by hand first, or keep all: state: abandoned"
   # shellcheck disable=SC2046

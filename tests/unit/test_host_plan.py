@@ -195,6 +195,20 @@ def test_a_driver_that_is_what_was_asked_for_is_kept(asked: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("asked", [{"branch": 595}, {"version": "580.173.02"}, {"flavour": "proprietary"}])
+def test_what_somebody_writes_is_consent_to_replace_a_driver_and_the_plan_says_so(asked: dict[str, Any]) -> None:
+    made = planned(working("580.126.20"), wish(**asked, reboot="ifNeeded"))
+
+    assert made.values["driver"]["GR_REPLACE"]
+    assert "it replaces 580.126.20, which was here before us; destroy does not bring that back" in str(made.lines())
+
+
+def test_nobody_consents_by_defaults_and_ours_was_not_here_before() -> None:
+    assert not planned(facts()).values["driver"]["GR_REPLACE"]
+    ours = planned(facts(**made_ready()), wish(branch=595, reboot="ifNeeded"))
+    assert "was here before us" not in str(ours.lines())
+
+
+@pytest.mark.parametrize("asked", [{"branch": 595}, {"version": "580.173.02"}, {"flavour": "proprietary"}])
 def test_only_the_stack_file_moves_a_driver_that_works_and_that_takes_a_reboot(asked: dict[str, Any]) -> None:
     assert "580.126.20 is loaded and shall become" in refused(working("580.126.20"), wish(**asked))["HST-64"]
 
