@@ -756,6 +756,7 @@ def test_a_key_is_taken_by_its_fingerprint(root: Path, key: str, fingerprint: st
     (helper / "apt-helper").chmod(0o755)
     said = step(root, f"GR_REPO='https://a/b /' GR_KEY_URL=https://a/key GR_KEY_FINGERPRINT={fingerprint}\nrepository")
     assert (said.returncode, said.stderr[:4]) == ((0, "") if is_taken else (3, "TK-1"))
+    assert ("keySha256" in said.stderr) is not is_taken
     assert (root / "usr/share/keyrings/gpu-ready-some.gpg").exists() is is_taken
 
 
@@ -888,7 +889,10 @@ def test_a_repository_that_is_not_trusted_is_why_a_package_is_not_offered(root: 
         root, "echo \"E: The repository 'http://a InRelease' is not signed.\" >\"$T/updated\"; install 'wanted=3.*'"
     )
     assert said.returncode == 3
-    assert "TK-1 packages: a repository is not signed with its pinned key" in said.stderr
+    assert (
+        "TK-1 packages: a repository is not signed with its pinned key: E: The repository 'http://a In" in said.stderr
+    )
+    assert "keySha256" in said.stderr.partition("\nfix: ")[2]
     assert "HST-78" not in said.stderr
 
 
