@@ -180,7 +180,15 @@ def test_another_default_moves_no_driver_that_works(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_branch_that_ended_is_kept_and_said() -> None:
-    assert "branch 535 ended in June 2026" in "\n".join(planned(working("535.309.01")).lines())
+    assert "branch 535 ended in June 2026: driver: {branch: 580} moves it" in str(
+        planned(working("535.309.01")).lines()
+    )
+
+
+def test_what_is_advised_to_who_keeps_a_driver_is_no_wish_that_is_refused() -> None:
+    said = str(planned(working("535.309.01"), wish(source="keep")).lines())
+    assert "driver: {source: auto, branch: 580} moves it" in said
+    assert isinstance(plan(working("535.309.01"), wish(source="auto", branch=580, reboot="ifNeeded")), Plan)
 
 
 def test_a_kernel_without_module_that_boots_next_is_said() -> None:
