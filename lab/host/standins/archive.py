@@ -22,10 +22,8 @@ class Package:
         self.depends, self.conflicts, self.provides = depends, conflicts, provides
 
 
-KERNELS = {"ubuntu-24.04": "6.8.0-117-generic", "debian-12": "6.1.0-50-amd64", "debian-13": "6.12.57+deb13-amd64"}
-KERNEL_VERSIONS = {
-    "6.8.0-117-generic": "6.8.0-117.117", "6.1.0-50-amd64": "6.1.174-1", "6.12.57+deb13-amd64": "6.12.57-1",
-}  # fmt: skip
+KERNELS = {"ubuntu-24.04": "6.8.0-117-generic", "debian-12": "6.1.0-50-amd64"}
+KERNEL_VERSIONS = {"6.8.0-117-generic": "6.8.0-117.117", "6.1.0-50-amd64": "6.1.174-1"}
 UBUNTU_BRANCHES = {
     "535": "535.309.01", "570": "570.211.01", "580": "580.173.02", "595": "595.91.07", "615": "615.71.09",
 }  # fmt: skip
@@ -34,15 +32,15 @@ UBUNTU_OLDER = {"580": "580.126.20"}
 CUDA_DRIVERS = ("570.211.01", "580.126.20", "580.173.02", "580.178.04", "595.91.07", "615.71.09", "620.12.03")
 TOOLKITS = ("1.17.8", "1.18.2", "1.19.1", "1.20.0", "1.20.1")
 TOOLKIT_REPOSITORY = "libnvidia-container/stable/deb/amd64"
-CUDA_REPOSITORIES = {name: f"compute/cuda/repos/{name.replace('-', '')}/x86_64" for name in ("debian-12", "debian-13")}
+CUDA_REPOSITORIES = {"debian-12": "compute/cuda/repos/debian12/x86_64"}
 KEYS = {
     "toolkit": "C95B321B61E88C1809C4F759DDCAE044F796ECB0",
     "cuda": "EB693B3035CD5710E231E123A4B469963BF863CC",
 }
-"""Fingerprints of the keys that sign the two repositories; Debian 13 has another one for the second."""
+"""Fingerprints of the keys that sign the two repositories."""
 _UBUNTU = "Ubuntu:24.04/noble-updates"
-_DEBIAN = {"debian-12": "Debian:12.12/oldstable", "debian-13": "Debian:13.2/stable"}
-_COMPILERS = {"debian-12": "12", "debian-13": "14"}
+_DEBIAN = {"debian-12": "Debian:12.12/oldstable"}
+_COMPILERS = {"debian-12": "12"}
 _NVIDIA = "NVIDIA"
 
 
