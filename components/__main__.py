@@ -5,14 +5,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pulumi.provider.experimental import component_provider_host
+from pulumi.provider.server import main
 
 from components.bare_metal import BareMetalGpuNodes
 from components.existing import ExistingGpuNodes
 from components.gpu_stack import GpuStack
+from components.serving import Provider
 from components.validation import GpuValidation
 
 COMPONENTS = [BareMetalGpuNodes, ExistingGpuNodes, GpuStack, GpuValidation]
 
 if __name__ == "__main__":
-    component_provider_host(components=COMPONENTS, name="gpu-ready")
+    main(Provider(COMPONENTS, "gpu-ready", None, "0.0.0"), sys.argv[1:])

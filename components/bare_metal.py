@@ -16,6 +16,7 @@ from decide import defaults, host_login, host_wish
 from decide.host_wish import HostWish, read_wish
 from decide.ownership import Owner
 from decide.slots import field_manager, workload_selector
+from decide.wording import shown, strangers
 
 LATER = (pulumi.Output, Awaitable)
 
@@ -129,9 +130,12 @@ def marks(host: GpuHostArgs) -> Iterator[str]:
 
 def refuse_faults(path: str, host: GpuHostArgs, has_password: bool) -> None:
     """By the rules of a stack file; what is not known yet cannot be checked."""
+    if not isinstance(host, Mapping):
+        raise pulumi.InputPropertyError(path, f"a host with name, address and hostKey belongs here, got {shown(host)}")
     known: dict[str, Any] = {key: value for key, value in host.items() if not isinstance(value, LATER)}
     known |= {key: text(known[key]) for key in host_login.CHOICES if key in known}
     wrong = [(key, "is missing") for key in ("name", "address", "host_key") if key not in host]
+    wrong += strangers(host, GpuHostArgs.__annotations__)
     wrong += host_login.faults(known, has_password)
     in_wish = [] if wrong else list(faults_of_wish(wish_of(host)))
     wrong += [one for one in in_wish if one[0] not in dict(wrong)]

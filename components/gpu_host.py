@@ -237,10 +237,12 @@ def sudo_of(args: GpuHostArgs) -> str:
 
 def wish_of(args: GpuHostArgs) -> dict[str, Any]:
     """What the host shall have, in plain values: the plan is made of this and of the facts."""
-    driver = {key: text(value) for key, value in (args.get("driver") or {}).items()}
+    driver: Any = {} if args.get("driver") is None else args["driver"]
+    if isinstance(driver, Mapping):
+        driver = {"source": "auto", **{key: text(value) for key, value in driver.items()}}
     return {
         "name": args["name"],
-        "driver": {"source": "auto", **driver},
+        "driver": driver,
         "toolkit": {"version": args.get("toolkit_version")},
         "reboot": text(args.get("reboot")) or "never",
         "runtime": "auto",

@@ -219,6 +219,8 @@ def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
         "GR_PIN_PACKAGE": what.pin,
         "GR_PACKAGES": " ".join(what.names),
         "GR_KERNEL_PACKAGES": " ".join(what.by_kernel),
+        # What somebody writes is consent to replace what was there before us.
+        "GR_REPLACE": bool(wish.wanted or wish.flavour),
         **(wish.mirrored("cuda", what.repository) if what.repository else {}),
     }
 
@@ -227,14 +229,16 @@ def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
     """What was decided, with the reason, and whether that stays so once it is done."""
     if is_kept(facts, wish):
         yield f"{facts.driver_version} works and stays as it is; destroy leaves it there", True
-        yield from _worries(facts)
+        yield from _worries(facts, wish)
         return
     choice, before = chosen(facts, wish), decided(facts)
     why = "asked for" if wish.wanted else "decided at the first install" if before else "long-term support"
     modules = "asked for" if wish.flavour else "what its cards want"
     what = f"install {choice.wanted} ({why}) with {choice.flavour} modules ({modules}) from {FROM[choice.source]}"
     yield f"{what}; {HELD[choice.source]}", True
-    yield from _ended(choice.wanted)
+    if works(facts) and not before:
+        yield f"it replaces {facts.driver_version}, which was here before us; destroy does not bring that back", False
+    yield from _ended(choice.wanted, wish)
     yield _reboot_line(facts, reboot_reason(facts, wish, choice)), False
 
 
@@ -244,15 +248,17 @@ def _reboot_line(facts: "HostFacts", reason: str) -> str:
     return f"no reboot: {facts.driver_version} works already" if works(facts) else "no reboot: nobody holds the card"
 
 
-def _ended(version: str) -> Iterator[tuple[str, bool]]:
+def _ended(version: str, wish: HostWish) -> Iterator[tuple[str, bool]]:
     branch = version.partition(".")[0]
     known = BRANCHES.get(int(branch)) if branch.isascii() and branch.isdigit() and len(branch) < 5 else None
     if known and known.ended:
-        yield f"branch {known.number} ended {known.ended}: driver: {{branch: {defaults.DRIVER_BRANCH}}} moves it", True
+        other = f"branch: {defaults.DRIVER_BRANCH}"
+        way = f"source: auto, {other}" if wish.source == KEEP else other
+        yield f"branch {known.number} ended {known.ended}: driver: {{{way}}} moves it", True
 
 
-def _worries(facts: "HostFacts") -> Iterator[tuple[str, bool]]:
-    yield from _ended(facts.driver_version)
+def _worries(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
+    yield from _ended(facts.driver_version, wish)
     if facts.next_kernel and not facts.next_kernel_has_module:
         yield (
             f"kernel {facts.next_kernel} boots next and has no nvidia module (DRV-16): mend that before a reboot",

@@ -98,7 +98,8 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("TK-12", "packages", "another program holds the lock of apt or dpkg, automatic updates mostly",
      "wait, never kill it; it is named above", (r"Could not get lock",)),
     ("TK-1", "packages", "the key of a package repository is missing, unreadable or not the one that is pinned",
-     "read what apt says above; the pinned keys are in decide/defaults.py",
+     "a proxy that changes files? a mirror of your own: bareMetal.repositories, with its keySha256; a new key of "
+     "NVIDIA: a newer gpu-ready, or an issue (the pins: decide/defaults.py)",
      (r"NO_PUBKEY", r"InRelease' is not signed", r"EXPKEYSIG", r"SHA1 is not considered secure")),
     ("HST-28", "packages", "a repository is listed twice with different keys",
      "remove the older list: grep -rl nvidia /etc/apt/sources.list.d",

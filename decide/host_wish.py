@@ -9,7 +9,7 @@ from decide import defaults
 from decide.catalog import BRANCHES, SUPPORTED
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import is_below
-from decide.wording import shown
+from decide.wording import shown, strangers
 
 SOURCES = ("auto", "distro", "cudaRepo", "keep")
 FLAVOURS = ("open", "proprietary")
@@ -19,6 +19,13 @@ BRANCH = r"[1-9][0-9]{2}"
 VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
 TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 REPOSITORIES = ("cuda", "toolkit")
+KEYS = {
+    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories"),
+    "driver": ("source", "branch", "version", "flavour"),
+    "toolkit": ("version",),
+    **{f"repositories.{name}": ("url", "key_url", "key_sha256") for name in REPOSITORIES},
+}
+"""What each section of a wish may say."""
 URL = r"https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~+-]{1,100}){0,20}/?"
 """Of nothing but plain letters: it goes into a list of apt, where a space or a bracket means something."""
 CHECKSUM = r"[0-9a-f]{64}"
@@ -84,6 +91,9 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "runtime": read.choice(given, "runtime", RUNTIMES),
         "repositories": read.repositories(given),
     }
+    read.strangers("", given)
+    read.strangers("driver", driver)
+    read.strangers("toolkit", toolkit)
     wish = HostWish(**{key: value for key, value in known.items() if value is not None})
     return tuple(read.refusals) or _whole(wish)
 
@@ -161,9 +171,15 @@ class _Reading:
         forms = (("url", URL, "http://mirror/nvidia"), ("key_url", URL, "http://mirror/gpgkey"),
                  ("key_sha256", CHECKSUM, "that of sha256sum"))  # fmt: skip
         said = section if isinstance(section, Mapping) else {}
+        self.strangers(f"repositories.{name}", said)
         # What is missing is no address: each of the three has to be there.
         found = [self.text({key: said.get(key, "")}, f"repositories.{name}.{key}", *rest) for key, *rest in forms]
         return Repository(*(one or "" for one in found))
+
+    def strangers(self, path: str, section: Any) -> None:
+        """A misspelt word would be a wish that is silently not met."""
+        for key, problem in strangers(section, KEYS[path]) if isinstance(section, Mapping) else ():
+            self.refusals.append(refusal("HST-84", f"{path}{'.' if path else ''}{key} {problem}"))
 
     def _given(self, section: Any, path: str) -> Any:
         """Nothing for what was left out; a section that is none is one fault."""

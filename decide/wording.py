@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 LONGEST = 60  # of a quoted value: enough to find it again in the file
@@ -44,3 +44,15 @@ def similar(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The known word that was probably meant, or nothing."""
     close = difflib.get_close_matches(given[: 2 * LONGEST], sorted(known), n=1, cutoff=cutoff)
     return close[0] if close else ""
+
+
+def strangers(given: Mapping[Any, Any], known: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Keys that nobody reads, each with what is wrong: the one that was probably meant, or all there are."""
+    words = [*known]
+    for key in given:
+        if key not in words:
+            close = similar(key, words) if isinstance(key, str) else ""
+            yield (
+                named(key),
+                f"is read by nobody, {f'did you mean {close}?' if close else 'known here: ' + ', '.join(words)}",
+            )

@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace, streams: Streams, root: Path, programs: Pr
     if options.rehearsal:
         programs = Programs(rehearsal.environment(root, *_rehearsed(options, root)))
     run = plan.run if options.op == "plan" else first_contact.run
-    return run(options, streams, root, Door(programs or Programs(), identity))
+    return run(options, streams, root, Door(programs or Programs(), identity, rehearsal=options.rehearsal))
 
 
 def _rehearsed(options: argparse.Namespace, root: Path) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ apt_get() {
 }
 
 UNREACHED="Could not resolve|Temporary failure resolving|[Cc]ould not connect|Unable to connect|[Cc]onnection timed out|Network is unreachable|Connection refused"
+UNSIGNED="NO_PUBKEY|is not signed|EXPKEYSIG"
+OTHER_KEY="a proxy that changes files? a mirror: bareMetal.repositories, with its keySha256; NVIDIA's key is new: a newer gpu-ready"
 LOCKED="Could not get lock|was locked by another process"
 
 # Says why a command of apt failed, in the words of the catalogue.
@@ -34,8 +36,8 @@ reached() {
   ! grep -sqE "$UNREACHED" "$1" ||
     refuse "HST-33 packages" "a package repository is out of reach: $(grep -E -m 1 "$UNREACHED" "$1" | cut -c1-200)" \
       "on the host: apt-get update; look at DNS, firewall, and the proxy in /etc/apt/apt.conf.d"
-  ! grep -sqE "NO_PUBKEY|is not signed|EXPKEYSIG" "$1" ||
-    refuse "TK-1 packages" "a repository is not signed with its pinned key" "read what apt says above"
+  ! grep -sqE "$UNSIGNED" "$1" ||
+    refuse "TK-1 packages" "a repository is not signed with its pinned key: $(grep -E -m 1 "$UNSIGNED" "$1" | cut -c1-250)" "$OTHER_KEY"
 }
 
 mend_dpkg() {
@@ -87,7 +89,7 @@ repository() {
   run "$ROOT/usr/lib/apt/apt-helper" download-file "$GR_KEY_URL" "$file" ${GR_KEY_SHA256:+"SHA256:$GR_KEY_SHA256"} || {
     last_words
     reached "$T/said"
-    refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "see keySha256"
+    refuse "TK-1 packages" "no key with the pinned checksum came from $GR_KEY_URL" "$OTHER_KEY"
   }
   if [ "${GR_KEY_URL%.deb}" != "$GR_KEY_URL" ]; then
     # A package, which brings its list along.
@@ -97,7 +99,7 @@ repository() {
   else
     dearmored "$file"
     { [ -n "${GR_KEY_SHA256-}" ] && [ -z "${GR_KEY_FINGERPRINT-}" ]; } || [ "$(fingerprints)" = "${GR_KEY_FINGERPRINT:?}" ] ||
-      refuse "TK-1 packages" "the key from $GR_KEY_URL is not $GR_KEY_FINGERPRINT" "pins: decide/defaults.py"
+      refuse "TK-1 packages" "the key from $GR_KEY_URL is not $GR_KEY_FINGERPRINT" "$OTHER_KEY"
     place "$key" <"$T/packets"
     echo "deb [signed-by=$key] $GR_REPO" | place "$list"
   fi
@@ -195,9 +197,8 @@ install() {
   free
   # shellcheck disable=SC2086
   apt_get -s install $exact || apt_failed "-s install$exact"
-  noted packages >"$T/mine"
-  foreign=$(awk '/^Remv /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
-  [ -z "$foreign" ] || refuse "HST-71 packages" "to install$exact apt would remove $foreign" "remove by hand what stands in the way"
+  foreign=$(strangers)
+  [ -z "$foreign" ] || refuse "HST-71 packages" "to install$exact apt would remove $foreign" "remove by hand what stands in the way; an old driver goes when driver.branch is written"
   # A kernel that comes along stays: the host may run it by the time all this is taken away.
   awk '/^Inst / && $3 ~ /^\(/ && $2 !~ /^linux-(image|base|modules-([0-9]|extra))/ {print $2}' "$T/said" >"$T/new"
   for item in $exact; do echo "${item%%=*}"; done >"$T/asked"
@@ -211,6 +212,12 @@ install() {
   note_auto
   left_out=$(missing "$@" | paste -sd' ' -)
   [ -z "$left_out" ] || refuse "HST-80 packages" "apt-get ended well, but $left_out is not installed" "read /var/log/apt/term.log"
+}
+
+# strangers: what apt has just said that it would remove, and is neither ours nor what a wish is about to replace.
+strangers() {
+  { noted packages; [ "$VERB" = remove ] || noted replaced | cut -d' ' -f1; } >"$T/mine"
+  awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -
 }
 
 # note_auto: of what was to come along, what apt has marked as such; also where an earlier run was cut off before that.
@@ -246,8 +253,7 @@ take_away() {
   free
   # shellcheck disable=SC2046
   apt_get -s remove --purge $(cat "$T/going") || apt_failed "-s remove"
-  noted packages >"$T/mine"
-  foreign=$(awk '/^(Remv|Purg) /{print $2}' "$T/said" | grep -vxFf "$T/mine" | paste -sd' ' -)
+  foreign=$(strangers)
   [ -z "$foreign" ] || refuse "HST-71 packages" "apt would remove $foreign as well, which is not ours" \
     "remove it by hand first, or keep all: state: abandoned"
   # shellcheck disable=SC2046

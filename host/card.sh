@@ -70,6 +70,19 @@ driver_works() {
 
 driver_version() { sed -n '1s/.*, //p' "$T/seen"; }
 
+DRIVER="(linux-(modules|objects|signatures)-|xserver-xorg-video-|firmware-)nvidia.*|cuda-drivers.*|libcuda1"
+DRIVER="$DRIVER|nvidia-(driver|headless|dkms|kernel|firmware|open|utils|compute-utils|modprobe|persistenced|smi|alternative)(-.*)?"
+DRIVER="$DRIVER|libnvidia-(cfg1|common|compute|decode|encode|extra|fbc1|gl|ml1|ptxjitcompiler1|nvvm)(-.*)?"
+
+# theirs: "NAME VERSION" of the driver's packages that were there before us. Who writes a branch, a version or a flavour
+# into the stack file has them replaced; what is no driver (fabric manager, toolkit, CUDA) stays.
+theirs() {
+  noted packages >"$T/mine"
+  packages | grep -E "^($DRIVER) " | while read -r name version; do
+    grep -qxF "$name" "$T/mine" || echo "$name $version"
+  done
+}
+
 # driver_trouble: why it does not work, by the texts of the layers below.
 driver_trouble() {
   plain <"$T/smi" >&2

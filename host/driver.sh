@@ -38,6 +38,10 @@ adopt() {
 # of_branch NAME: the kernel's own packages have the kernel's versions, all others the driver's.
 of_branch() {
   case $1 in
+  linux-modules-*)
+    modules=$(for_kernel | sed -n 's/.*=//p' | head -n 1)
+    if [ -n "$modules" ] && [ -n "$(offered "$1=$modules")" ]; then echo "$1=$modules"; else echo "$1"; fi
+    ;;
   linux-*) echo "$1" ;;
   *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*" ;; *) echo "$1=$GR_WANT_DRIVER.*" ;; esac ;;
   esac
@@ -47,6 +51,7 @@ install_driver() {
   decide
   mend_dpkg
   for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
+  [ -z "${GR_REPLACE-}" ] || theirs | note replaced
   # shellcheck disable=SC2046,SC2086
   if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
     note_daemon
@@ -55,19 +60,27 @@ install_driver() {
     make_folder $DKMS
     repository
     update_lists
+    for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   fi
   # All or nothing: what apt does not have is found out before anything is changed.
   # shellcheck disable=SC2046,SC2086
   resolved $(cat "$T/wanted") $GR_PIN_PACKAGE >/dev/null
+  built_of_it
   block_others
   # The pin decides which branch all others come from, headers are what DKMS builds with: both before the rest.
   outdated | grep '^nvidia-driver-pinning-' >"$T/old" || :
   take_away <"$T/old"
-  [ -z "$GR_PIN_PACKAGE" ] || install "$GR_PIN_PACKAGE"
-  # shellcheck disable=SC2046
-  install $(offered_for_kernel)
-  # shellcheck disable=SC2046
-  install $(cat "$T/wanted")
+  if [ -n "$GR_PIN_PACKAGE" ]; then
+    install "$GR_PIN_PACKAGE"
+    # shellcheck disable=SC2046
+    install $(offered_for_kernel)
+    # shellcheck disable=SC2046
+    install $(cat "$T/wanted")
+  else
+    # Modules that are ready want the libraries that they were built with: at once, or not at all.
+    # shellcheck disable=SC2046
+    install $(offered_for_kernel) $(cat "$T/wanted")
+  fi
   outdated >"$T/old"
   take_away <"$T/old"
   # shellcheck disable=SC2046
@@ -76,17 +89,41 @@ install_driver() {
   settle
 }
 
-# Ours, of another branch than the wished one: what is left of it could be loaded in the place of the new.
+# Of another branch or flavour than the wished one, ours or replaced: what is left could be loaded in place of the new.
 outdated() {
-  noted packages | sed -n 's/^\(.*nvidia[a-z-]*-\([4-9][0-9][0-9]\)\([-.].*\)\{0,1\}\)$/\2 \1/p' |
-    awk -v branch="${GR_WANT_DRIVER%%.*}" -v pin="$GR_PIN_PACKAGE" \
-      '$1 != branch || ($2 ~ /^nvidia-driver-pinning-/ && $2 != pin) {print $2}'
+  { noted packages; noted replaced | cut -d' ' -f1; } | sed -n 's/^\(.*nvidia[a-z-]*-\([4-9][0-9][0-9]\)\([-.].*\)\{0,1\}\)$/\2 \1/p' |
+    awk -v branch="${GR_WANT_DRIVER%%.*}" -v pin="$GR_PIN_PACKAGE" -v flavour="${GR_DECIDED##* }" '
+      $1 != branch || ($2 ~ /^nvidia-driver-pinning-/ && $2 != pin) ||
+        ($2 ~ /^(linux-|nvidia-(headless|dkms|kernel-source)).*-server/ && ($2 ~ /-server-open/) != (flavour == "open")) {print $2}'
 }
 
 # The next kernel needs them as well, or its boot is one without a driver.
 for_kernel() {
   for name in $GR_KERNEL_PACKAGES; do
     printf '%s\n' "$name$kernel" "$name$(next_kernel)" | grep -v -e '-$' | sort -u
+  done | while read -r name; do exactly "$name"; done
+}
+
+# exactly NAME: of an exact driver those modules that were built of it; the version of that driver where none were. Their
+# own version is the kernel's; which libraries they want, says of which driver they are.
+exactly() {
+  : >"$T/built"
+  case $GR_WANT_DRIVER in *.*) apt-cache show "$1" 2>/dev/null >"$T/built" || : ;; esac
+  awk -v name="$1" -v driver="$GR_WANT_DRIVER" '
+    /^Version: / {version = $2}
+    /^Depends: / && match($0, /nvidia-kernel-common-[^ ]* \(>= [^-+~)]*/) {
+      seen = 1
+      it = substr($0, RSTART, RLENGTH); sub(/.*>= /, "", it)
+      if (it == driver && !found) found = version
+    }
+    END { print name (seen ? "=" (found ? found : driver) : "") }' "$T/built"
+}
+
+built_of_it() {
+  for name in $(for_kernel); do
+    [ "${name#*=}" != "$GR_WANT_DRIVER" ] ||
+      refuse "HST-78 packages" "apt has ${name%%=*}, but not of driver $GR_WANT_DRIVER: prebuilt modules follow the newest of a branch" \
+        "leave version out; or install that driver by hand: driver: {source: keep}"
   done
 }
 
@@ -214,6 +251,14 @@ load() {
   done_with "$(driver_version)" false false
 }
 
+# What went for ours does not come back by itself: apt may not have it any more, and only people know whether they want it.
+gone() {
+  packages | cut -d' ' -f1 >"$T/installed"
+  noted replaced | while read -r name version; do grep -qxF "$name" "$T/installed" || printf ' %s=%s' "$name" "$version"; done >"$T/gone"
+  [ ! -s "$T/gone" ] || say "the driver that was here before does not come back by itself: apt-get install$(cat "$T/gone")"
+  drop replaced
+}
+
 unless_gone() { [ -z "$(on_disk)" ] || load_again; }
 
 remove() {
@@ -230,6 +275,7 @@ remove() {
     unless_gone
   fi
   drop daemon
+  gone
   # The key pair of DKMS goes with the last thing that it has built.
   set -- "$ROOT$DKMS"/*/
   ! has_note key || [ -e "$1" ] || rm -f "$ROOT$DKMS"/mok.*

@@ -29,12 +29,16 @@ class HostDriver:
     branch: int | None = setting(
         DriverBranch(),
         f"branch: {defaults.DRIVER_BRANCH}",
-        "Driver branch. Without it a driver that works is never moved.",
+        "Driver branch. Without it a driver that works is never moved; with it one of another branch is replaced.",
         None,
         f"{defaults.DRIVER_BRANCH} at the first install",
     )
     version: str | None = setting(
-        DriverVersion(), 'version: "580.173.02"', "Exact version, where the newest one of the branch will not do.", None
+        DriverVersion(),
+        'version: "580.173.02"',
+        "Exact version, where the newest one of the branch will not do. On Ubuntu only the one that prebuilt modules "
+        "are made of.",
+        None,
     )
     flavour: str | None = setting(
         Choice(FLAVOURS), "flavour: open", "Kernel modules: `open` or `proprietary`.", None, "by the card"

@@ -28,9 +28,6 @@ DISTRIBUTIONS: Final = {
     "debian-12": Distribution(
         "debian", "12", "", "Debian GNU/Linux 12 (bookworm)", "bookworm", "gcc-12 (Debian 12.2.0-14) 12.2.0"
     ),
-    "debian-13": Distribution(
-        "debian", "13", "", "Debian GNU/Linux 13 (trixie)", "trixie", "gcc-14 (Debian 14.2.0-19) 14.2.0"
-    ),
 }
 DEFAULTS: Final[dict[str, Any]] = {
     "name": "", "address": "192.0.2.1", "port": 22, "distro": "ubuntu-24.04", "cards": [], "nouveau": False,

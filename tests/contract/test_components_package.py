@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from pulumi.provider.experimental.analyzer import Analyzer
-from pulumi.provider.experimental.component import ComponentProvider
 
 from components.bare_metal import BareMetalGpuNodes
 from components.existing import ExistingGpuNodes
 from components.gpu_stack import GpuStack
+from components.serving import Provider
 from components.validation import GpuValidation
 from lab.engine import Result
 from tests.unit.house import House
@@ -23,7 +23,7 @@ COMPONENTS = [BareMetalGpuNodes, ExistingGpuNodes, GpuStack, GpuValidation]
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
     """What `pulumi package get-schema ./components` would print."""
-    provider = ComponentProvider(COMPONENTS, "gpu-ready", None, "0.1.0")
+    provider = Provider(COMPONENTS, "gpu-ready", None, "0.1.0")
     return dict(json.loads(provider.schema or ""))
 
 
@@ -100,7 +100,7 @@ SENT: dict[str, dict[str, Any]] = {
 
 def built(name: str, sent: dict[str, Any], house: House) -> Result:
     """What the component makes of arguments in the form that the host of a package hands over."""
-    provider = ComponentProvider(COMPONENTS, "gpu-ready", None, "0.1.0")
+    provider = Provider(COMPONENTS, "gpu-ready", None, "0.1.0")
     return house.make(
         "preview", lambda: provider.construct("it", f"gpu-ready:index:{name}", as_others_send_it(sent), None)
     )
@@ -111,6 +111,24 @@ def test_a_component_can_be_built_from_what_other_languages_send(name: str, tmp_
     result = built(name, SENT[name], House(tmp_path))
     assert (result.exit, result.errors) == (0, [])
     assert result.one(f"gpu-ready:index:{name}")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"adress": "rtx"}, "hosts[0].adress is read by nobody, did you mean address?"),
+        ({"driver": {"brnch": "580"}}, "hosts[0].driver.brnch is read by nobody, did you mean branch?"),
+        ({"driver": "580"}, 'hosts[0].driver cannot be the text "580": a section with '),
+    ],
+)
+def test_what_the_sdk_would_drop_without_a_word_is_refused(more: Any, said: str, tmp_path: Path) -> None:
+    sent = {**SENT["BareMetalGpuNodes"], "hosts": [{**HOST, **more}]}
+    assert said in "".join(map(str, built("BareMetalGpuNodes", sent, House(tmp_path)).errors))
+
+
+def test_a_host_that_is_a_text_is_refused(tmp_path: Path) -> None:
+    result = built("BareMetalGpuNodes", {**SENT["BareMetalGpuNodes"], "hosts": ["rtx"]}, House(tmp_path))
+    assert 'hosts[0] cannot be the text "rtx": a section with ' in "".join(map(str, result.errors))
 
 
 def test_a_host_that_is_not_there_needs_no_password(tmp_path: Path) -> None:

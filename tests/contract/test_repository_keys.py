@@ -59,6 +59,7 @@ def fetched(root: Path, key: bytes, fingerprint: str) -> tuple[subprocess.Comple
 def test_a_key_is_taken_by_its_fingerprint(root: Path, key: str, fingerprint: str, is_taken: bool) -> None:
     said, placed = fetched(root, key.encode(), fingerprint)
     assert (said.returncode, said.stderr[:4]) == ((0, "") if is_taken else (3, "TK-1"))
+    assert ("keySha256" in said.stderr) is not is_taken
     assert placed == (packets_of(KEY) if is_taken else None)
 
 

@@ -47,6 +47,20 @@ def test_no_module_from_user_space_alone(ubuntu: Bench) -> None:
     assert ubuntu("modprobe nvidia").status == 1
 
 
+def test_finished_modules_move_with_the_libraries_that_they_were_built_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(born(tmp_path / "machine", driver="580.126.20"), capsys)
+    modules = "linux-modules-nvidia-580-server-open-6.8.0-117-generic"
+    shown = bench.well(f"apt-cache show {modules}").split("\n\n")
+    assert [one.split("\n")[1] for one in shown[:2]] == ["Version: 6.8.0-117.117+1", "Version: 6.8.0-117.117"]
+    assert "nvidia-kernel-common-580-server (<= 580.173.02-1), nvidia-kernel-common-580-server (>= 580.173" in shown[0]
+    said = bench.well("apt-get install -y nvidia-headless-no-dkms-580-server-open=580.173.02-0ubuntu0.24.04.1")
+    assert f"Unpacking {modules} (6.8.0-117.117+1)" in said
+    assert bench("modinfo -F version nvidia").out == "580.173.02\n"
+    assert bench("nvidia-smi").status != 0, "580.126.20 is loaded still"
+
+
 def test_a_module_for_another_kernel_is_none_for_this_one(ubuntu: Bench) -> None:
     ubuntu.install(*UBUNTU_DRIVER)
     ubuntu.write("/boot/vmlinuz-6.8.0-119-generic", "")

@@ -165,7 +165,11 @@ def test_what_a_machine_decides_is_no_switch_of_its_node(house: House) -> None:
         ({"name": ""}, "hosts[0].name: is missing, for example rtx"),
         (
             {"distro": "debian-1"},
-            "hosts[0].distro: 'debian-1' is not one of 'ubuntu-24.04', 'debian-12', 'debian-13'; did",
+            "hosts[0].distro: 'debian-1' is not one of 'ubuntu-24.04', 'debian-12'; did you mean 'debian-12'?",
+        ),
+        (
+            {"distro": "debian-13"},
+            "hosts[0].distro: debian-13 is not in the rehearsal: nobody but NVIDIA has the key",
         ),
         ({"cards": ["Tesla T5"]}, "hosts[0].cards: 'Tesla T5' is not in the catalog; did you mean 'Tesla T4'?"),
         ({"cards": "Tesla T4"}, "hosts[0].cards: 'Tesla T4' should look like []"),

@@ -329,6 +329,23 @@ class TestWhatIsThereAlready:
         assert "what was there: stacks/Pulumi.homelab.yaml.old" in far.said
         assert file_of(far).with_suffix(".yaml.old").read_text() == EXAMPLE.read_text()
 
+    def test_an_example_that_somebody_wrote_into_stays(self, far: FarHosts) -> None:
+        edited = EXAMPLE.read_text().replace("address: rtx.home.arpa", "address: mine.lan")
+        assert edited != EXAMPLE.read_text()
+        file_of(far).write_text(edited)
+
+        assert far.run("init", "homelab", *HOSTS, *accepting(RTX, TESLA)) == 2
+        assert "--force to write over it; what is there now is kept beside it" in far.complained
+        assert file_of(far).read_text() == edited
+
+    def test_what_was_kept_once_is_kept_for_good(self, far: FarHosts) -> None:
+        for text in ("config: {a: 1}\n", "config: {a: 2}\n", "config: {a: 3}\n"):
+            file_of(far).write_text(text)
+            assert far.run("init", "homelab", *HOSTS, "--force", *accepting(RTX, TESLA)) == 0
+        kept = [file_of(far).with_name(f"Pulumi.homelab.yaml.old{more}").read_text() for more in ("", ".2", ".3")]
+        assert kept == [f"config: {{a: {number}}}\n" for number in (1, 2, 3)]
+        assert "what was there: stacks/Pulumi.homelab.yaml.old.3" in far.said
+
     @pytest.mark.parametrize(
         "text", ["", "[]", "a: [", "config: {}", "config: {gpu-ready:bareMetal: {hosts: [1]}, x: 1}\ny: 1"]
     )

@@ -49,6 +49,24 @@ def test_what_is_missing_is_named() -> None:
         ({"driver": {"version": "550.163.01"}}, "hosts[0].driver: driver: driver.version: branch 550 ended"),
         ({"driver": {"source": "keep", "branch": "580"}}, "hosts[0].driver: driver: driver.source: keep leaves"),
         ({"toolkit_version": "1.17.0"}, "hosts[0].toolkitVersion: toolkitVersion: 1.17.0 lets containers out"),
+        ({"driver": "580"}, 'hosts[0].driver: driver: driver cannot be the text "580"'),
+        ({"driver": ["580"]}, "hosts[0].driver: driver: driver cannot be a list"),
+        (
+            {"driver": {"brnch": "580"}},
+            "hosts[0].driver: driver: driver.brnch is read by nobody, did you mean branch?",
+        ),
+        (
+            {
+                "repositories": {
+                    "toolkit": {"url": "http://m/x", "key_url": "http://m/k", "key_sha256": "0" * 64, "keyurl": ""}
+                }
+            },
+            "hosts[0].repositories: repositories: repositories.toolkit.keyurl is read by nobody, did you mean key_url?",
+        ),
+        (
+            {"toolkit": {"version": "1.20.0"}},
+            "hosts[0].toolkit: toolkit: is read by nobody, did you mean toolkit_version?",
+        ),
         ({"reboot": "maybe"}, "hosts[0].reboot: reboot: one of never, ifNeeded belongs here"),
     ],
 )
@@ -56,6 +74,17 @@ def test_a_wish_that_cannot_be_is_said_once_of_its_own_argument(more: Any, said:
     found = refused({**HOST, **more})
     assert found.startswith(said)
     assert "; " not in found
+
+
+def test_a_misspelt_argument_is_named_with_the_right_one() -> None:
+    said = refused({"name": "rtx", "adress": "rtx.home", "host_key": HOST["host_key"]})
+    assert "hosts[0].address: address: is missing" in said
+    assert "adress: is read by nobody, did you mean address?" in said
+
+
+@pytest.mark.parametrize("host", ["rtx.home", None, ["rtx"], 3])
+def test_what_is_no_host_at_all_is_refused(host: Any) -> None:
+    assert "hosts[0]: a host with name, address and hostKey belongs here, got " in refused(host).replace(" on ", ": ")
 
 
 @pytest.mark.parametrize(

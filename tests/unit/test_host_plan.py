@@ -180,7 +180,15 @@ def test_another_default_moves_no_driver_that_works(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_branch_that_ended_is_kept_and_said() -> None:
-    assert "branch 535 ended in June 2026" in "\n".join(planned(working("535.309.01")).lines())
+    assert "branch 535 ended in June 2026: driver: {branch: 580} moves it" in str(
+        planned(working("535.309.01")).lines()
+    )
+
+
+def test_what_is_advised_to_who_keeps_a_driver_is_no_wish_that_is_refused() -> None:
+    said = str(planned(working("535.309.01"), wish(source="keep")).lines())
+    assert "driver: {source: auto, branch: 580} moves it" in said
+    assert isinstance(plan(working("535.309.01"), wish(source="auto", branch=580, reboot="ifNeeded")), Plan)
 
 
 def test_a_kernel_without_module_that_boots_next_is_said() -> None:
@@ -192,6 +200,20 @@ def test_a_kernel_without_module_that_boots_next_is_said() -> None:
 @pytest.mark.parametrize("asked", [{"branch": 580}, {"version": "580.126.20"}, {"flavour": "open"}, {"source": "keep"}])
 def test_a_driver_that_is_what_was_asked_for_is_kept(asked: dict[str, Any]) -> None:
     assert planned(working("580.126.20"), wish(**asked)).values["driver"] == ADOPT
+
+
+@pytest.mark.parametrize("asked", [{"branch": 595}, {"version": "580.173.02"}, {"flavour": "proprietary"}])
+def test_what_somebody_writes_is_consent_to_replace_a_driver_and_the_plan_says_so(asked: dict[str, Any]) -> None:
+    made = planned(working("580.126.20"), wish(**asked, reboot="ifNeeded"))
+
+    assert made.values["driver"]["GR_REPLACE"]
+    assert "it replaces 580.126.20, which was here before us; destroy does not bring that back" in str(made.lines())
+
+
+def test_nobody_consents_by_defaults_and_ours_was_not_here_before() -> None:
+    assert not planned(facts()).values["driver"]["GR_REPLACE"]
+    ours = planned(facts(**made_ready()), wish(branch=595, reboot="ifNeeded"))
+    assert "was here before us" not in str(ours.lines())
 
 
 @pytest.mark.parametrize("asked", [{"branch": 595}, {"version": "580.173.02"}, {"flavour": "proprietary"}])

@@ -102,6 +102,13 @@ def test_nobody_is_at_an_address_that_no_machine_has(standin: Standin) -> None:
     assert "--rehearsal" in refused.fix
 
 
+def test_who_is_in_the_rehearsal_is_told_what_to_do_for_a_host_that_is_off(standin: Standin) -> None:
+    refused = ssh.failure(standin.ssh(standin.call(address="192.0.2.99")), {**HOST, "address": "192.0.2.99"}, True)
+
+    assert "--rehearsal" not in refused.fix
+    assert "state: offline" in refused.fix
+
+
 @pytest.mark.parametrize("known", ["", f"other {made_up_key('rtx')}", f"gpu-ready {made_up_key('other')}"])
 def test_another_key_than_the_known_one_ends_it(standin: Standin, known: str) -> None:
     assert ssh.failure(standin.ssh(standin.call(known)), HOST).id == "HST-2"

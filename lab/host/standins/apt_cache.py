@@ -12,13 +12,13 @@ def apt_cache(box: Box, args: list[str]) -> int:
     words = [word for word in args if not word.startswith("-")]
     verb, names = (words[0] if words else ""), words[1:]
     known = Known(box)
-    if verb not in {"policy", "madison"}:
+    if verb not in _VERBS:
         fail(100, f"E: Invalid operation {verb}")
     for name in names:
         if name not in known.versions and name not in box.state["packages"]:
             warn(f"N: Unable to locate package {name}")
             continue
-        (_policy if verb == "policy" else _madison)(box, known, name)
+        _VERBS[verb](box, known, name)
     return 0
 
 
@@ -45,3 +45,15 @@ def _policy(box: Box, known: Known, name: str) -> None:
 def _madison(_box: Box, known: Known, name: str) -> None:
     for version in _offered(known, name):
         say(f"{name:>10} | {version} | {known.one(name, version).origin} Packages")
+
+
+def _show(box: Box, known: Known, name: str) -> None:
+    """All versions, also one that is only installed."""
+    found = {one.version: one.depends for one in known.versions.get(name, ())}
+    if name in box.state["packages"]:
+        found.setdefault(box.state["packages"][name]["version"], box.state["packages"][name]["depends"])
+    for version in ordered(found)[::-1]:
+        say(f"Package: {name}", f"Version: {version}", f"Depends: {', '.join(found[version])}", "")
+
+
+_VERBS = {"policy": _policy, "madison": _madison, "show": _show}

@@ -22,25 +22,25 @@ class Package:
         self.depends, self.conflicts, self.provides = depends, conflicts, provides
 
 
-KERNELS = {"ubuntu-24.04": "6.8.0-117-generic", "debian-12": "6.1.0-50-amd64", "debian-13": "6.12.57+deb13-amd64"}
-KERNEL_VERSIONS = {
-    "6.8.0-117-generic": "6.8.0-117.117", "6.1.0-50-amd64": "6.1.174-1", "6.12.57+deb13-amd64": "6.12.57-1",
-}  # fmt: skip
+KERNELS = {"ubuntu-24.04": "6.8.0-117-generic", "debian-12": "6.1.0-50-amd64"}
+KERNEL_VERSIONS = {"6.8.0-117-generic": "6.8.0-117.117", "6.1.0-50-amd64": "6.1.174-1"}
 UBUNTU_BRANCHES = {
     "535": "535.309.01", "570": "570.211.01", "580": "580.173.02", "595": "595.91.07", "615": "615.71.09",
 }  # fmt: skip
+UBUNTU_OLDER = {"580": "580.126.20"}
+"""Still in another pocket of the archive, but the modules for the present kernel are not of it."""
 CUDA_DRIVERS = ("570.211.01", "580.126.20", "580.173.02", "580.178.04", "595.91.07", "615.71.09", "620.12.03")
 TOOLKITS = ("1.17.8", "1.18.2", "1.19.1", "1.20.0", "1.20.1")
 TOOLKIT_REPOSITORY = "libnvidia-container/stable/deb/amd64"
-CUDA_REPOSITORIES = {name: f"compute/cuda/repos/{name.replace('-', '')}/x86_64" for name in ("debian-12", "debian-13")}
+CUDA_REPOSITORIES = {"debian-12": "compute/cuda/repos/debian12/x86_64"}
 KEYS = {
     "toolkit": "C95B321B61E88C1809C4F759DDCAE044F796ECB0",
     "cuda": "EB693B3035CD5710E231E123A4B469963BF863CC",
 }
-"""Fingerprints of the keys that sign the two repositories; Debian 13 has another one for the second."""
+"""Fingerprints of the keys that sign the two repositories."""
 _UBUNTU = "Ubuntu:24.04/noble-updates"
-_DEBIAN = {"debian-12": "Debian:12.12/oldstable", "debian-13": "Debian:13.2/stable"}
-_COMPILERS = {"debian-12": "12", "debian-13": "14"}
+_DEBIAN = {"debian-12": "Debian:12.12/oldstable"}
+_COMPILERS = {"debian-12": "12"}
 _NVIDIA = "NVIDIA"
 
 
@@ -131,6 +131,8 @@ def _ubuntu() -> Iterator[Package]:
     yield from _compilers("13", _UBUNTU)
     for branch, upstream in UBUNTU_BRANCHES.items():
         yield from ubuntu_driver(branch, upstream)
+    for branch, upstream in UBUNTU_OLDER.items():
+        yield from (one for one in ubuntu_driver(branch, upstream) if not one.name.startswith("linux-"))
 
 
 def ubuntu_driver(branch: str, upstream: str) -> Iterator[Package]:
@@ -149,13 +151,15 @@ def ubuntu_driver(branch: str, upstream: str) -> Iterator[Package]:
     for kind in ("nvidia-utils", "nvidia-compute-utils"):
         library = f"libnvidia-compute-{name} {exact}"
         yield _one(f"{kind}-{name}", version, _UBUNTU, library, conflicts=kind, provides=kind)
+    # Modules have the version of their kernel; one more number, when they are made again of a newer driver.
+    again = "+1" if upstream == UBUNTU_BRANCHES.get(branch) else ""
     for flavor in ("", "-open"):
-        yield from _ubuntu_flavor(name, flavor, version)
+        yield from _ubuntu_flavor(name, flavor, version, again)
 
 
-def _ubuntu_flavor(name: str, flavor: str, version: str) -> Iterator[Package]:
+def _ubuntu_flavor(name: str, flavor: str, version: str, again: str) -> Iterator[Package]:
     kernel = KERNELS["ubuntu-24.04"]
-    built, exact = KERNEL_VERSIONS[kernel], f"(= {version})"
+    built, exact = KERNEL_VERSIONS[kernel] + again, f"(= {version})"
     both = [f"{part}-{name} {exact}" for part in ("libnvidia-cfg1", "nvidia-compute-utils", "nvidia-kernel-common")]
     source = f"nvidia-kernel-source-{name}{flavor} {exact}"
     yield _one(f"nvidia-kernel-source-{name}{flavor}", version, _UBUNTU)
@@ -165,9 +169,10 @@ def _ubuntu_flavor(name: str, flavor: str, version: str) -> Iterator[Package]:
     modules = f"linux-modules-nvidia-{name}{flavor}"
     objects = f"linux-objects-nvidia-{name}{flavor}-{kernel}"
     yield _one(objects, built, _UBUNTU)
+    common, upstream = both[2].partition(" ")[0], version.partition("-")[0]
     yield _one(
-        f"{modules}-{kernel}", built, _UBUNTU, f"linux-image-{kernel}", f"{objects} (= {built})",
-        f"linux-signatures-nvidia-{kernel} (= {built})", both[2].partition(" ")[0],
+        f"{modules}-{kernel}", built, _UBUNTU, f"linux-image-{kernel}", f"{common} (<= {upstream}-1)",
+        f"{common} (>= {upstream})", f"{objects} (= {built})", f"linux-signatures-nvidia-{kernel}",
     )  # fmt: skip
     yield _one(f"{modules}-generic", built, _UBUNTU, f"{modules}-{kernel} (= {built})")
 

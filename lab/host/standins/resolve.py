@@ -47,7 +47,10 @@ class Resolver:
         if again:
             self.change.install.update({name: one for name, one in self._wanted.items() if one})
         self._make_room()
-        self._check_dependents()
+        before = -1
+        while before != len(self.change.install) and not self.broken:
+            before = len(self.change.install)
+            self._check_dependents()
         if self.broken:
             _refuse(self.broken)
         return self.change
@@ -152,8 +155,10 @@ class Resolver:
     def _follow(self, name: str, text: str, version: str) -> None:
         candidate = self.known.candidate(name)
         needed, operator, _version = wish(text)
-        fits = candidate is not None and any(
-            wish(other)[0] == needed and meets(version, *wish(other)[1:]) for other in candidate.depends
+        fits = (
+            candidate is not None
+            and candidate.origin != "now"
+            and all(meets(version, *wish(other)[1:]) for other in candidate.depends if wish(other)[0] == needed)
         )
         if fits and name not in self.box.state["holds"]:
             self._wanted[name] = candidate
