@@ -75,6 +75,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         found = self._match(name, cluster, by_name)
         self.node_of_host = {host: found["nodes"][host] for host in by_name}
         self.marks = {host: found["marks"][host] for host in by_name}
+        self.made = {host: one.made for host, one in by_name.items()}
         self.away = {host: one.state for host, one in by_name.items() if one.state != "present"}
         self.any_node = found["any_node"]
         shown = {host: one.report for host, one in by_name.items()}

@@ -53,6 +53,7 @@ class ExistingGpuNodes(pulumi.ComponentResource):
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
         self.context = pulumi.Output.from_input(args["context"])
         self.node_of_host: dict[str, pulumi.Output[str]] = {}
+        self.made: dict[str, pulumi.Output[str]] = {}
         self.marks: dict[str, pulumi.Output[dict[str, str]]] = {}
         self.away: dict[str, str] = {}
         self.any_node = ""

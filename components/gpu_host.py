@@ -1,5 +1,6 @@
 """One bare-metal host over SSH, step by step."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypedDict
@@ -110,6 +111,8 @@ class GpuHost(pulumi.ComponentResource):
 
     report: pulumi.Output[dict[str, Any]]
     """Driver, toolkit, runtime and cards, as the host itself shows them."""
+    made: pulumi.Output[str]
+    """The same in one line, with all by which a proof is one of something else."""
 
     def __init__(self, nodes: str, args: GpuHostArgs, common: Mapping[str, Any], opts: ResourceOptions) -> None:
         """`common` is what all hosts share: `private_key`, `password`, `after` and `patience`."""
@@ -131,11 +134,12 @@ class GpuHost(pulumi.ComponentResource):
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
-        check = self._step("check", reboot.apply(lambda said: {"GR_CARDS": said.get("cards", 0)}))
+        made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime}
+        check = self._step("check", pulumi.Output.all(**made).apply(what_is_checked))
 
         self.boot_id = reboot.apply(lambda said: said.get("boot_id", ""))
-        parts = {"reboot": reboot, "toolkit": toolkit, "runtime": runtime, "check": check}
-        self.report = pulumi.Output.all(**parts).apply(host_report)
+        self.made = pulumi.Output.all(**made, check=check).apply(what_is_proven)
+        self.report = pulumi.Output.all(**made, check=check).apply(host_report)
         self.register_outputs({"report": self.report})
 
     def _bring(self, look: int) -> None:
@@ -258,6 +262,27 @@ def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pul
     )
 
 
+def what_is_checked(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the steps made of the host: where one of them made something else, it is checked again."""
+    report = host_report(parts)
+    return {
+        "GR_CARDS": parts["reboot"].get("cards", 0),
+        "GR_DRIVER": report["driver"],
+        "GR_FLAVOUR": str(parts["plan"].get("GR_DECIDED", "")).rpartition(" ")[2],
+        "GR_TOOLKIT": report["toolkit"],
+        "GR_RUNTIME": report["runtime"],
+        # What went to and fro looks as if nothing had happened, but for the boot that it took.
+        "GR_BOOT_ID": parts["reboot"].get("boot_id", ""),
+    }
+
+
+def what_is_proven(parts: Mapping[str, Any]) -> str:
+    """What was checked, and the cards that answered."""
+    told = what_is_checked(parts)
+    named = {key.removeprefix("GR_").lower(): value for key, value in told.items() if value}
+    return json.dumps({**named, "cards": parts["check"].get("cards", [])}, sort_keys=True)
+
+
 def host_report(parts: Mapping[str, Any]) -> dict[str, Any]:
     """What a host shows of itself, in one table."""
     runtime = parts["runtime"]
@@ -265,5 +290,5 @@ def host_report(parts: Mapping[str, Any]) -> dict[str, Any]:
         "driver": parts["reboot"].get("driver", ""),
         "toolkit": parts["toolkit"].get("toolkit", ""),
         "runtime": f"{runtime.get('runtime', '')} {runtime.get('version', '')}".strip(),
-        "cards": [card.get("name", "") for card in parts["check"].get("cards", [])],
+        "cards": [card.get("name", "") for card in parts.get("check", {}).get("cards", [])],
     }

@@ -16,6 +16,8 @@ class GpuNodes(Protocol):
     """Where hosts have names of their own: what exists is known by them, before their nodes are."""
     marks: Mapping[str, pulumi.Output[dict[str, str]]]
     """Of each of them the annotations under which its node is labelled."""
+    made: Mapping[str, pulumi.Output[str]]
+    """Of each of them what it was made: a proof is one of that, and of nothing else."""
     away: Mapping[str, str]
     """Those of them that are not present: `offline` or `abandoned`."""
     any_node: pulumi.Input[str]

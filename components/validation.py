@@ -17,6 +17,7 @@ from decide.slots import room_beside, slots
 LABEL = "gpu-ready/check"
 PROVES = "gpu-ready/proves"
 REVISION = "gpu-ready/operator-revision"
+MADE = "gpu-ready/host-made"
 SHORTEST_ROOM = 12
 ENGINE_GRACE = 300  # a last look at a slow API server may take minutes; the gate has the better words
 ASLEEP = {"pulumi.com/skipAwait": "true"}
@@ -39,6 +40,8 @@ class GpuValidationArgs(TypedDict):
     """Names of the GPU nodes; each gets a Job."""
     hosts: NotRequired[dict[str, pulumi.Input[str]]]
     """Node of each host, where hosts are known by names of their own; each gets a Job."""
+    made: NotRequired[dict[str, pulumi.Input[str]]]
+    """What each host was made, as a short text: when it changes, that host is proven again."""
     away: NotRequired[dict[str, str]]
     """Hosts that are not there, each `offline` or `abandoned`: their Jobs stay as they are, nobody waits for them."""
     node_selector: NotRequired[dict[str, str]]
@@ -66,11 +69,12 @@ class GpuValidationArgs(TypedDict):
 
 
 class Proof(NamedTuple):
-    """One Job: its short name, the node that it is meant for, and whether its host is away."""
+    """One Job: its short name, the node that it is meant for, whether its host is away, and what that was made."""
 
     name: str
     node: Any
     away: str = ""
+    made: pulumi.Input[str] | None = None
 
 
 class GpuValidation(pulumi.ComponentResource):
@@ -96,7 +100,9 @@ class GpuValidation(pulumi.ComponentResource):
         chosen = job_slots(args, room_for_nodes(name))
         params, limit = what_to_judge(args), time_limit(args) + ENGINE_GRACE
         # Jobs that come too early fail on a driver that is just being built, or prove the one of before.
-        ready = local_step(f"{name}-ready", "ready", {**params, **what_is_proven(args)}, limit, here)
+        ready = local_step(
+            f"{name}-ready", "ready", {**params, **what_is_proven(args), **made_of_hosts(args)}, limit, here
+        )
         after_it = ResourceOptions(parent=self, delete_before_replace=True, depends_on=[ready])
         jobs = [self._job(name, slot, args, namespace, after_it) for slot in chosen]
         made = [(slot, job.metadata.name) for slot, job in zip(chosen, jobs, strict=True) if not slot.away]
@@ -133,7 +139,11 @@ class GpuValidation(pulumi.ComponentResource):
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
                         labels=labels,
-                        annotations={PROVES: proven["proves"], REVISION: proven["revision"]},
+                        annotations={
+                            PROVES: proven["proves"],
+                            REVISION: proven["revision"],
+                            **({} if slot.made is None else {MADE: slot.made}),
+                        },
                     ),
                     spec=pod_spec(slot, args),
                 ),
@@ -146,7 +156,8 @@ def job_slots(args: GpuValidationArgs, room: int) -> list[Proof]:
     """A Job per host, by the host's own name, which is known before its node is; one per node; else one for all."""
     hosts, away = args.get("hosts") or {}, args.get("away") or {}
     found = slots([*hosts, *(args.get("nodes") or [])], room)
-    return [Proof(one.name, node_for(one.node, hosts), away.get(one.node, "")) for one in found]
+    made = args.get("made") or {}
+    return [Proof(one.name, node_for(one.node, hosts), away.get(one.node, ""), made.get(one.node)) for one in found]
 
 
 def node_for(wanted: Any, hosts: Mapping[str, pulumi.Input[str]]) -> Any:
@@ -228,6 +239,13 @@ def what_is_proven(args: GpuValidationArgs) -> dict[str, Any]:
     """When one of these changes, everything is proven again."""
     # Settings that go to and fro look as if nothing had happened; Helm counts how often the operator was changed.
     return {"proves": args.get("proves") or "", "revision": args.get("operator_revision", "")}
+
+
+def made_of_hosts(args: GpuValidationArgs) -> dict[str, Any]:
+    """What the hosts that are there were made: whoever moves a driver has nodes and operator begin anew."""
+    away = args.get("away") or {}
+    made = {host: one for host, one in (args.get("made") or {}).items() if host not in away}
+    return {"made": made} if made else {}
 
 
 def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:

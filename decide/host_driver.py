@@ -225,6 +225,12 @@ def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
     }
 
 
+def found(facts: "HostFacts", wish: HostWish) -> str:
+    """What is there without us: where a look finds other cards, or another version of a kept driver, they are asked."""
+    kept = [facts.driver_version] if is_kept(facts, wish) else []
+    return " ".join([*sorted(card.id for card in cards(facts)), *kept])
+
+
 def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
     """What was decided, with the reason, and whether that stays so once it is done."""
     if is_kept(facts, wish):

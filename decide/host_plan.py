@@ -71,7 +71,7 @@ def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
 def _steps(facts: "HostFacts", wish: HostWish) -> dict[str, dict[str, Any]]:
     return {
         "driver": host_driver.values(facts, wish),
-        "reboot": {"GR_CONSENT": wish.reboot},
+        "reboot": {"GR_CONSENT": wish.reboot, "GR_FOUND": host_driver.found(facts, wish)},
         "toolkit": host_runtime.toolkit_values(facts, wish),
         "runtime": host_runtime.runtime_values(facts),
     }

@@ -76,6 +76,7 @@ class Settings(Config):
             "context": nodes.context,
             **self._which_nodes(),
             "hosts": nodes.node_of_host,
+            "made": nodes.made,
             "away": nodes.away,
             "gpu": self._choices(),
             "proves": self._proves(),

@@ -65,7 +65,8 @@ def test_components_declare_all_arguments_that_they_get(stack: Path) -> None:
         (wish.stack_args(), GpuStackArgs),
         (
             wish.validation_args(
-                SimpleNamespace(**vars(wish.cluster), node_of_host={}, away={}), SimpleNamespace(operator_revision="1")
+                SimpleNamespace(**vars(wish.cluster), node_of_host={}, made={}, away={}),
+                SimpleNamespace(operator_revision="1"),
             ),
             GpuValidationArgs,
         ),

@@ -19,7 +19,6 @@ from tests.unit.small_host import RTX, told
 GPU_2 = {**WORLD["nodes"][2], "taints": []}
 READY: dict[str, Any] = {
     "modules": {"nvidia": "580.126.20", "nouveau": False, "nova": False, "flavour": "open"},
-    "driver": {"works": True, "version": "580.126.20", "foreign": ""},
 }
 
 
@@ -35,6 +34,9 @@ class Quick:
     """The step in which it goes away."""
     asked: list[str] = field(default_factory=list)
     user: str = "root"
+    driver: str = "580.126.20"
+    toolkit: str = "1.20.0"
+    cards: int = 1
 
     def __post_init__(self) -> None:
         self.host_key = made_up_key(self.name)
@@ -71,9 +73,22 @@ class Quick:
             self.way = "silent"
             return Finished("wait: remote command exited without exit status or exit signal", b"", b"", b"")
         known = {"machine_id": self.machine_id, "boot_id": self.boot_id}
-        more = {**known, "driver": "580.126.20", "toolkit": "1.20.0", "cards": []}
-        said = json.dumps(told(**READY, **known, toolkit="1.20.0") if step == "tools" else more)
+        decided = re.search(r"^GR_DECIDED='(.*)'$", script.stdin, re.MULTILINE)
+        if step == "toolkit" and decided:
+            self.toolkit = decided[1]
+        more = {**known, "driver": self.driver, "toolkit": self.toolkit, "cards": self.answers(step)}
+        said = json.dumps(self.facts(known) if step == "tools" else more)
         return Finished("", said.encode(), b"", b"")
+
+    def facts(self, known: dict[str, Any]) -> dict[str, Any]:
+        """What a look finds."""
+        driver = {"works": True, "version": self.driver, "foreign": ""}
+        seen = told(**READY, **known, driver=driver, toolkit=self.toolkit)
+        return {**seen, "cards": seen["cards"] * self.cards}
+
+    def answers(self, step: str) -> Any:
+        """How many cards there are, or which."""
+        return [{"uuid": f"GPU-{self.number}-{one}"} for one in range(self.cards)] if step == "check" else self.cards
 
     def receive(self, path: str, data: bytes, user: str) -> str:
         """A file arrives."""

@@ -398,7 +398,7 @@ def test_an_unknown_card_is_served_where_the_stack_file_says_how() -> None:
 def test_with_consent_a_card_that_nouveau_holds_is_freed_by_a_reboot() -> None:
     made = planned(facts(**NOUVEAU), wish(reboot="ifNeeded"))
 
-    assert (made.values["reboot"], "GR_PACKAGES" in made.values["driver"]) == ({"GR_CONSENT": "ifNeeded"}, True)
+    assert (made.values["reboot"]["GR_CONSENT"], "GR_PACKAGES" in made.values["driver"]) == ("ifNeeded", True)
     assert "reboot: nouveau holds Tesla T4" in "\n".join(made.lines())
 
 
