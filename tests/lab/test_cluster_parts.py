@@ -13,14 +13,15 @@ from lab.real import tools
 from lab.real.cluster import RealCluster
 from lab.real.processes import EndedError, Processes
 
+REAL = ("kube-apiserver, -controller-manager and -scheduler", "etcd", "kubectl")
+STANDINS = ("kubelets (kwok)",)
 _BRING_UP = """\
-import sys, time
+import signal, sys, time
+# Whoever was started in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from lab.real import tools
 from lab.real.cluster import RealCluster
-
-REAL = ("kube-apiserver, -controller-manager and -scheduler", "etcd", "kubectl")
-STANDINS = ("kubelets (kwok)",)
 with RealCluster(Path(sys.argv[1]), tools.build()) as cluster:
     running = cluster.plane.processes
     print(*(running.pid(name) for name in ("etcd", "kube-apiserver", "kube-scheduler", "kwok")), flush=True)

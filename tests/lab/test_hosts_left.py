@@ -17,7 +17,9 @@ pytestmark = needs_hosts
 REAL = ("systemd-nspawn", "network namespaces")
 STANDINS = ()
 RUN = """\
-import sys, time
+import signal, sys, time
+# Whoever was started in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from lab.real.hosts.bed import Bed
 with Bed() as bed:
     bed.host("rtx")
