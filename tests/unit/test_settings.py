@@ -523,7 +523,7 @@ def test_the_arguments_of_the_components_carry_what_was_asked() -> None:
         "values": {},
     }
     proof = wish.validation_args(
-        SimpleNamespace(**vars(wish.cluster), node_of_host={}, away={}), SimpleNamespace(operator_revision="1")
+        SimpleNamespace(**vars(wish.cluster), node_of_host={}, made={}, away={}), SimpleNamespace(operator_revision="1")
     )
     assert (proof["gpus"], proof["timeout_seconds"], proof["poll_seconds"]) == (2, 600, 2)
     assert (proof["kubeconfig"], proof["context"], proof["gpu"]) == ("~/.kube/config", "home", choices)
