@@ -84,18 +84,31 @@ exit
 }}
 """
 # Whoever logs in reads the file and root reads what that says: in some homes (NFS) root may read nothing. Values come
-# before it, to a mark; a shell reads no further than the line that it was asked for.
+# before it, to a mark; a shell reads no further than the line that it was asked for. Two folders are in no state
+# that would take them back: of who held this machine before us; ours, where another address led to another's machine.
 TOOLS = """\
 {{
 [ "$1" != remove ] || [ -e "${{GPU_READY_ROOT-}}/var/lib/gpu-ready" ] || exit 0
 V=$1
+R=${{GPU_READY_ROOT-}}
+of() {{
+read -r I H _ <"$R/var/lib/gpu-ready/$1" && grep -q "^$(echo "$I" | cut -c1-12)" "$R/etc/machine-id" &&
+echo ".gpu-ready-$(printf %s "$H" | sha256sum | cut -c1-8)"
+}} 2>/dev/null
+W=$(of claim)
 {{
 set -- {way}
 {root}
 {{ cat; echo {end}; cat ~/{folder}/bundle; }} 2>/dev/null | root sh -c '{take}' sh "$V"
 }} <<'{end}'
 {values}{end}
-exit
+S=$?
+case $V,$(of machine) in
+remove,*) ;;
+*,{folder}) [ "${{W:-{folder}}}" = {folder} ] || rm -rf ~/"$W" ;;
+again,?*) [ "$S" = 0 ] || rm -rf ~/{folder} ;;
+esac
+exit $S
 }}
 """
 TAKE = """\

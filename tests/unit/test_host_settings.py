@@ -128,7 +128,8 @@ def test_the_components_get_what_they_declare_and_nothing_that_was_not_said() ->
     assert args["gpu"]["driver"] == args["gpu"]["toolkit"] == "preinstalled"
     assert (
         wish.validation_args(
-            SimpleNamespace(**vars(wish.cluster), node_of_host={}, away={}), SimpleNamespace(operator_revision="1")
+            SimpleNamespace(**vars(wish.cluster), node_of_host={}, made={}, away={}),
+            SimpleNamespace(operator_revision="1"),
         )["nodes"]
         == []
     )

@@ -127,6 +127,33 @@ def test_a_machine_can_be_handed_over_to_another_name_as_it_is(home: Owned) -> N
     assert (home.take_out().exit, home.is_as_before) == (0, True)
 
 
+def test_a_machine_that_was_given_up_and_is_handed_over_keeps_no_folder_of_its_earlier_name(home: Owned) -> None:
+    assert (home.up(state="abandoned").exit, home.take_out().exit) == (0, 0)
+    home.refused("HST-93", name="blue")
+    home.hand_over()
+    assert (home.up(name="blue").exit, home.is_ready, len(sent(home))) == (0, True, 1)
+    assert (home.take_out().exit, home.is_as_before) == (0, True)
+
+
+def test_a_machine_of_another_to_which_a_wrong_address_led_keeps_no_folder_of_ours(tmp_path: Path) -> None:
+    there = {"address": "192.0.2.77", "host_key": made_up_key("other")}
+    other = {**WORLD["hosts"][0], "name": "other", "node": "gpu-9", **there}
+    home = Owned(tmp_path, {**WORLD, "hosts": [*WORLD["hosts"], other]})
+    home.start, theirs = home.world.machine("rtx").snapshot(), home.world.machine("other")
+    assert home.up().exit == 0
+    shutil.copytree(home.machine / OURS, theirs.root / OURS)
+    note = theirs.root / OURS / "machine"
+    note.write_text(f"{(theirs.root / 'etc/machine-id').read_text().strip()} gpu-ready/demo/nodes-other\n")
+    before = theirs.snapshot()
+
+    failed = home.up(**there)
+
+    assert any("HST-93 access: this machine is gpu-ready/demo/nodes-other's" in text for text in failed.errors)
+    assert theirs.snapshot() == before
+    assert (home.up().exit, home.take_out().exit, home.is_as_before) == (0, 0, True)
+    assert theirs.snapshot() == before
+
+
 def test_a_second_stack_gets_nothing_until_it_is_handed_over_and_then_the_first_takes_nothing(home: Owned) -> None:
     other = Owned.beside(home, "other")
     assert isinstance(other, Owned)

@@ -27,10 +27,11 @@ def lab(tmp_path: Path, rtx: Quick) -> Homelab:
     return made
 
 
-def wished(lab: Homelab, tesla: str = "present", **rtx: Any) -> dict[str, Any]:
-    """The config of the lab with another wish for the first host."""
+def wished(lab: Homelab, tesla: str = "present", other: Any = None, **rtx: Any) -> dict[str, Any]:
+    """The config of the lab with another wish for the first host, and maybe for the other."""
     config = lab.config(tesla=tesla)
     config["bareMetal"]["hosts"][0] |= rtx
+    config["bareMetal"]["hosts"][1] |= other or {}
     return config
 
 
@@ -83,6 +84,8 @@ def test_other_kernel_modules_of_the_same_version_are_proven_too(lab: Homelab) -
 def test_a_host_that_is_not_there_keeps_its_proof_whatever_moves_elsewhere(lab: Homelab, state: str) -> None:
     lab.quick["tesla"].way = "silent"
     changed(lab, wished(lab, tesla=state))
+    later = {"driver": {"flavour": "proprietary"}, "reboot": "ifNeeded"}
+    assert changed(lab, wished(lab, tesla=state, other=later)) == set(), "a wish that nobody was told"
     assert changed(lab, wished(lab, tesla=state, toolkit={"version": "1.20.1"})) == (
         steps("tools", "toolkit", "check") | PROVEN
     )
