@@ -95,7 +95,8 @@ repository() {
     # A package, which brings its list along.
     : "${GR_KEY_SHA256:?}"
     echo "${GR_KEY_URL##*/}" | sed 's/_.*//' | note packages
-    apt_get install "$file" || apt_failed "install ${GR_KEY_URL##*/}"
+    # One that was cut off while it was unpacked is installed already, as apt sees it.
+    apt_get install --reinstall "$file" || apt_failed "install ${GR_KEY_URL##*/}"
   else
     dearmored "$file"
     { [ -n "${GR_KEY_SHA256-}" ] && [ -z "${GR_KEY_FINGERPRINT-}" ]; } || [ "$(fingerprints)" = "${GR_KEY_FINGERPRINT:?}" ] ||

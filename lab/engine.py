@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -130,19 +131,26 @@ class Engine:
         """Works in a thread, so that this one can take Ctrl-C: it stops the operation and waits for it."""
         answer: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
 
+        ctrl_c = {signal.SIGINT}
+
         def work() -> None:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ctrl_c)  # what it starts shall hear it
             try:
                 answer.put(operation())
             except BaseException as error:
                 answer.put(error)
 
         thread = threading.Thread(target=work, name="operation", daemon=True)
+        # On a busy machine the operation may be well on its way before `start` returns: Ctrl-C waits until it is heard.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ctrl_c)
         thread.start()
         while True:
             try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 found = answer.get()
                 break
             except KeyboardInterrupt:
+                signal.pthread_sigmask(signal.SIG_BLOCK, ctrl_c)
                 self.stop()
         thread.join()
         if isinstance(found, BaseException):

@@ -22,6 +22,8 @@ PACKAGES = {**packages.PACKAGES, "etcd": "etcd-server", "openssl": "openssl", "s
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Where it says 101, a package that is installed starts nothing."""
 SUITES = ("bookworm", "trixie")
+IMAGES = (("bookworm", True), ("bookworm", False), ("trixie", True), ("noble", False))
+"""Distribution, and whether its disk has compilers."""
 
 
 def run() -> None:
@@ -31,8 +33,9 @@ def run() -> None:
     tools.build()
     packages.insist()
     repositories.repositories()
-    for suite in SUITES:
-        image.image(suite)
+    for suite, compilers in IMAGES:
+        print(f"lab: the disk of {suite}, {'with' if compilers else 'without'} compilers", flush=True)
+        image.image(suite, compilers)
 
 
 def lacking() -> list[str]:
