@@ -13,13 +13,13 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Final, Literal, Protocol
 
 from lab.cluster.clock import Clock
 from lab.provider import CheckFailure, Context, Props, ProviderError
 from lab.providers import command_inputs
+from lab.providers.contacts import Visits
 from lab.providers.transport import Finished, Script
 from lab.values import UNKNOWN, Secret, unwrap
 
@@ -81,37 +81,21 @@ class Remote(Protocol):
         ...
 
 
-@dataclass
-class Contacts:
-    """How often a machine was bothered."""
-
-    dials: int = 0
-    scripts: int = 0
-    copies: int = 0
-
-
-class RemoteCommands:
+class RemoteCommands(Visits):
     """Finds the machine behind an address, and runs scripts on it."""
 
     def __init__(
         self, find: Callable[[str, int], Machine | None] = lambda _host, _port: None, clock: Clock | None = None
     ) -> None:
+        super().__init__()
         self.find, self.clock = find, clock
-        self.contacts: dict[str, Contacts] = {}
-        """By address; one that is missing was not even dialed."""
         self._began: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def connections(self) -> int:
-        """All dials so far."""
-        return sum(one.dials for one in self.contacts.values())
 
     def run(self, ctx: Context, inputs: Props, text: str, before: Props) -> Finished:
         """Connects and runs one script; `before` is the last output, which sshd does not take either."""
         connection, machine = self._reached(ctx, inputs)
         self._refuse_environment(ctx, inputs, before)
-        self._count(connection, scripts=1)
+        self.count(connection, scripts=1)
         streams = frozenset(command_inputs.STREAMS[inputs.get("logging", "stdoutAndStderr")])
         script = Script(text=text, interpreter=("sh", "-c"), stdin=inputs.get("stdin", ""), logging=streams)
         if len(text.encode()) >= LONGEST_COMMAND:
@@ -126,7 +110,7 @@ class RemoteCommands:
     def copy(self, ctx: Context, inputs: Props) -> None:
         """Connects and sends one file."""
         connection, machine = self._reached(ctx, inputs)
-        self._count(connection, copies=1)
+        self.count(connection, copies=1)
         why = machine.receive(inputs["remotePath"], File(inputs["source"].path).read_bytes(), connection["user"])
         if why:
             raise ProviderError(why)
@@ -143,13 +127,6 @@ class RemoteCommands:
         waited = self._now() - self._began.setdefault(ctx.urn, self._now())
         if waited >= 1:
             ctx.say(f"trying again after {waited:.0f} simulated seconds")
-
-    def _count(self, connection: Props, dials: int = 0, scripts: int = 0, copies: int = 0) -> None:
-        with self._lock:
-            contacts = self.contacts.setdefault(connection["host"], Contacts())
-            contacts.dials += dials
-            contacts.scripts += scripts
-            contacts.copies += copies
 
     def _now(self) -> float:
         return self.clock.now() if self.clock else 0.0
@@ -178,7 +155,7 @@ class RemoteCommands:
     def _dial(self, connection: Props) -> tuple[Machine | None, str]:
         """One try: the machine, or why not."""
         host, port = connection["host"], int(connection["port"])
-        self._count(connection, dials=1)
+        self.count(connection, dials=1)
         machine = self.find(host, port)
         door: Door = machine.door() if machine is not None else "silent"
         if machine is None or door not in ("up", "denied"):

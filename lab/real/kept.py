@@ -21,6 +21,7 @@ from lab.real.cluster import RealCluster
 from lab.real.hosts import packages
 from lab.real.hosts.bed import Bed
 from lab.real.kubernetes import RealKubernetesProvider
+from lab.real.processes import started
 from lab.real.site import USER, Site, written
 from lab.real.ssh import RealRemoteCommands
 from lab.state import FileStore
@@ -93,16 +94,7 @@ def running() -> int:
         pid, began = (PLACE / "keeper").read_text().split()
     except (OSError, ValueError):
         return 0
-    return int(pid) if _began(int(pid)) == began else 0
-
-
-def _began(pid: int) -> str:
-    """When a process began: another one that got its number is told from it."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if state == "Z" else fields[18]
+    return int(pid) if started(int(pid)) == began else 0
 
 
 def keep() -> int:
@@ -110,7 +102,7 @@ def keep() -> int:
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
-    (PLACE / "keeper").write_text(f"{os.getpid()} {_began(os.getpid())}")
+    (PLACE / "keeper").write_text(f"{os.getpid()} {started(os.getpid())}")
     with RealCluster(PLACE / "cluster", tools.build()) as cluster, Bed() as bed, Site(cluster, bed) as site:
         site.add("rtx", card="NVIDIA GeForce RTX 4070")
         site.add("tesla", nouveau=True)

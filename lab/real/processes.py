@@ -28,6 +28,15 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def started(pid: int) -> str:
+    """When a process began, which tells it from another one that got its number; empty for one that has ended."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state == "Z" else fields[18]
+    except (OSError, IndexError):
+        return ""
+
+
 class Processes:
     """Children by name, ended in the reverse order of their start."""
 

@@ -13,7 +13,6 @@ import re
 import shlex
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from typing import Final
 
 from lab.provider import Context, Props, ProviderError
 from lab.providers import command_inputs, remote_command
-from lab.providers.remote_command import DEFAULTS, LONGEST_COMMAND, LOST, Contacts
+from lab.providers.contacts import Visits
+from lab.providers.remote_command import DEFAULTS, LONGEST_COMMAND, LOST
 from lab.providers.transport import Finished, Lines, kill, pumped, readable
 
 ALIAS: Final = "host"
@@ -45,22 +45,15 @@ _REASONS: Final = (
 """What OpenSSH writes into its log, and how Go says the same; the first that fits."""
 
 
-class RealRemoteCommands:
+class RealRemoteCommands(Visits):
     """Runs scripts on whatever answers; `through` is what the client's command line begins with.
 
     Keys lie below `folder` while they are needed: one that somebody takes away should we be killed.
     """
 
     def __init__(self, through: Sequence[str] = (), folder: Path | None = None) -> None:
+        super().__init__()
         self.through, self.folder = tuple(through), folder
-        self.contacts: dict[str, Contacts] = {}
-        """By address; one that is missing was not even dialed."""
-        self._lock = threading.Lock()
-
-    @property
-    def connections(self) -> int:
-        """All dials so far."""
-        return sum(one.dials for one in self.contacts.values())
 
     def run(self, ctx: Context, inputs: Props, text: str, before: Props) -> Finished:
         """Connects and runs one script."""
@@ -69,7 +62,7 @@ class RealRemoteCommands:
         if len(text.encode()) >= LONGEST_COMMAND:
             return Finished("Process exited with status 1", b"", b"", b"")
         ended = self._dialed(ctx, connection, lambda: self._once(ctx, connection, text, inputs))
-        self._count(connection, scripts=1)
+        self.count(connection, scripts=1)
         for stream, data in (("stdout", ended.stdout), ("stderr", ended.stderr)):
             remote_command.check_text(stream, b"" if ended.ending else data)
         return ended
@@ -78,7 +71,7 @@ class RealRemoteCommands:
         """Connects and sends one file over SFTP."""
         connection, file = _checked(inputs), Path(inputs["source"].path).resolve()
         ended = self._dialed(ctx, connection, lambda: self._sent(connection, file, str(inputs["remotePath"])))
-        self._count(connection, copies=1)
+        self.count(connection, copies=1)
         if ended.ending:
             raise ProviderError(ended.ending)
 
@@ -91,18 +84,11 @@ class RealRemoteCommands:
             )  # fmt: skip
             return login.taken(done.returncode, done.stderr.decode(errors="replace"), place)
 
-    def _count(self, connection: Props, dials: int = 0, scripts: int = 0, copies: int = 0) -> None:
-        with self._lock:
-            contacts = self.contacts.setdefault(connection["host"], Contacts())
-            contacts.dials += dials
-            contacts.scripts += scripts
-            contacts.copies += copies
-
     def _dialed(self, ctx: Context, connection: Props, once: Callable[[], Finished | str]) -> Finished:
         """How it ended; every failure on the way there is repeated, a wrong key too."""
         limit, began = int(connection["dialErrorLimit"]), time.monotonic()
         for failed, gap in enumerate(remote_command.gaps(), 1):
-            self._count(connection, dials=1)
+            self.count(connection, dials=1)
             ended = once()
             if isinstance(ended, Finished):
                 return ended

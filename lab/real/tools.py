@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.real.hosts.places import cache
+
 SOURCES = Path(__file__).resolve().parent.parent / "tools"
 OLDEST_GO = (1, 26)  # what the go.mod of kwok and helm ask for
 KUBERNETES = "v1.35.4"
@@ -46,12 +48,6 @@ TOOLS = {
 
 class MissingError(Exception):
     """Something that the lab needs is not on this machine; the text says what, and what brings it."""
-
-
-def cache() -> Path:
-    """Where what was built stays."""
-    own = os.environ.get("GPU_READY_LAB_CACHE")
-    return Path(own) if own else Path.home() / ".cache" / "gpu-ready-lab"
 
 
 def build(names: Iterable[str] = TOOLS) -> dict[str, Path]:
@@ -115,7 +111,6 @@ def _env() -> dict[str, str]:
 
 def _held(wanted: dict[str, Path]) -> None:
     """Builds what is missing while nobody else does."""
-    cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name, path in wanted.items():

@@ -9,6 +9,7 @@ import pytest
 
 from lab.real import tools
 from lab.real.cluster import RealCluster
+from lab.real.hosts.bed import Bed
 from tests.lab import tested
 from tests.lab.real_cluster import TIMES, RealHouse
 
@@ -52,6 +53,13 @@ def cluster(tmp_path: Path, built: dict[str, Path]) -> Iterator[RealCluster]:
             list(several.map(lambda node: one.add_node(**node), (CPU, GPU_1, GPU_2)))
         yield one
         assert one.gpus.faults == []
+
+
+@pytest.fixture
+def bed() -> Iterator[Bed]:
+    """Hosts of a test's own."""
+    with Bed() as one:
+        yield one
 
 
 @pytest.fixture

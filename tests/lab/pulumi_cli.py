@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,8 @@ import yaml
 
 from lab.real.cluster import RealCluster
 from tests.lab.real_cluster import TIMES
+from tests.pulumi_project import laid_out
 
-ROOT = Path(__file__).resolve().parents[2]
 STACK = "real"
 NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-command", "pulumi-resource-kubernetes")
 missing = [tool for tool in NEEDED if shutil.which(tool) is None]
@@ -30,15 +29,7 @@ class Pulumi:
     """One project in a folder of its own, with a state of its own."""
 
     def __init__(self, cluster: RealCluster, folder: Path) -> None:
-        self.project = folder / "project"
-        self.project.mkdir()
-        (folder / "backend").mkdir()
-        for name in ("__main__.py", "settings", "decide", "components", "host"):
-            (self.project / name).symlink_to(ROOT / name)
-        described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        described["runtime"]["options"] = {"toolchain": "pip", "virtualenv": sys.prefix}
-        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(described))
-        (self.project / "stacks").mkdir()
+        self.project = laid_out(folder)
         env = cluster.env()
         env["PATH"] = os.pathsep.join([env["PATH"], os.environ["PATH"]])
         self.env = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from tests.lab.real_hosts import Site, different, good, needs_hosts, shows
 pytestmark = needs_hosts
 REAL = ("sshd", "systemd", "apt and dpkg", "containerd", "OpenSSH")
 STANDINS = ("the card, its module and NVIDIA's packages", "the cluster")
-
-
-@pytest.fixture
-def bed() -> Iterator[Bed]:
-    with Bed() as one:
-        yield one
 
 
 def test_up_again_and_back_to_what_it_was(bed: Bed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

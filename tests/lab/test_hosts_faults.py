@@ -21,12 +21,6 @@ STANDINS = ("the card, its module and NVIDIA's packages", "the cluster")
 
 
 @pytest.fixture
-def bed() -> Iterator[Bed]:
-    with Bed() as one:
-        yield one
-
-
-@pytest.fixture
 def host(bed: Bed) -> RealHost:
     return bed.host("rtx")
 

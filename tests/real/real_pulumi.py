@@ -19,6 +19,7 @@ import yaml
 
 from lab.cluster.host_spec import made_up_key
 from lab.world import WholeWorld
+from tests.pulumi_project import laid_out
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLDS = ROOT / "tests" / "worlds"
@@ -34,7 +35,7 @@ class Real:
     """One project in a folder of its own, with a state and a simulated cluster of its own."""
 
     def __init__(self, folder: Path, world: Mapping[str, Any] | None = None) -> None:
-        self.folder, self.project = folder, folder / "project"
+        self.folder, self.project = folder, laid_out(folder)
         spec = world or yaml.safe_load((WORLDS / "cluster.yaml").read_text())
         self.world = WholeWorld.create(folder / "world.json", dict(spec))
         self._lay_out()
@@ -42,14 +43,6 @@ class Real:
         self.run("stack", "init", STACK)
 
     def _lay_out(self) -> None:
-        self.project.mkdir()
-        (self.folder / "backend").mkdir()
-        for name in ("__main__.py", "settings", "decide", "components", "host"):
-            (self.project / name).symlink_to(ROOT / name)
-        described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        described["runtime"]["options"] = {"toolchain": "pip", "virtualenv": sys.prefix}
-        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(described))
-        (self.project / "stacks").mkdir()
         shutil.copy(WORLDS / "Pulumi.cluster.yaml", self.project / "stacks")
         plugin = self.folder / "bin" / "pulumi-resource-kubernetes"
         plugin.parent.mkdir()

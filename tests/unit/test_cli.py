@@ -24,7 +24,8 @@ from lab.operate import STOPPED, STOPPING, Outcome
 from lab.parts import Parts
 from lab.pipe import lasting
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
-from lab.providers.remote_command import Contacts, RemoteCommands
+from lab.providers.contacts import Contacts
+from lab.providers.remote_command import RemoteCommands
 from lab.session import Session
 from lab.stack_file import WrongUse
 from lab.state import FileStore

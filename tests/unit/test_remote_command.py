@@ -18,7 +18,8 @@ from lab.engine import Engine, Result
 from lab.events import LogEvent
 from lab.provider import Context, ProviderError
 from lab.providers.command import CommandProvider
-from lab.providers.remote_command import COMMAND, LOST, Contacts, Door, RemoteCommands
+from lab.providers.contacts import Contacts
+from lab.providers.remote_command import COMMAND, LOST, Door, RemoteCommands
 from lab.providers.transport import Finished, Script
 from lab.state import MemoryStore
 from lab.values import UNKNOWN, Secret, from_json, unwrap

@@ -12,7 +12,8 @@ from pulumi_command import remote
 from lab.engine import Engine, Result
 from lab.host.machine import Machine
 from lab.providers.command import CommandProvider
-from lab.providers.remote_command import Contacts, RemoteCommands
+from lab.providers.contacts import Contacts
+from lab.providers.remote_command import RemoteCommands
 from lab.state import MemoryStore
 from tests.host.small_machine import born
 

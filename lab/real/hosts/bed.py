@@ -19,6 +19,7 @@ from lab.real.hosts.disk import Disk
 from lab.real.hosts.fetcher import Fetcher
 from lab.real.hosts.host import RealHost
 from lab.real.hosts.network import Network
+from lab.real.processes import started
 
 RUNS: Final = Path("/var/tmp/gpu-ready-lab")
 """Not in the cache, which may be on a network; not in /tmp, which may be in memory."""
@@ -59,7 +60,7 @@ class Bed:
         command = ["unshare", "--mount", "--propagation", "private", str(places.HERE / "keeper.sh"), str(self.folder)]
         self.keeper = subprocess.Popen(command, stdin=reader, start_new_session=True)
         os.close(reader)
-        (self.folder / "keeper").write_text(f"{self.keeper.pid} {_started(self.keeper.pid)}")
+        (self.folder / "keeper").write_text(f"{self.keeper.pid} {started(self.keeper.pid)}")
         if int(INSTANCES.read_text()) < ENOUGH_INSTANCES:
             INSTANCES.write_text(str(ENOUGH_INSTANCES))
 
@@ -164,16 +165,7 @@ def sweep() -> None:
     """Takes away what a run left whose keeper was killed too."""
     for folder in RUNS.glob("grl*"):
         note = folder / "keeper"
-        if not note.exists() or note.read_text().split()[1:] == [_started(int(note.read_text().split()[0]))]:
+        if not note.exists() or note.read_text().split()[1:] == [started(int(note.read_text().split()[0]))]:
             continue
         command = ["unshare", "--mount", "--propagation", "private", str(places.HERE / "keeper.sh"), str(folder)]
         subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
-
-
-def _started(pid: int) -> str:
-    """When a process began, in ticks since the machine's boot; empty for one that has ended."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if state == "Z" else fields[18]
-    except (OSError, IndexError):
-        return ""
