@@ -4,8 +4,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # Clouds whose SDKs are wanted too: make setup WITH="gke aws".
 WITH ?=
-# Tests on real parts that run at once: most of their time they wait.
-LAB_WORKERS ?= 3
+# Tests on real parts that run at once: three quarters of their time they wait.
+LAB_WORKERS ?= 6
 # What pytest gets on top: make test ARGS="tests/unit/test_settings.py -k unknown".
 ARGS ?=
 

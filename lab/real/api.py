@@ -7,8 +7,10 @@ import http.client
 import json
 import ssl
 import threading
+import time
 import urllib.parse
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from lab.cluster.store import ApiError, Object
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 _SECONDS = 30.0
 _LAST_WORDS = b"apiserver is shutting down"
+_AGAIN = 10
+"""How often Go's client comes again where it was told when to (`Retry-After`): too many requests, or just starting."""
 _FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -37,10 +41,10 @@ class Api:
     def __init__(self, server: str, authority: str, token: str, keep: bool = False) -> None:
         """With `keep` connections stay open for the next request, until `close`."""
         self.server, self._token, self._keep = server, token, keep
-        self._verifying = ssl.create_default_context(cadata=authority)
+        self._authority = authority
         where = urllib.parse.urlsplit(server)
         self.host, self.port = where.hostname or "", where.port or 443
-        self._idle: list[http.client.HTTPSConnection] = []
+        self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -68,14 +72,21 @@ class Api:
         return text.decode()
 
     def _exchange(self, method: str, target: str, body: bytes | None, form: str) -> tuple[int, bytes]:
+        for _again in range(_AGAIN):
+            status, text, seconds = self._once(method, target, body, form)
+            if seconds is None or _LAST_WORDS in text:
+                break
+            time.sleep(seconds)
+        return status, text
+
+    def _once(self, method: str, target: str, body: bytes | None, form: str) -> tuple[int, bytes, int | None]:
+        """Status, text, and after how many seconds the same may be asked again."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = form
         with self._lock:
             kept = self._idle.pop() if self._idle else None
-        connection = kept or http.client.HTTPSConnection(
-            self.host, self.port, timeout=_SECONDS, context=self._verifying
-        )
+        connection = kept or self._connection()
         try:
             connection.request(method, target, body, headers)
             answer = connection.getresponse()
@@ -84,12 +95,21 @@ class Api:
             connection.close()
             if kept:  # the server may have closed a connection that lay idle
                 self.close()
-                return self._exchange(method, target, body, form)
+                return self._once(method, target, body, form)
             raise UnreachableError(self._words(method, target, error)) from error
         self._put_back(connection)
-        return answer.status, text
+        later = answer.getheader("Retry-After", "")
+        may_again = later.isdigit() and (answer.status == 429 or answer.status >= 500)
+        return answer.status, text, int(later) if may_again else None
 
-    def _put_back(self, connection: http.client.HTTPSConnection) -> None:
+    @cached_property
+    def _verifying(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=self._authority)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPSConnection(self.host, self.port, timeout=_SECONDS, context=self._verifying)
+
+    def _put_back(self, connection: http.client.HTTPConnection) -> None:
         if not self._keep:
             connection.close()
             return

@@ -145,7 +145,7 @@ def _settle(root: Path, sources: Sequence[str]) -> None:
         key.unlink()
     (root / "etc/machine-id").write_text("")
     for user in (ADMIN, ASKED):
-        subprocess.run(["chroot", str(root), "useradd", "-m", "-s", "/bin/bash", user], check=True)
+        subprocess.run(["chroot", str(root), "useradd", "-m", "-s", "/bin/bash", user], check=True, capture_output=True)
     known = f"{ASKED}:{PASSWORD}".encode()
     subprocess.run(["chroot", str(root), "chpasswd"], input=known, check=True)
     for name, text in _files(sources).items():
