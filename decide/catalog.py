@@ -1,8 +1,12 @@
 """What is known of cards: generation, memory, driver branches, kernel module flavour, MIG; each with its source."""
 
 import bisect
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
+NAMES = Path(__file__).with_name("pci_names.txt")
+"""Made by scripts/pci_names.py."""
 OPEN, PROPRIETARY = "open", "proprietary"
 SHARED = "-SHARED"  # feature discovery adds it to the product of a card that is time-sliced or shared by MPS
 
@@ -47,6 +51,11 @@ GENERATIONS: dict[str, Generation] = {
         Generation("Blackwell", 570, None, (OPEN,)),
     )
 }
+
+
+CHIPS = {"GM": "Maxwell", "GP": "Pascal", "GV": "Volta", "TU": "Turing", "GA": "Ampere", "AD": "Ada", "GH": "Hopper",
+         "GB": "Blackwell"}  # fmt: skip
+"""How the name of a chip begins, and its generation."""
 
 
 class Branch(NamedTuple):
@@ -169,11 +178,20 @@ def generation_of(pci_id: str) -> Generation | None:
 
 def name_of(pci_id: str) -> str:
     """How a card on the bus is called: its name, or at least its generation and id."""
-    generation = generation_of(pci_id)
-    product = PCI_IDS.get(pci_id.lower().partition(":")[2], "") if generation else ""
-    if product:
-        return CARDS[product].name
-    return f"a card of the {generation.name} generation ({pci_id})" if generation else f"an unknown card ({pci_id})"
+    generation, device = generation_of(pci_id), pci_id.lower().partition(":")[2]
+    if generation is None:
+        return f"an unknown card ({pci_id})"
+    if device in PCI_IDS:
+        return CARDS[PCI_IDS[device]].name
+    name = names().get(device)
+    return f"{name} ({generation.name}, {pci_id})" if name else f"a card of the {generation.name} generation ({pci_id})"
+
+
+@cache
+def names() -> dict[str, str]:
+    """Of each card from Maxwell on what it is called, as far as that is known, by its device id."""
+    rows = (line.split(" ", 2) for line in NAMES.read_text(encoding="utf-8").splitlines() if line[0] != "#")
+    return {device: rest[-1] for device, *rest in rows if len(rest) == 2}
 
 
 def drives(generation: Generation, branch: int) -> bool:

@@ -8,7 +8,9 @@ from decide import defaults
 from decide.catalog import (
     BRANCHES,
     CARDS,
+    CHIPS,
     GENERATIONS,
+    NAMES,
     OPEN,
     PCI_IDS,
     PROPRIETARY,
@@ -19,6 +21,7 @@ from decide.catalog import (
     find,
     generation_of,
     name_of,
+    names,
     supports,
 )
 
@@ -114,12 +117,32 @@ def test_each_known_card_is_found_on_the_bus() -> None:
         ("10de:2d04", "Blackwell"),
     ],
 )
-def test_a_card_without_a_name_still_has_a_generation(pci_id: str, generation: str) -> None:
+def test_a_card_that_is_not_sold_for_containers_has_generation_and_name_too(pci_id: str, generation: str) -> None:
     found = generation_of(pci_id)
 
     assert found
     assert found.name == generation
-    assert name_of(pci_id) == f"a card of the {generation} generation ({pci_id})"
+    assert re.fullmatch(
+        rf"(a card of the {generation} generation \({pci_id}\)|\w.+ \({generation}, {pci_id}\))", name_of(pci_id)
+    )
+
+
+def test_a_name_that_only_the_database_knows_says_generation_and_id() -> None:
+    assert name_of("10de:2782") == "GeForce RTX 4070 Ti (Ada, 10de:2782)"
+    assert name_of("10de:2c2c") == "a card of the Blackwell generation (10de:2c2c)"
+
+
+ROWS = [line.split(" ", 2) for line in NAMES.read_text().splitlines()[1:]]
+
+
+def test_every_card_of_the_pci_database_has_the_generation_of_its_chip() -> None:
+    assert len(ROWS) > 600
+    wrong = [row for row in ROWS if getattr(generation_of(f"10de:{row[0]}"), "name", "") != CHIPS[row[1][:2]]]
+    assert wrong == []
+
+
+def test_names_are_plain_words_as_messages_need_them() -> None:
+    assert [name for name in names().values() if not re.fullmatch(r"[\x20-\x7e]{2,80}", name)] == []
 
 
 @pytest.mark.parametrize("pci_id", ["10de:0fbf", "10de:22ce", "10de:ffff", "1002:2786", "10de:", "8086"])
