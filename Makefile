@@ -19,7 +19,7 @@ PYTEST = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 QUIETLY = bash -c 'out=$$("$$@" 2>&1) || { echo "$$out"; exit 1; }' --
 SHELL_FILES = .ci/run $(shell find . -name '*.sh' -not -path './.*/*')
 
-.PHONY: help setup dev demo test check docs bench lock lab-setup lab lab-down lab-test clean FORCE
+.PHONY: help setup dev demo test check matrix docs bench lock lab-setup lab lab-down lab-test clean FORCE
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile
@@ -44,6 +44,9 @@ check: dev  ## format, lint, walls, types, shell, docs, then the tests with cove
 	@PATH=".venv/bin:$$PATH" shellcheck $(SHELL_FILES)
 	@$(PY) -m docs.generate --check
 	@GPU_READY_THOROUGH=1 $(PYTEST) --cov $(ARGS)
+
+matrix: dev  ## hosts of every kind: what is decided for all, and, for all pairs, what comes of it in simulated machines
+	@GPU_READY_THOROUGH=1 GPU_READY_MATRIX=1 $(PYTEST) -q tests/matrix $(ARGS)
 
 bench: setup  ## the figures of the README, measured here
 	@$(PY) -m bench

@@ -1,0 +1,96 @@
+"""What is decided for a point, and whether that can be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from decide import host_plan
+from decide.host_failures import BY_ID, Refusal
+from host.facts import HostFacts, read
+from tests.matrix.axes import CARDS, FOUND, SYSTEMS, Point, values_of
+from tests.unit.small_host import told
+
+
+class Outcome(NamedTuple):
+    """The values of the steps, or the refusals."""
+
+    plan: host_plan.Plan | None
+    refused: tuple[Refusal, ...]
+
+    @property
+    def decided(self) -> str:
+        """Source, branch and modules of the driver: `distro 580 open`; `keep`; empty where it is refused."""
+        return str(self.plan.values["driver"].get("GR_DECIDED", "")) if self.plan else ""
+
+
+def facts_of(point: Point) -> HostFacts:
+    """The facts of such a host."""
+    changes: dict[str, Any] = {}
+    for value in values_of(point):
+        changes.update(value.facts)
+    if changes.get("modules", {}).get("nouveau") or changes.get("modules", {}).get("nova"):
+        holder = "nouveau" if changes["modules"]["nouveau"] else "nova_core"
+        changes["cards"] = [{**one, "driver": one["driver"] or holder} for one in changes["cards"]]
+    found = read(told(**changes))
+    assert isinstance(found, HostFacts), (point, found)
+    return found
+
+
+def wish_of(point: Point) -> dict[str, Any]:
+    """What the stack file says of it."""
+    said = {key: one for value in values_of(point) for key, one in value.wish.items()}
+    return {"name": "rtx", "reboot": said.pop("reboot"), "driver": said}
+
+
+def outcome(point: Point) -> Outcome:
+    """What is decided."""
+    made = host_plan.plan(facts_of(point), wish_of(point))
+    return Outcome(made, ()) if isinstance(made, host_plan.Plan) else Outcome(None, made)
+
+
+def unsound(point: Point, made: Outcome) -> Iterator[str]:
+    """What cannot be right about it, whatever else is."""
+    if made.plan is None:
+        yield from _mute(made.refused)
+        return
+    if missing := set(host_plan.STEPS) - set(made.plan.values):
+        yield f"no values for {missing}"
+    source, _, rest = made.decided.partition(" ")
+    yield from (_kept(point) if source == "keep" else [*_system(point), *_driver(point, source, rest)])
+
+
+def _mute(refused: tuple[Refusal, ...]) -> Iterator[str]:
+    if not refused:
+        yield "neither plan nor refusal"
+    for one in refused:
+        if one.id not in BY_ID or not one.problem.strip() or not one.fix.strip():
+            yield f"refusal without id, reason or fix: {one}"
+
+
+def _system(point: Point) -> Iterator[str]:
+    true = SYSTEMS[point["system"]].true
+    if true.get("immutable") or true.get("unknown"):
+        yield "packages on a system that takes none"
+    if CARDS[point["card"]].true.get("modules") == ():
+        yield "a card that cannot be served"
+
+
+def _kept(point: Point) -> Iterator[str]:
+    if not FOUND[point["found"]].facts.get("driver", {}).get("works", False):
+        yield "keeps what does not work"
+
+
+def _driver(point: Point, source: str, rest: str) -> Iterator[str]:
+    card, system = CARDS[point["card"]].true, SYSTEMS[point["system"]].true
+    if point["source"] not in ("auto", source):
+        yield f"{point['source']} was asked for, and {source} is taken"
+    branch, _, flavour = rest.partition(" ")
+    if point["branch"] not in ("-", branch):
+        yield f"{point['branch']} was asked for, and {branch} is taken"
+    if "modules" in card and flavour not in card["modules"]:
+        yield f"{flavour} modules do not drive this card"
+    if not card.get("first", 0) <= int(branch.partition(".")[0]) <= card.get("last", 9999):
+        yield f"branch {branch} does not drive this card"
+    if point["secure boot"] == "on" and not (source == "distro" and system.get("signed")):
+        yield "modules that nobody signed, and Secure Boot is on"
