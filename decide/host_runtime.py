@@ -1,7 +1,7 @@
-"""Container toolkit and container runtime of a host: kept where they fit, else set up for containerd."""
+"""Container toolkit and container runtime of a host: kept where they fit, else set up for what its kubelet uses."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decide import defaults
 from decide.host_failures import Refusal, refusal
@@ -9,7 +9,7 @@ from decide.host_packages import TOOLKIT, is_below
 from decide.host_wish import HostWish
 
 if TYPE_CHECKING:
-    from host.facts import HostFacts
+    from host.facts import HostFacts, Runtime
 
 CONTAINERD = "containerd"
 CONFIG = "/etc/containerd/config.toml"
@@ -32,15 +32,33 @@ def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
 
 
 def _runtime(facts: "HostFacts") -> Iterator[Refusal]:
-    kind, version = facts.runtime.kind, facts.runtime.version
-    if kind != CONTAINERD:
-        what = f"{kind}, which comes with a later release" if kind else "none that was found"
-        yield refusal("HST-65", f"the container runtime of the kubelet is {what}; this release knows containerd")
-    elif is_below(version, defaults.CONTAINERD_OLDEST):
+    kind = facts.runtime.kind
+    if kind in FAMILIES:
+        yield from FAMILIES[kind].refusals(facts)
+    else:
+        what = f"{NAMES[kind]}, which comes with a later release" if kind else "none that was found"
+        known = ", ".join(NAMES[one] for one in FAMILIES)
+        yield refusal("HST-65", f"the container runtime of the kubelet is {what}; this release knows {known}")
+
+
+def _containerd(facts: "HostFacts") -> Iterator[Refusal]:
+    version = facts.runtime.version
+    if is_below(version, defaults.CONTAINERD_OLDEST):
         shown = version or "of an unknown version"
         yield refusal("HST-66", f"containerd is {shown}; {defaults.CONTAINERD_OLDEST} is the oldest that works here")
     elif not facts.runtime.handlers:
         yield refusal("TK-6", "containerd has its CRI plugin switched off, so the kubelet cannot use it")
+
+
+def _rancher(facts: "HostFacts") -> Iterator[Refusal]:
+    found, name = facts.runtime, NAMES[facts.runtime.kind]
+    if not found.unit:
+        yield refusal("RT-13", f"{name} is installed, but does not run, so it writes no settings for its containerd")
+    elif not found.handlers:
+        problem = f"{name} runs, and has written no settings for a containerd of its own ({found.config})"
+        yield refusal("RT-13", problem, f"{name} with --docker is not supported: take it out of its service")
+    if found.template:
+        yield refusal("RT-12", f"{found.template} is somebody's own and leaves out what {name} finds by itself")
 
 
 def _toolkit(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
@@ -65,8 +83,10 @@ def toolkit_values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
 
 def runtime_values(facts: "HostFacts") -> dict[str, Any]:
     """What the step is told."""
-    config = facts.runtime.config
-    return {} if config in ("", CONFIG) else {"GR_RUNTIME_CONFIG": config}
+    found = facts.runtime
+    if found.kind == CONTAINERD:
+        return {} if found.config in ("", CONFIG) else {"GR_RUNTIME_CONFIG": found.config}
+    return {"GR_KIND": found.kind, "GR_UNIT": found.unit}
 
 
 def _has_handler(facts: "HostFacts") -> bool:
@@ -84,9 +104,45 @@ def toolkit_line(facts: "HostFacts", wish: HostWish) -> str:
 
 def runtime_line(facts: "HostFacts") -> str:
     """What was decided of the runtime, with the reason."""
+    found = facts.runtime
+    family, name = FAMILIES[found.kind], named(found)
     if _has_handler(facts):
-        return (
-            f"containerd {facts.runtime.version} has the handler {defaults.RUNTIME_CLASS} already; nothing is written"
-        )
-    what = f"containerd {facts.runtime.version}: handler {defaults.RUNTIME_CLASS} as a marked block in its own file"
+        return f"{name} has the handler {defaults.RUNTIME_CLASS} already; nothing is written"
+    return f"{name}: {family.line(facts)}"
+
+
+def named(found: "Runtime") -> str:
+    """For people: `containerd 1.7.24`, `k3s (containerd 2.1.5)`; empty: there is none."""
+    if not found.kind:
+        return ""
+    name, with_own = NAMES[found.kind], found.kind in OWN_CONTAINERD and found.version
+    return f"{name} (containerd {found.version})" if with_own else f"{name} {found.version}".strip()
+
+
+def _containerd_line(_facts: "HostFacts") -> str:
+    what = f"handler {defaults.RUNTIME_CLASS} as a marked block in its own file"
     return f"{what}, because imported files may replace whole sections; tried before, rolled back if it fails"
+
+
+def _rancher_line(facts: "HostFacts") -> str:
+    unit, name = facts.runtime.unit, NAMES[facts.runtime.kind]
+    what = (
+        f"systemctl restart {unit}, once, so that it finds the toolkit; nothing is written, because {name} writes its"
+    )
+    return f"{what} settings anew at each start; pods go on running"
+
+
+class Family(NamedTuple):
+    """Container runtimes that are set up in one way."""
+
+    refusals: Callable[["HostFacts"], Iterator[Refusal]]
+    line: Callable[["HostFacts"], str]
+
+
+NAMES = {
+    CONTAINERD: "containerd", "k3s": "k3s", "rke2": "RKE2", "docker": "Docker", "crio": "CRI-O",
+    "microk8s": "MicroK8s", "k0s": "k0s",
+}  # fmt: skip
+OWN_CONTAINERD = ("k3s", "rke2", "microk8s", "k0s")
+RANCHER = Family(_rancher, _rancher_line)
+FAMILIES = {CONTAINERD: Family(_containerd, _containerd_line), "k3s": RANCHER, "rke2": RANCHER}

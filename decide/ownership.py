@@ -120,7 +120,9 @@ _BY_US = {
     "driver": Part(
         Owner.HOST, "we install it on each host, or keep the one that works there; the operator builds none"
     ),
-    "toolkit": Part(Owner.HOST, "we install it on each host and register it with containerd, or keep what is there"),
+    "toolkit": Part(
+        Owner.HOST, "we install it on each host and bring it to its container runtime, or keep what is there"
+    ),
 }
 _OF_HOSTS: Mapping[str, Mapping[Any, Answer]] = {
     "driver": {

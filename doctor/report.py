@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from decide import host_runtime
 from decide.catalog import name_of
 from decide.defaults import RUNTIME_CLASS
 from decide.host_failures import Refusal
@@ -68,7 +69,7 @@ def refusal_lines(refused: Refusal) -> Iterator[str]:
 
 def facts_lines(facts: HostFacts) -> Iterator[str]:
     """The host and its cards, a line each."""
-    runtime = f"{facts.runtime.kind} {facts.runtime.version}".strip() or "no container runtime"
+    runtime = host_runtime.named(facts.runtime) or "no container runtime"
     yield f"system    {facts.pretty}, kernel {facts.kernel}, {facts.arch}, {runtime}"
     yield f"cards     {', '.join(cards(facts)) or 'none of NVIDIA'}; {software(facts)}"
 

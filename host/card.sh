@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154
-# Kernel, card, driver and containerd as they are seen, part of lib.sh.
+# Kernel, card and driver as they are seen, part of lib.sh.
 
 boot_id() { cat "$ROOT/proc/sys/kernel/random/boot_id"; }
 
@@ -94,22 +94,4 @@ driver_trouble() {
   ! grep -qE "GPU is lost|fallen off the bus" "$T/smi" ||
     refuse "PCI-8 card" "a card stopped answering" "drain and reboot the host; if it comes back, the hardware is bad"
   refuse "DRV-3 driver" "the driver shows $(wc -l <"$T/seen") of $(cards | wc -l) cards" "on the host: dmesg | grep -i nvrm"
-}
-
-# --- containerd -------------------------------------------------------------------------------------------------------
-
-# Distributions write v1.7.24, 1.7.24 or 1.6.20~ds1.
-containerd_version() { containerd --version 2>/dev/null | awk '{sub(/^v/, "", $3); sub(/[^0-9.].*/, "", $3); print $3}'; }
-
-# config_version FILE: what it declares; nothing where it declares none.
-config_version() { sed -n '/^[[:space:]]*\[/q; s/^[[:space:]]*version[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' "$1" 2>/dev/null | head -n 1; }
-
-# handlers < dump: the names of the runtimes of the CRI plugin.
-handlers() { sed -n 's/^ *\[plugins\.[^]]*cri[^]]*\.runtimes\.\([A-Za-z0-9_-]*\)\]$/\1/p' | sort -u; }
-
-# config_dump FILE: what containerd reads out of it; without a file its defaults, of which it gives no dump by itself.
-config_dump() {
-  file=$1
-  [ -e "$file" ] || { file=$T/nothing && : >"$file"; }
-  containerd -c "$file" config dump
 }

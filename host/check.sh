@@ -10,6 +10,7 @@
 . "${0%/*}/lib.sh"
 alone
 
+know "${GR_RUNTIME%% *}"
 CONTAINER=$OURS/check
 ID=gpu-ready-check
 
@@ -45,8 +46,10 @@ make_root() {
   done
 }
 
+containers() { timeout -k 10 120 "${BIN:+$ROOT$BIN}ctr" --address "$ROOT$SOCKET" -n gpu-ready "$@"; }
+
 try() {
-  run timeout -k 10 120 ctr -n gpu-ready run --rm --rootfs --runc-binary /usr/bin/nvidia-container-runtime \
+  run containers run --rm --rootfs --runc-binary /usr/bin/nvidia-container-runtime \
     --env NVIDIA_VISIBLE_DEVICES=all --env NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     "$CONTAINER" "$ID" /usr/bin/nvidia-smi --query-gpu=uuid --format=csv,noheader || broken "it ended with status $?"
   cut -d, -f1 "$T/seen" | sort >"$T/outside"
@@ -60,9 +63,9 @@ broken() {
 
 # Whatever an earlier run that was cut off left behind.
 clean() {
-  run ctr -n gpu-ready task rm -f "$ID" || :
-  run ctr -n gpu-ready container rm "$ID" || :
-  run ctr namespace rm gpu-ready || :
+  run containers task rm -f "$ID" || :
+  run containers container rm "$ID" || :
+  run containers namespace rm gpu-ready || :
   rm -rf "$CONTAINER"
 }
 

@@ -54,7 +54,10 @@ SHAPE = Shape(
                 "version": Text(MAYBE),
                 "config": Text(PATH),
                 "handlers": Many(Text(WORD), 100),
-            }
+                "unit": Text(MAYBE),
+                "template": Text(PATH),
+            },
+            may=("unit", "template"),
         ),
         "toolkit": Text(MAYBE),
         "immutable": Flag(),
@@ -89,6 +92,10 @@ class Runtime:
     version: str
     config: str
     handlers: tuple[str, ...]
+    unit: str = ""
+    """The service of its distribution of Kubernetes, where that runs."""
+    template: str = ""
+    """One of somebody's own that hides what k3s and RKE2 find by themselves."""
 
 
 @dataclass(frozen=True)

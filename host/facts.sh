@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2153
 # Step `facts`: what the host is and has, as one line of JSON. Changes nothing, and trusts nothing it reads.
 
 # shellcheck source=host/lib.sh
@@ -71,8 +72,6 @@ foreign() {
   fi
 }
 
-active() { systemctl is-active "$@" 2>/dev/null | grep -qx active; }
-
 package_manager() {
   case "$(of_os ID) $(of_os ID_LIKE)" in
   *debian* | *ubuntu*) echo apt ;;
@@ -81,38 +80,58 @@ package_manager() {
   esac
 }
 
-# In the order in which a distribution of Kubernetes hides the one that is below it.
+# What runs comes before what the kubelet was told, and that before what may be left over; a distribution of Kubernetes
+# hides what is below it.
 runtime_kind() {
-  if active k3s k3s-agent || exists /var/lib/rancher/k3s; then
-    echo k3s
-  elif active rke2-server rke2-agent || exists /var/lib/rancher/rke2; then
-    echo rke2
-  elif active snap.microk8s.daemon-kubelite || exists /var/snap/microk8s; then
-    echo microk8s
-  elif active k0sworker k0scontroller || exists /var/lib/k0s; then
-    echo k0s
-  elif kubelet_says crio.sock || active crio; then
-    echo crio
-  elif kubelet_says dockerd.sock; then
-    echo docker
-  elif kubelet_says containerd.sock || command -v containerd >/dev/null; then
-    echo containerd
-  elif active docker; then
-    echo docker
-  fi
+  case $unit in
+  k3s* | rke2*) echo "${unit%%-*}" && return ;;
+  *microk8s*) echo microk8s && return ;;
+  k0s*) echo k0s && return ;;
+  esac
+  for kind in crio docker containerd; do
+    ! kubelet_says "$kind" || { echo "$kind" && return; }
+  done
+  for kind in k3s rke2 microk8s k0s; do
+    know "$kind"
+    ! exists "$HOME_OF" || { echo "$kind" && return; }
+  done
+  if active crio; then echo crio; elif command -v containerd >/dev/null; then echo containerd; elif active docker; then echo docker; fi
 }
 
-kubelet_says() { cat "$ROOT/var/lib/kubelet/config.yaml" "$ROOT/var/lib/kubelet/kubeadm-flags.env" 2>/dev/null | grep -q "$1"; }
+kubelet_says() {
+  [ -e "$T/kubelet" ] || {
+    cd "$ROOT/var/lib/kubelet" 2>/dev/null && cat config.yaml instance-config.yaml kubeadm-flags.env
+    cat "$ROOT/etc/default/kubelet" "$ROOT/etc/sysconfig/kubelet"
+    grep -lx kubelet "$ROOT"/proc/[0-9]*/comm | while read -r process; do tr '\0' ' ' <"${process%comm}cmdline"; done
+  } >"$T/kubelet" 2>/dev/null || :
+  case $1 in docker) word='dockerd\.sock' ;; *) word="$1\.sock" ;; esac
+  grep -vE '^ *#' "$T/kubelet" | grep -q "$word"
+}
+
+joined() {
+  know "$kind"
+  # shellcheck disable=SC2086
+  exists $JOINED
+}
 
 runtime() {
-  kind=$(runtime_kind)
-  version='' config='' handlers='[]'
-  if [ "$kind" = containerd ]; then
+  know "$kind"
+  version='' config='' handlers='[]' template=''
+  case $kind in
+  containerd)
     version=$(containerd_version)
-    config=/etc/containerd/config.toml
+    config=$CONFIG
     handlers=$(config_dump "$ROOT$config" 2>/dev/null | handlers | list_of)
-  fi
-  answer kind "$(quoted "$kind")" version "$(quoted "$version")" config "$(quoted "$config")" handlers "$handlers"
+    ;;
+  k3s | rke2)
+    version=$(containerd_version)
+    config=$CONFIG
+    handlers=$(handlers 2>/dev/null <"$ROOT$config" | list_of)
+    template=$(hiding_template)
+    ;;
+  esac
+  answer kind "$(quoted "$kind")" version "$(quoted "$version")" config "$(quoted "$config")" handlers "$handlers" \
+    unit "$(quoted "$unit")" template "$(quoted "$template")"
 }
 
 # What apt does not have for the running kernel, though it has the same for later ones: it was asked, and left this
@@ -132,8 +151,6 @@ lacking() {
   printf '%s %s %s\n' $names | awk 'NR == FNR {has[$1]; next} !($1 in has) && ($2 in has || $3 in has) {print $1}' "$T/has" - | list_of
 }
 
-wrote() { yes_no test -s "$RECORD/$1.$2"; }
-
 # decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
 # have brought his own since. A key, a pin or headers of ours are no driver yet.
 decided() {
@@ -145,6 +162,8 @@ apply() {
   works=$(yes_no driver_works)
   kernel=$(uname -r)
   next=$(next_kernel)
+  unit=$(running k3s k3s-agent rke2-server rke2-agent snap.microk8s.daemon-kubelite k0scontroller k0sworker | head -n 1)
+  kind=$(runtime_kind)
   hostname=$(first_line /proc/sys/kernel/hostname)
   answer format 1 \
     machine_id "$(quoted "$(first_line /etc/machine-id)")" \
@@ -172,9 +191,9 @@ apply() {
     wsl "$(yes_no mentions microsoft /proc/version)" \
     tegra "$(yes_no exists /etc/nv_tegra_release)" \
     vgpu "$(yes_no shared_card)" \
-    kubelet "$(yes_no exists /etc/kubernetes/kubelet.conf /var/lib/kubelet/config.yaml)" \
+    kubelet "$(yes_no joined)" \
     apt_lacks "$(lacking)" \
-    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(wrote runtime files)")"
+    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")")"
 }
 
 "$VERB"

@@ -272,3 +272,5 @@ take_back_files() {
 . "${0%/*}/apt.sh"
 # shellcheck source=host/card.sh
 . "${0%/*}/card.sh"
+# shellcheck source=host/node.sh
+. "${0%/*}/node.sh"

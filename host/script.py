@@ -49,11 +49,16 @@ class Bundle(NamedTuple):
 
 
 UNPACK = 'unpack() { cat >"$1"; }\n'
-ALIKE = "lib.sh tools.sh facts.sh card.sh apt.sh toolkit.sh call.sh driver.sh check.sh reboot.sh runtime.sh"
+ALIKE = (
+    "lib.sh tools.sh facts.sh card.sh apt.sh toolkit.sh call.sh driver.sh check.sh reboot.sh node.sh runtime.sh "
+    "runtime_containerd.sh"
+)
 """An order in which they pack well: what is alike stands together."""
 WAYS = ("root", "passwordless", "password")
 """How whoever logs in becomes root; `call.sh` knows what each takes."""
-NEVER_STEPS = ("lib", "apt", "card", "call", "tools")
+NEVER_STEPS = ("lib", "apt", "card", "call", "node", "tools")
+PART = "_"
+"""Stands in the name of what is a part of a step."""
 # In braces, so that a shell reads all of it before it begins: half a script does nothing. It stands in the state twice
 # for each step of each host, so all that can lie on the host does.
 CALL = """\
@@ -172,7 +177,7 @@ def folder_text(folder: str, look: int = 1) -> str:
 
 def steps() -> list[str]:
     """The names of the steps whose scripts lie in the bundle."""
-    return [path.stem for path in _sources(HERE) if path.stem not in NEVER_STEPS]
+    return [path.stem for path in _sources(HERE) if path.stem not in NEVER_STEPS and PART not in path.stem]
 
 
 def step_text(

@@ -61,6 +61,7 @@ remove() {
     to_take_back
     take_back_packages
   fi
+  look_again
   take_back_files
   drop adopted
   drop decided

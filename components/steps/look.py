@@ -235,9 +235,19 @@ def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Ver
     foreign = [one for one in there if not made_by_us(snapshot, params, one)]
     if not foreign or (foreign_operator and "ClusterPolicy" in makers(foreign[0])):
         return []
+    if owner == "operator" and comes_with_cluster(foreign[0]):
+        return []
     declare = "gpu.runtimeClass" if params["operator"]["mode"] == "external" else "gpu.operator and gpu.runtimeClass"
     fix = f"set {declare}: external, or delete it: kubectl delete runtimeclass {name}"
     return [broken("CFG-6", f"RuntimeClass {name} is here already and is not ours", fix=fix)]
+
+
+def comes_with_cluster(runtime_class: Obj) -> bool:
+    """k3s and RKE2 bring it, with this very handler, and again at each start: the operator may take it over."""
+    by_k3s = text_at(runtime_class, "metadata", "annotations", "objectset.rio.cattle.io/owner-name") == "runtimes"
+    release = text_at(runtime_class, "metadata", "annotations", "meta.helm.sh/release-name")
+    same = text_at(runtime_class, "handler") == name_of(runtime_class)
+    return same and (by_k3s or release == "rke2-runtimeclasses")
 
 
 def made_by_us(snapshot: Obj, params: Obj, runtime_class: Obj) -> bool:

@@ -37,7 +37,7 @@ HOST: dict[str, Any] = {
     "driver": None,
     "driver_by": "packages",
     "toolkit": None,
-    "containerd": "1.7.24",
+    "containerd": None,
     "containerd_config": None,
     "headers": None,
     "newer_kernel": False,
@@ -50,9 +50,14 @@ HOST: dict[str, Any] = {
     "repository_keys": {},
     "fault": "none",
     "node": "",
+    "runtime": "containerd",
 }
 """The same that `lab.host.spec` knows; a node needs the name of one."""
-CHOICES = {"distro": DISTROS, "ssh": SSH, "sftp": SFTP, "sudo": SUDO, "fault": FAULTS, "driver_by": ("packages", "run")}
+RUNTIMES = ("containerd", "k3s", "k3s-agent", "rke2-server", "rke2-agent")
+CHOICES = {
+    "distro": DISTROS, "ssh": SSH, "sftp": SFTP, "sudo": SUDO, "fault": FAULTS, "driver_by": ("packages", "run"),
+    "runtime": RUNTIMES,
+}  # fmt: skip
 SWITCHES = ("ssh", "sftp", "fault", "sudo", "password", "reboot_seconds", "host_key")
 """What may change while a machine runs."""
 Meant = Callable[[str, Any], str]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from decide import catalog
+from lab.cluster import others
 from lab.cluster.nodes import sync_nodes
 from lab.cluster.store import Cluster, Object
 
@@ -20,6 +21,8 @@ HEARTBEAT_SECONDS = 40.0
 KUBELET_SECONDS = 5.0
 """How long a kubelet needs after the start of its machine to say a word."""
 _FOR_EVER = 1e11
+_SERVERS = {"k3s": "k3s", "rke2-server": "rke2-server"}
+"""Runtimes whose service is the control plane too."""
 _FIRST_WITH_HANDLERS = 2  # containerd 1.x does not tell the kubelet which handlers it has
 
 
@@ -70,6 +73,8 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
     alive = speaks or now < last_word + HEARTBEAT_SECONDS
     if notes.get("facts") == facts and node["alive"] is alive:
         return
+    if facts["serves"] != notes.get("facts", facts)["serves"]:
+        others.start_over(cluster)
     notes["facts"] = facts
     node.update(_declared(facts), alive=alive)
     sync_nodes(cluster)
@@ -78,7 +83,8 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
 
 def _facts(state: dict[str, Any]) -> dict[str, Any]:
     keys = ("boot_id", "machine_id", "driver", "cards", "handlers", "containerd", "kernel", "os_image")
-    return {key: state.get(key) for key in keys}
+    server = state.get("services", {}).get(_SERVERS.get(state.get("runtime", ""), ""), {})
+    return {**{key: state.get(key) for key in keys}, "serves": server.get("starts")}
 
 
 def _declared(facts: dict[str, Any]) -> dict[str, Any]:

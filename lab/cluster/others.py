@@ -8,6 +8,24 @@ from lab.cluster.spec import WorldError
 from lab.cluster.store import ApiError, Cluster, Object
 
 _PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
+_MARKS: dict[str, Object] = {
+    "k3s": {
+        "annotations": {
+            "objectset.rio.cattle.io/id": "",
+            "objectset.rio.cattle.io/owner-gvk": "k3s.cattle.io/v1, Kind=Addon",
+            "objectset.rio.cattle.io/owner-name": "runtimes",
+            "objectset.rio.cattle.io/owner-namespace": "kube-system",
+        }
+    },
+    "rke2": {
+        "annotations": {
+            "meta.helm.sh/release-name": "rke2-runtimeclasses",
+            "meta.helm.sh/release-namespace": "kube-system",
+        },
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+    },
+}
+"""How those that come with a distribution of Kubernetes are marked."""
 _NOTHING: Object = {"namespaces": [], "runtime_classes": [], "operator": {"installed": False}}
 
 
@@ -39,13 +57,30 @@ def _classes(cluster: Cluster, before: list[Object], wanted: list[Object]) -> No
         if one["name"] not in names:
             _take(cluster, "RuntimeClass", one["name"])
     for one in wanted:
-        made = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": one["name"]}}
-        made["handler"] = one["handler"]
+        made = _class(one)
         known = cluster.get("RuntimeClass", one["name"])
         if known is None:
             cluster.create(made)
         elif one not in before:
             cluster.replace(made)
+
+
+def _class(one: Object) -> Object:
+    meta = {"name": one["name"], **_MARKS.get(one.get("by", ""), {})}
+    return {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta, "handler": one["handler"]}
+
+
+def is_brought(obj: Object) -> bool:
+    """Whether it came with a distribution of Kubernetes."""
+    annotations = obj["metadata"].get("annotations") or {}
+    return any(annotations.items() >= marks["annotations"].items() for marks in _MARKS.values())
+
+
+def start_over(cluster: Cluster) -> None:
+    """A server of k3s or RKE2 that starts brings what it comes with, where it is missing."""
+    for one in cluster.spec["runtime_classes"]:
+        if one.get("by") and cluster.get("RuntimeClass", one["name"]) is None:
+            cluster.create(_class(one))
 
 
 def _take(cluster: Cluster, kind: str, name: str) -> None:

@@ -92,8 +92,16 @@ def normal(wanted: dict[str, Any]) -> dict[str, Any]:
         spec[part] = {**copy.deepcopy(_WORLD[part]), **(wanted.get(part) or {})}
     spec["hosts"] = [normal_host(one) for one in spec["hosts"]]
     spec["nodes"] = [_node(one) for one in linked_nodes(spec["hosts"], spec["nodes"])]
-    spec["runtime_classes"] = [_class(one) for one in spec["runtime_classes"]]
+    spec["runtime_classes"] = _classes(spec)
     return spec
+
+
+def _classes(spec: dict[str, Any]) -> list[dict[str, str]]:
+    """Those that were asked for, and the one that k3s and RKE2 bring along."""
+    said = [_class(one) for one in spec["runtime_classes"]]
+    by = next((kind for one in spec["hosts"] for kind in ("k3s", "rke2") if one["runtime"].startswith(kind)), "")
+    brought = {"name": defaults.RUNTIME_CLASS, "handler": defaults.RUNTIME_CLASS, "by": by}
+    return said if not by or brought["name"] in [one["name"] for one in said] else [*said, brought]
 
 
 def _class(written: str | dict[str, str]) -> dict[str, str]:
@@ -148,7 +156,7 @@ def _list_faults(wanted: dict[str, Any]) -> Iterator[str]:
         given = wanted.get(key)
         for one in given if isinstance(given, list) else ():
             inner = one if isinstance(one, dict) and key == "runtime_classes" else {"name": one}
-            if not (set(inner) <= {"name", "handler"} and inner.get("name") and _are_texts(inner)):
+            if not (set(inner) <= {"name", "handler", "by"} and inner.get("name") and _are_texts(inner)):
                 more = " nor a map such as {name: nvidia, handler: nvidia}" if key == "runtime_classes" else ""
                 yield f"{key}: {one!r} is no name{more}"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decide.remainder import CRDS, LABEL_PREFIXES
-from lab.cluster import gpu_operator, hosts, jobs, kubelet, releases, scheduler, workloads
+from lab.cluster import gpu_operator, hosts, jobs, kubelet, others, releases, scheduler, workloads
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
 from lab.cluster.comparison import comparable
@@ -214,6 +214,9 @@ def _plain(obj: Object) -> Object:
     plain = copy.deepcopy(obj)
     for key in ("resourceVersion", "generation"):
         plain["metadata"].pop(key, None)
+    if others.is_brought(obj):  # its owner makes another one of the same kind
+        for key in ("uid", "creationTimestamp"):
+            plain["metadata"].pop(key)
     if obj["kind"] == "Node":  # a reboot that was consented to cannot be taken back
         plain["status"]["nodeInfo"].pop("bootID", None)
         for condition in plain["status"]["conditions"]:

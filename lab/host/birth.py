@@ -1,4 +1,4 @@
-"""Makes the files and the state of a machine as a distribution leaves it after kubeadm joined it to a cluster."""
+"""Makes the files and the state of a machine as a distribution leaves it, after it has joined a cluster."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lab.host import kubernetes
 from lab.host.spec import DISTRIBUTIONS, state
 from lab.host.standins import archive, boot, cdi, contents, drivers, kernel, modules, packing, sources
 from lab.host.standins.box import Box, dumps
 from lab.host.standins.containerd_daemon import start as start_containerd
 
 _BASE: Final = (
-    "apt", "bash", "containerd", "coreutils", "cri-tools", "dpkg", "initramfs-tools", "kmod", "kubeadm", "kubectl",
-    "kubelet", "libc6", "openssh-server", "runc", "sudo", "systemd", "vim",
+    "apt", "bash", "coreutils", "dpkg", "initramfs-tools", "kmod", "libc6", "openssh-server", "sudo", "systemd", "vim",
 )  # fmt: skip
 _OTHER: Final = {"vendor": "0x1af4", "device": "0x1050", "subsystem": "1af4:1100"}
 """Devices of another vendor, one of them a display."""
@@ -22,7 +22,7 @@ _FOLDERS: Final = (
     "/usr/lib/modprobe.d", "/usr/lib/systemd/system", contents.LIB, "/usr/sbin", "/usr/share/doc", "/usr/src",
     "/var/cache/apt", "/var/log",
 )  # fmt: skip
-_BY_HAND: Final = ("cri-tools", "containerd", "kubeadm", "kubectl", "kubelet", "openssh-server", "vim")
+_BY_HAND: Final = ("openssh-server", "vim")
 
 
 def bear(folder: Path, spec: Mapping[str, Any], clock: str, speed: float) -> None:
@@ -33,7 +33,7 @@ def bear(folder: Path, spec: Mapping[str, Any], clock: str, speed: float) -> Non
     box = Box(str(folder))
     _system(box, spec)
     _packages(box, spec)
-    _kubernetes(box, spec)
+    kubernetes.join(box, spec)
     _hardware(box, spec)
     if spec["driver"]:
         _driver(box, str(spec["driver"]), str(spec["driver_by"]))
@@ -80,8 +80,10 @@ def _system(box: Box, spec: Mapping[str, Any]) -> None:
 def _packages(box: Box, spec: Mapping[str, Any]) -> None:
     version = dict.fromkeys(("kubelet", "kubeadm", "kubectl"), "1.35.4-1.1")
     version["containerd"] = f"{spec['containerd']}-1"
+    base = sorted({*_BASE, *kubernetes.packages(box)})
+    by_hand = (*_BY_HAND, *kubernetes.BY_HAND)
     _install(
-        box, [archive.Package(name, version.get(name, contents.BASE), (), (), (), "base") for name in _BASE], _BY_HAND
+        box, [archive.Package(name, version.get(name, contents.BASE), (), (), (), "base") for name in base], by_hand
     )
     image = box.state["kernel"]
     flavor = "generic" if image.endswith("generic") else "amd64"
@@ -121,43 +123,6 @@ def _install(box: Box, packages: list[Any], by_hand: tuple[str, ...] | list[str]
         }  # fmt: skip
         for _line in packing.after_install(box, one.name, one.version):
             pass
-
-
-def _kubernetes(box: Box, spec: Mapping[str, Any]) -> None:
-    for name in ("containerd", "ssh", "unattended-upgrades", *(["kubelet"] if spec["joined"] else [])):
-        box.state["services"][name] = {"active": True, "enabled": True, "starts": 1}
-        box.link(
-            f"/etc/systemd/system/multi-user.target.wants/{name}.service", f"/usr/lib/systemd/system/{name}.service"
-        )
-    settings = (
-        spec["containerd_config"]
-        if spec["containerd_config"] is not None
-        else containerd_settings(str(spec["containerd"]))
-    )
-    if settings:
-        box.write("/etc/containerd/config.toml", settings)
-    if spec["joined"]:
-        box.write("/etc/kubernetes/kubelet.conf", "apiVersion: v1\nkind: Config\n", 0o600)
-        box.write("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\ncgroupDriver: systemd\n")
-        box.write("/var/lib/kubelet/kubeadm-flags.env", (
-            'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock '
-            '--pod-infra-container-image=registry.k8s.io/pause:3.10.1"\n'
-        ))  # fmt: skip
-
-
-def containerd_settings(version: str) -> str:
-    """What an administrator has written for kubeadm: the systemd cgroup driver, and a comment that must survive."""
-    old = version.startswith("1.")
-    plugin = '"io.containerd.grpc.v1.cri"' if old else "'io.containerd.cri.v1.runtime'"
-    pause = f'[plugins.{plugin}]\n  sandbox_image = "registry.k8s.io/pause:3.10.1"\n' if old else (
-        "[plugins.'io.containerd.cri.v1.images'.pinned_images]\n  sandbox = 'registry.k8s.io/pause:3.10.1'\n"
-    )  # fmt: skip
-    return (
-        f"# Settings of this site: leave the cgroup driver alone.\nversion = {2 if old else 3}\n\n{pause}\n"
-        f"[plugins.{plugin}.containerd.runtimes.runc]\n"
-        '  runtime_type = "io.containerd.runc.v2"\n'
-        f"[plugins.{plugin}.containerd.runtimes.runc.options]\n  SystemdCgroup = true\n"
-    )
 
 
 def _hardware(box: Box, spec: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from lab.host import cards
 from lab.host.standins import archive, boot
+from lab.host.standins.places import PLACES
 
 
 class Distribution(NamedTuple):
@@ -31,11 +32,11 @@ DISTRIBUTIONS: Final = {
 }
 DEFAULTS: Final[dict[str, Any]] = {
     "name": "", "address": "192.0.2.1", "port": 22, "distro": "ubuntu-24.04", "cards": [], "nouveau": False,
-    "driver": None, "driver_by": "packages", "toolkit": None, "containerd": "1.7.24", "containerd_config": None,
+    "driver": None, "driver_by": "packages", "toolkit": None, "containerd": None, "containerd_config": None,
     "headers": None, "sudo": "passwordless", "password": "rehearsal", "user": "ubuntu", "host_key": "",
     "secure_boot": False, "ssh": "up", "reboot_seconds": 60, "fault": "none", "node": "", "held_seconds": 90,
     "newer_kernel": False, "machine_id": "", "nova": False, "joined": True, "lists": True, "repository_keys": {},
-    "sftp": "up",
+    "sftp": "up", "runtime": "containerd",
 }  # fmt: skip
 """What a spec may say, and what it means not to say it."""
 FAULTS: Final = (
@@ -45,8 +46,12 @@ FAULTS: Final = (
 CHOICES: Final = {
     "distro": tuple(archive.KERNELS), "sudo": ("passwordless", "password", "none"), "fault": FAULTS,
     "ssh": ("up", "refused", "silent", "off", "denied"), "sftp": ("up", "missing", "full"),
-    "driver_by": ("packages", "run"),
+    "driver_by": ("packages", "run"), "runtime": tuple(PLACES),
 }  # fmt: skip
+
+
+CONTAINERD: Final = "1.7.24"
+RANCHERS: Final = "2.1.5-k3s1"
 
 
 class BadSpec(ValueError):
@@ -67,7 +72,8 @@ def checked(spec: Mapping[str, Any]) -> dict[str, Any]:
         faults.append("name: is missing")
     if faults:
         raise BadSpec("; ".join(faults))
-    return whole
+    usual = RANCHERS if PLACES[whole["runtime"]].is_rancher else CONTAINERD
+    return {**whole, "containerd": whole["containerd"] or usual}
 
 
 def state(spec: Mapping[str, Any], clock: str, speed: float) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def state(spec: Mapping[str, Any], clock: str, speed: float) -> dict[str, Any]:
     machine_id = spec["machine_id"] or sha256(name.encode()).hexdigest()[:32]
     image, compiler = DISTRIBUTIONS[distro].pretty, DISTRIBUTIONS[distro].compiler
     kept = ("name", "address", "port", "distro", "sudo", "password", "user", "host_key", "secure_boot", "ssh", "sftp",
-            "reboot_seconds", "fault", "node", "containerd")  # fmt: skip
+            "reboot_seconds", "fault", "node", "containerd", "runtime")  # fmt: skip
     return {
         **{key: spec[key] for key in kept}, "format": 1, "machine_id": machine_id, "boots": 1, "clock": clock,
         "boot_id": boot.boot_id(machine_id, 1), "up": True, "off_until": 0.0, "reboot_at": None, "speed": speed,

@@ -116,7 +116,7 @@ def test_no_file_of_the_host_is_named_without_its_root() -> None:
     bare = re.compile(r'(?<![\w"}*/.:~-])/(?:etc|proc|sys|run|var|boot|lib|usr|tmp)\b[^ "\')]*')
     # These put the root before it, or say it to somebody.
     fine = re.compile(
-        r"\b(?:refuse|say|place|exists|first_line|mentions|megabytes)\b|^ *\"|^[A-Z_]+=|^fix="
+        r"\b(?:refuse|say|place|exists|first_line|mentions|megabytes)\b|^ *\"|^(?:[a-z0-9]+\) )?[A-Z_]+=|^fix="
         r"|\b(?:list|key|config|socket)=/"
         r"|/etc/ld.so.conf.d|/usr/bin/nvidia-|signed-by=|/sbin:/sbin|:-/etc"
     )
@@ -247,7 +247,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("probe")
     bundle = root / "var/lib/gpu-ready" / HASH
     bundle.mkdir(parents=True)
-    for part in ("lib.sh", "apt.sh", "card.sh", "call.sh"):
+    for part in ("lib.sh", "apt.sh", "card.sh", "node.sh", "call.sh"):
         shutil.copy(HOST / part, bundle)
     (bundle / "facts.sh").write_text(PROBE)
     return root

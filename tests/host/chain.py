@@ -82,7 +82,8 @@ class Chain:
         if step in host_plan.STEPS:
             planned = self._plan()[step]
             return {**planned, **self._needs_reboot()} if step == "reboot" else planned
-        return {"GR_CARDS": self.answers["reboot"]["cards"]} if step == "check" else {}
+        made = self.answers["runtime"]
+        return {"GR_CARDS": self.answers["reboot"]["cards"], "GR_RUNTIME": f"{made['runtime']} {made['version']}"}
 
     def _plan(self) -> dict[str, dict[str, Any]]:
         found = facts.read(self.answers["tools"])

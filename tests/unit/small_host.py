@@ -68,6 +68,15 @@ DEBIAN: dict[str, Any] = {
 }
 
 
+K3S: dict[str, Any] = {
+    "runtime__kind": "k3s",
+    "runtime__version": "2.1.5",
+    "runtime__config": "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+    "runtime__unit": "k3s",
+    "runtime__template": "",
+}
+
+
 def facts(**changes: Any) -> HostFacts:
     """The same, read."""
     found = read(told(**changes))

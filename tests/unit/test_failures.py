@@ -186,7 +186,7 @@ def test_entries_of_hosts_say_what_to_do_in_words_that_any_terminal_shows() -> N
 def test_a_refusal_ends_in_the_two_lines_that_all_steps_end_in() -> None:
     assert refusal("HST-73").lines() == [
         "HST-73 node: the host is no node: it has no kubelet",
-        "fix: let it join the cluster first: kubeadm join",
+        "fix: let it join the cluster first: kubeadm join, or the installer of k3s or RKE2",
     ]
     assert refusal("PCI-1", "none", "buy one") == Refusal("PCI-1", "none", "buy one")
 

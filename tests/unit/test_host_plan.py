@@ -14,7 +14,7 @@ from decide.host_plan import Plan, plan
 from decide.host_wish import HostWish, read_wish
 from host.facts import HostFacts, read
 from tests.effort import examples
-from tests.unit.small_host import DEBIAN, facts, made_ready, told, working
+from tests.unit.small_host import DEBIAN, K3S, facts, made_ready, told, working
 
 ADOPT = {"GR_DECIDED": "keep"}
 NOUVEAU = {**DEBIAN, "cards__0__driver": "nouveau", "modules__nouveau": True}
@@ -313,8 +313,10 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
         "DRV-8",
         ("no headers for the running kernel 6.12.9-own",),
     ),
-    ("Docker", {"runtime__kind": "docker"}, {}, "HST-65", ("docker, which comes with a later release",)),
-    ("k3s", {"runtime__kind": "k3s"}, {}, "HST-65", ("k3s",)),
+    ("Docker", {"runtime__kind": "docker"}, {}, "HST-65", ("Docker, which comes with a later release",)),
+    ("k3s that is stopped", K3S | {"runtime__unit": ""}, {}, "RT-13", ("k3s is installed, but does not run",)),
+    ("k3s with Docker", K3S | {"runtime__handlers": []}, {}, "RT-13", ("for a containerd of its own",)),
+    ("k3s with a template", K3S | {"runtime__template": "/t.tmpl"}, {}, "RT-12", ("/t.tmpl is somebody's own",)),
     ("no runtime", {"runtime__kind": "", "runtime__version": ""}, {}, "HST-65", ("none that was found",)),
     ("old containerd", {"runtime__version": "1.5.9"}, {}, "HST-66", ("containerd is 1.5.9",)),
     ("odd containerd", {"runtime__version": ""}, {}, "HST-66", ("of an unknown version",)),
@@ -651,6 +653,19 @@ def test_the_lines_for_people_give_each_decision_with_its_reason() -> None:
         "runtime   containerd 1.7.24: handler nvidia as a marked block in its own file, because imported files may "
         "replace whole sections; tried before, rolled back if it fails",
     ]
+
+
+@pytest.mark.parametrize(("kind", "name", "unit"), [("k3s", "k3s", "k3s-agent"), ("rke2", "RKE2", "rke2-server")])
+def test_k3s_and_rke2_are_started_once_more_and_their_settings_are_never_written(
+    kind: str, name: str, unit: str
+) -> None:
+    made = planned(facts(**K3S | {"runtime__kind": kind, "runtime__unit": unit}))
+
+    assert made.values["runtime"] == {"GR_KIND": kind, "GR_UNIT": unit}
+    assert made.lines()[-1] == (
+        f"runtime   {name} (containerd 2.1.5): systemctl restart {unit}, once, so that it finds the toolkit; nothing "
+        f"is written, because {name} writes its settings anew at each start; pods go on running"
+    )
 
 
 def test_what_is_at_work_is_why_a_host_made_ready_needs_no_reboot() -> None:

@@ -78,6 +78,18 @@ def test_a_bare_cluster_and_one_with_our_own_release_are_fine() -> None:
 
 
 @pytest.mark.parametrize(
+    "annotations",
+    [{"objectset.rio.cattle.io/owner-name": "runtimes"}, {"meta.helm.sh/release-name": "rke2-runtimeclasses"}],
+    ids=["k3s", "rke2"],
+)
+def test_the_runtime_class_that_k3s_and_rke2_bring_along_may_be_the_operators(annotations: Object) -> None:
+    brought = {**named("nvidia", annotations=annotations), "handler": "nvidia"}
+    assert ids(cluster(runtimeclasses=[brought])) == []
+    assert ids(cluster(runtimeclasses=[{**brought, "handler": "runc"}])) == ["CFG-6"]
+    assert ids(cluster(runtimeclasses=[brought]), wish(runtime_class={"name": "nvidia", "owner": "us"})) == ["CFG-6"]
+
+
+@pytest.mark.parametrize(
     ("wanted", "hint"), [("gpu1", "did you mean gpu-1?"), ("worker", "there are: gpu-1"), ("gpu-1.lan", "gpu-1?")]
 )
 def test_a_node_that_is_not_there_comes_with_what_was_probably_meant(wanted: str, hint: str) -> None:

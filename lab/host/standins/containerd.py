@@ -5,6 +5,9 @@ from __future__ import annotations
 from lab.host.standins.box import Box, fail, warn
 from lab.host.standins.command_line import first, split
 from lab.host.standins.containerd_config import MAIN, Config, Refused
+from lab.host.standins.places import place
+
+_WHOSE = {"k3s": "k3s-io", "rke2": "k3s-io"}
 
 
 def containerd(box: Box, args: list[str]) -> int:
@@ -12,9 +15,8 @@ def containerd(box: Box, args: list[str]) -> int:
     options, words = split(args, frozenset({"-c", "--config"}))
     file = box.inside(first(options, "-c", "--config") or MAIN)
     if {"--version", "-v"} & options.keys():
-        module = "github.com/containerd/containerd" + (
-            "/v2" if not str(box.state["containerd"]).startswith("1.") else ""
-        )
+        old = str(box.state["containerd"]).startswith("1.")
+        module = f"github.com/{_WHOSE.get(place(box).kind, 'containerd')}/containerd{'' if old else '/v2'}"
         print(f"containerd {module} v{box.state['containerd']} 0000000000000000000000000000000000000000")
         return 0
     if words == ["config", "dump"]:

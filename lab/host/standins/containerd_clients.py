@@ -5,8 +5,9 @@ from __future__ import annotations
 from lab.host.standins.box import Box, dumps, fail, say
 from lab.host.standins.command_line import first, split
 from lab.host.standins.containerd_config import release
-from lab.host.standins.containerd_daemon import SOCKET
+from lab.host.standins.places import place
 
+_USUAL = "/run/containerd/containerd.sock"
 _CRICTL_TAKES = frozenset({"-r", "--runtime-endpoint", "-t", "--timeout", "-i", "--image-endpoint", "-o", "--output"})
 _CTR_TAKES = frozenset(
     {"-n", "--namespace", "--gpus", "--runc-binary", "--runtime", "--env", "-a", "--address", "--mount", "--device"}
@@ -19,12 +20,12 @@ if MYPY:
 def crictl(box: Box, args: list[str]) -> int:
     """Runs `info`, `version` or `ps`."""
     options, words = split(args, _CRICTL_TAKES)
-    endpoint = first(options, "-r", "--runtime-endpoint") or f"unix://{SOCKET}"
+    endpoint = first(options, "-r", "--runtime-endpoint") or f"unix://{place(box).socket}"
     if "--version" in options:
         say("crictl version v1.35.0")
         return 0
     if not box.is_root:
-        fail(1, f'{_no_use(endpoint)} dial unix {SOCKET}: connect: permission denied"')
+        fail(1, f'{_no_use(endpoint)} dial unix {place(box).socket}: connect: permission denied"')
     _reach(box, endpoint)
     if words == ["info"]:
         say(_indented(_info(box)))
@@ -52,7 +53,7 @@ def _no_use(endpoint: str) -> str:
 
 def _reach(box: Box, endpoint: str) -> None:
     socket = box.inside(endpoint.removeprefix("unix://"))
-    if socket != SOCKET:
+    if socket != place(box).socket:
         fail(1, f'{_no_use(endpoint)} dial unix {socket}: connect: no such file or directory\\""')
     running = box.state["running"]
     if running is None:
@@ -106,12 +107,15 @@ def _indented(value: Any, depth: int = 0) -> str:
 def ctr(box: Box, args: list[str]) -> int:
     """Runs `version`, `plugins ls`, `images ls|pull`, and `run` of nvidia-smi in a container with cards."""
     flags, words = split(args, _CTR_TAKES, until=3)
-    if not box.is_root or box.state["running"] is None:
+    # RKE2's looks where a containerd of its own would be.
+    usual = _USUAL if place(box).kind == "rke2" else place(box).socket
+    socket = box.inside(first(flags, "-a", "--address") or usual)
+    if not box.is_root or box.state["running"] is None or socket != place(box).socket:
         why = "permission denied" if not box.is_root else "connection refused"
         fail(
             1,
-            f'ctr: failed to dial "{SOCKET}": connection error: desc = "transport: error while dialing: '
-            f'dial unix {SOCKET}: connect: {why}"',
+            f'ctr: failed to dial "{socket}": connection error: desc = "transport: error while dialing: '
+            f'dial unix {socket}: connect: {why}"',
         )
     if words[:1] == ["version"]:
         say(

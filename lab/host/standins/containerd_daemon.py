@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from lab.host.standins.box import Box
-
-SOCKET = "/run/containerd/containerd.sock"
+from lab.host.standins.places import place
 
 
 def start(box: Box) -> bool:
     """Starts it with the present settings; False when it does not come up. Without CRI it comes up all the same."""
-    from lab.host.standins.containerd_config import MAIN, Config, Refused
+    from lab.host.standins.containerd_config import Config, Refused
+    from lab.host.standins.rancher import BadTemplate, generate
 
-    service = box.state["services"].get("containerd")
+    where = place(box)
+    service = box.state["services"].get(where.service)
     if service is None or not service["active"]:
         _down(box)
         return True
     try:
-        config = Config(box, MAIN)
+        if where.is_rancher:
+            generate(box, where.kind)
+        config = Config(box, where.config)
         if box.fault("containerd-refuses") and "nvidia" in config.runtimes:
             raise Refused("containerd: failed to start: the rehearsal's fault containerd-refuses")
-    except Refused as refused:
+    except (Refused, BadTemplate) as refused:
         box.state["dmesg"].append(str(refused))
         service.update(active=False, state="activating")
         _down(box)
         return False
     service.pop("state", None)
     missing = config.default not in config.runtimes
-    box.write(SOCKET, "")
+    box.write(where.socket, "")
     box.state["running"] = {
         "cri": not config.disabled and not missing, "default": config.default, "runtime": config.runtime,
         "pause": config.pause, "error": _no_default(config.default) if missing else "",
@@ -36,7 +39,7 @@ def start(box: Box) -> bool:
 
 
 def _down(box: Box) -> None:
-    box.remove(SOCKET)
+    box.remove(place(box).socket)
     box.state["running"] = None
     box.state["handlers"] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.host.standins import boot
 from lab.host.standins.box import Box, fail, say, warn
 from lab.host.standins.containerd_daemon import start as start_containerd
+from lab.host.standins.places import place
 
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 _CHANGES = {"start", "stop", "restart", "try-restart", "reload", "enable", "disable", "reload-or-restart"}
@@ -99,7 +100,7 @@ def _enable(box: Box, name: str, *, on: bool) -> None:
 def _start(box: Box, name: str) -> int:
     service = box.state["services"][name]
     service["active"] = True
-    if name == "containerd" and not start_containerd(box):
+    if name == place(box).service and not start_containerd(box):
         warn(_FAILED.format(name))
         return 1
     if name == "nvidia-persistenced" and box.state["driver"] is None:
@@ -134,9 +135,9 @@ def _standing(box: Box, verb: str, name: str) -> str:
 
 def _show(box: Box, args: list[str], names: list[str]) -> int:
     wanted: list[str] = []
-    for place, word in enumerate(args):
+    for number, word in enumerate(args):
         if word in {"-p", "--property"}:
-            wanted += args[place + 1].split(",")
+            wanted += args[number + 1].split(",")
         elif word.startswith(("--property=", "-p")):
             wanted += word.removeprefix("--property=").removeprefix("-p").split(",")
     for name in [name for name in names if name not in wanted]:

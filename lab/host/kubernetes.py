@@ -1,0 +1,79 @@
+"""What makes a machine a node: Kubernetes of its kind, its container runtime, their services and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lab.host.standins import contents
+from lab.host.standins.box import Box
+from lab.host.standins.places import CONTAINERD, Place, place
+
+_KUBEADM: Final = ("containerd", "cri-tools", "kubeadm", "kubectl", "kubelet", "runc")
+BY_HAND: Final = ("cri-tools", "containerd", "kubeadm", "kubectl", "kubelet")
+
+
+def packages(box: Box) -> tuple[str, ...]:
+    """What is installed for it."""
+    return () if place(box).is_rancher else _KUBEADM
+
+
+def join(box: Box, spec: Mapping[str, Any]) -> None:
+    """Makes it a node, or what a node is before that."""
+    where = place(box)
+    _services(box, "ssh", "unattended-upgrades")
+    if where.is_rancher:
+        _rancher(box, where)
+    else:
+        _containerd(box, spec)
+    if spec["joined"]:
+        box.write(where.joined, "apiVersion: v1\nkind: Config\n", 0o600)
+        if not where.is_rancher:
+            _kubelet(box)
+
+
+def _services(box: Box, *names: str) -> None:
+    for name in names:
+        box.state["services"][name] = {"active": True, "enabled": True, "starts": 1}
+        wants = "/etc/systemd/system/multi-user.target.wants"
+        box.link(f"{wants}/{name}.service", f"/usr/lib/systemd/system/{name}.service")
+
+
+def _rancher(box: Box, where: Place) -> None:
+    """Their installer brings one program, which unpacks all others at its first start."""
+    _services(box, where.service)
+    box.write(f"/usr/local/bin/{where.kind}", f"{where.kind}\n", 0o755)
+    for name in ("containerd", "ctr", "crictl"):
+        box.write(f"{where.programs}/{name}", contents.PROGRAM % name, 0o755)
+
+
+def _containerd(box: Box, spec: Mapping[str, Any]) -> None:
+    _services(box, CONTAINERD)
+    given = spec["containerd_config"]
+    settings = given if given is not None else containerd_settings(str(spec["containerd"]))
+    if settings:
+        box.write("/etc/containerd/config.toml", settings)
+
+
+def _kubelet(box: Box) -> None:
+    _services(box, "kubelet")
+    box.write("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\ncgroupDriver: systemd\n")
+    box.write("/var/lib/kubelet/kubeadm-flags.env", (
+        'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock '
+        '--pod-infra-container-image=registry.k8s.io/pause:3.10.1"\n'
+    ))  # fmt: skip
+
+
+def containerd_settings(version: str) -> str:
+    """What an administrator has written for kubeadm: the systemd cgroup driver, and a comment that must survive."""
+    old = version.startswith("1.")
+    plugin = '"io.containerd.grpc.v1.cri"' if old else "'io.containerd.cri.v1.runtime'"
+    pause = f'[plugins.{plugin}]\n  sandbox_image = "registry.k8s.io/pause:3.10.1"\n' if old else (
+        "[plugins.'io.containerd.cri.v1.images'.pinned_images]\n  sandbox = 'registry.k8s.io/pause:3.10.1'\n"
+    )  # fmt: skip
+    return (
+        f"# Settings of this site: leave the cgroup driver alone.\nversion = {2 if old else 3}\n\n{pause}\n"
+        f"[plugins.{plugin}.containerd.runtimes.runc]\n"
+        '  runtime_type = "io.containerd.runc.v2"\n'
+        f"[plugins.{plugin}.containerd.runtimes.runc.options]\n  SystemdCgroup = true\n"
+    )

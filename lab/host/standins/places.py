@@ -1,0 +1,45 @@
+"""Where each kind of node keeps its container runtime."""
+
+from __future__ import annotations
+
+from lab.host.standins.box import Box
+
+CONTAINERD = "containerd"
+_RANCHER_SOCKET = "/run/k3s/containerd/containerd.sock"
+
+
+class Place:
+    """The service, its settings, its socket and the folder of its programs."""
+
+    def __init__(self, kind: str, service: str, config: str, socket: str, programs: str, joined: str) -> None:
+        self.kind, self.service, self.config, self.socket = kind, service, config, socket
+        self.programs, self.joined = programs, joined
+
+    @property
+    def is_rancher(self) -> bool:
+        """k3s or RKE2."""
+        return self.kind in {"k3s", "rke2"}
+
+
+def _rancher(kind: str, service: str, programs: str) -> Place:
+    home = f"/var/lib/rancher/{kind}"
+    config, joined = f"{home}/agent/etc/containerd/config.toml", f"{home}/agent/kubelet.kubeconfig"
+    return Place(kind, service, config, _RANCHER_SOCKET, f"{home}/{programs}", joined)
+
+
+PLACES = {
+    CONTAINERD: Place(
+        CONTAINERD, CONTAINERD, "/etc/containerd/config.toml", "/run/containerd/containerd.sock", "/usr/bin",
+        "/etc/kubernetes/kubelet.conf",
+    ),
+    "k3s": _rancher("k3s", "k3s", "data/current/bin"),
+    "k3s-agent": _rancher("k3s", "k3s-agent", "data/current/bin"),
+    "rke2-server": _rancher("rke2", "rke2-server", "bin"),
+    "rke2-agent": _rancher("rke2", "rke2-agent", "bin"),
+}  # fmt: skip
+"""By what the spec of a machine calls it."""
+
+
+def place(box: Box) -> Place:
+    """That of this machine."""
+    return PLACES[box.state.get("runtime", CONTAINERD)]
