@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import BroughtBy, GpuChoices, operator_namespace, owned, reading, text
+from components.choices import BroughtBy, GpuChoices, made_namespace, owned, reading, text
 from components.gpu_host import GpuHost, GpuHostArgs, owner, wish_of
 from components.host_step import Patience
 from components.local_step import answer, reading_step
@@ -60,7 +60,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         installs = owned(gpu).plugin.owner is Owner.OPERATOR
         self.node_selector = pulumi.Output.from_input(workload_selector({}, installs))
         cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
-        makes = (operator_namespace(gpu) if installs else "", args.get("validation_namespace"))
+        makes = (made_namespace(gpu), args.get("validation_namespace"))
         common = {
             "private_key": args.get("private_key"),
             "password": args.get("password"),

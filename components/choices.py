@@ -9,6 +9,7 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from decide import defaults, ownership
+from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
 """By this label the look tells what we made from what somebody else did."""
@@ -23,6 +24,8 @@ class OperatorMode(str, Enum):
     """This component installs it."""
     EXTERNAL = "external"
     """It is there already; nothing is installed, the gate verifies it."""
+    NONE = "none"
+    """None: this component installs NVIDIA's device plugin alone; driver and toolkit are on the nodes."""
 
 
 class BroughtBy(str, Enum):
@@ -38,9 +41,11 @@ class RuntimeClassBy(str, Enum):
     """Who brings the RuntimeClass."""
 
     OURS = "ours"
-    """This stack: by the operator that it installs, or as an object of its own where the operator is external."""
+    """This stack: by the operator that it installs, or as an object of its own where there is none of ours."""
     EXTERNAL = "external"
     """It is there already; nothing is made, the gate verifies it."""
+    NONE = "none"
+    """None: nvidia is the default runtime of the nodes, and pods name no class."""
 
 
 class Toleration(TypedDict):
@@ -95,8 +100,15 @@ def owned(gpu: GpuChoices) -> ownership.Ownership:
 
 
 def operator_namespace(gpu: GpuChoices) -> str:
-    """Where the operator lives."""
+    """Where the operator lives, or the device plugin alone."""
+    if text(gpu.get("operator")) == OperatorMode.NONE.value:
+        return defaults.PLUGIN_NAMESPACE
     return gpu.get("operator_namespace") or defaults.OPERATOR_NAMESPACE
+
+
+def made_namespace(gpu: GpuChoices) -> str:
+    """The namespace of what we install; empty where we install nothing."""
+    return operator_namespace(gpu) if owned(gpu).plugin.owner in (Owner.OPERATOR, Owner.US) else ""
 
 
 def count(path: str, value: Any) -> int:
@@ -119,6 +131,11 @@ def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:
     return [defaults.GPU_TOLERATION, *(dict(one) for one in extra if dict(one) != defaults.GPU_TOLERATION)]
 
 
+def release_name(mode: str) -> str:
+    """Helm's name of what hands out cards."""
+    return defaults.PLUGIN_RELEASE if mode == OperatorMode.NONE.value else defaults.RELEASE_NAME
+
+
 def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Input[str]) -> dict[str, Any]:
     """What both the look and the gate have to know."""
     owners = dict(owned(gpu).parts())
@@ -128,7 +145,8 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "context": context,
         "tolerations": tolerations(gpu),
         "resource": defaults.RESOURCE_NAME,
-        "operator": {"mode": mode, "release": defaults.RELEASE_NAME, "namespace": operator_namespace(gpu)},
+        "operator": {"mode": mode, "release": release_name(mode), "namespace": operator_namespace(gpu)},
+        "releases": [defaults.RELEASE_NAME, defaults.PLUGIN_RELEASE],
         "stack": this_stack(),
         "runtime_class": {"name": defaults.RUNTIME_CLASS, "owner": owners["runtime_class"].owner.value},
     }

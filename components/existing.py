@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import pulumi
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, operator_namespace, owned, reading
+from components.choices import GpuChoices, made_namespace, owned, reading
 from components.local_step import answer, reading_step
 from decide import defaults
 from decide.ownership import Owner
@@ -59,12 +59,11 @@ class ExistingGpuNodes(pulumi.ComponentResource):
         self.any_node = ""
         installs = owned(gpu).plugin.owner is Owner.OPERATOR
         self.node_selector = pulumi.Output.from_input(workload_selector(selector, installs))
-        made_for_operator = operator_namespace(gpu) if installs else ""
         params = {
             **reading(gpu, self.kubeconfig, self.context),
             "nodes": list(nodes),
             "node_selector": dict(selector),
-            "makes": [name for name in (made_for_operator, args.get("validation_namespace")) if name],
+            "makes": [name for name in (made_namespace(gpu), args.get("validation_namespace")) if name],
         }
         here = pulumi.ResourceOptions(parent=self)
         look = reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, here)

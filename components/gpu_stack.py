@@ -1,4 +1,4 @@
-"""What makes a cluster with GPU nodes hand out GPUs: the operator, and the RuntimeClass where it is ours."""
+"""What makes a cluster hand out GPUs: the operator or the device plugin alone, and the RuntimeClass if it is ours."""
 
 from typing import Any, TypedDict
 
@@ -7,12 +7,13 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
+from components import device_plugin
 from components.choices import (
     OURS,
     STACK,
     GpuChoices,
     count,
-    operator_namespace,
+    made_namespace,
     owned,
     this_stack,
     tolerations,
@@ -33,6 +34,14 @@ class GpuStackArgs(TypedDict):
     """Who brings what."""
     operator_version: NotRequired[str]
     """Version of the gpu-operator chart, with its `v`. Default: the newest supported one"""
+    plugin_version: NotRequired[str]
+    """Version of the nvidia-device-plugin chart, where that alone is installed. Default: the newest supported one"""
+    discovery: NotRequired[bool]
+    """Whether GPU and node feature discovery come along with the device plugin alone. Default: no"""
+    nodes: NotRequired[list[str]]
+    """Names of the GPU nodes: there the device plugin alone runs."""
+    node_selector: NotRequired[dict[str, str]]
+    """Their labels, where their names are not known."""
     operator_timeout_seconds: NotRequired[int]
     """How long Helm may take for its hooks; readiness is judged by the gate."""
     remove_crds: NotRequired[bool]
@@ -50,18 +59,18 @@ class GpuStackArgs(TypedDict):
 
 
 class GpuStack(pulumi.ComponentResource):
-    """The GPU operator with derived values, nothing where there is one already; the RuntimeClass where it is ours."""
+    """The GPU operator or the device plugin alone, with derived values; the RuntimeClass where it is ours."""
 
     ownership: pulumi.Output[dict[str, Any]]
     """Who owns driver, toolkit, device plugin and RuntimeClass, and why."""
     runtime_class: pulumi.Output[str]
-    """Name of the RuntimeClass that GPU pods may name."""
+    """Name of the RuntimeClass that GPU pods may name; empty where nvidia is the default runtime."""
     resource_name: pulumi.Output[str]
     """What a pod asks for under `resources.limits`."""
     operator_version: pulumi.Output[str]
     """Version of the operator that this component installed; empty where it installed none."""
     operator_revision: pulumi.Output[str]
-    """Number of the last change that Helm made to the operator; empty where this component installed none."""
+    """Number of the last change that Helm made to operator or plugin; empty where this component installed none."""
 
     def __init__(self, name: str, args: GpuStackArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:GpuStack", name, {}, opts)
@@ -70,15 +79,19 @@ class GpuStack(pulumi.ComponentResource):
         installs = who.plugin.owner is Owner.OPERATOR
         version = args.get("operator_version") or defaults.OPERATOR_VERSION
         revision: pulumi.Input[str] = ""
-        if installs:
-            release = self._operator(name, gpu, args, who, known_version(version))
+        space = self._namespace(name, gpu) if made_namespace(gpu) else None
+        made = [self._runtime_class(name, space)] if who.runtime_class.owner is Owner.US else []
+        if space:
+            # Whoever changes over gets the one deleted with its namespace before the other is made: never two at once.
+            opts = ResourceOptions(parent=self, depends_on=made, replace_with=[space])
+            install = self._operator if installs else self._plugin
+            release = install(name, args, who, space, opts)
             revision = release.status.apply(revision_of)
-        if who.runtime_class.owner is Owner.US:
-            self._runtime_class(name)
         for host, node in (args.get("hosts") or {}).items():
             self._label(name, host, node, args)
         self.ownership = pulumi.Output.from_input(who.as_export())
-        self.runtime_class = pulumi.Output.from_input(defaults.RUNTIME_CLASS)
+        named = "" if who.runtime_class.owner is Owner.HOST else defaults.RUNTIME_CLASS
+        self.runtime_class = pulumi.Output.from_input(named)
         self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
         self.operator_version = pulumi.Output.from_input(version if installs else "")
         self.operator_revision = pulumi.Output.from_input(revision)
@@ -92,16 +105,36 @@ class GpuStack(pulumi.ComponentResource):
             }
         )
 
-    def _operator(
-        self, name: str, gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: str
-    ) -> kubernetes.helm.v3.Release:
-        namespace = kubernetes.core.v1.Namespace(
+    def _namespace(self, name: str, gpu: GpuChoices) -> kubernetes.core.v1.Namespace:
+        return kubernetes.core.v1.Namespace(
             f"{name}-namespace",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=operator_namespace(gpu), labels=PRIVILEGED, annotations={STACK: this_stack()}
+                name=made_namespace(gpu), labels=PRIVILEGED, annotations={STACK: this_stack()}
             ),
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, delete_before_replace=True),
         )
+
+    def _plugin(
+        self,
+        name: str,
+        args: GpuStackArgs,
+        who: Ownership,
+        namespace: kubernetes.core.v1.Namespace,
+        opts: ResourceOptions,
+    ) -> kubernetes.helm.v3.Release:
+        values = device_plugin.chart_values(args, who, tolerations(args.get("gpu") or {}))
+        wish = {**args, "timeout": helm_timeout(args)}
+        return device_plugin.device_plugin(name, wish, values, namespace, opts)
+
+    def _operator(
+        self,
+        name: str,
+        args: GpuStackArgs,
+        who: Ownership,
+        namespace: kubernetes.core.v1.Namespace,
+        opts: ResourceOptions,
+    ) -> kubernetes.helm.v3.Release:
+        version = known_version(args.get("operator_version") or defaults.OPERATOR_VERSION)
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
             name=defaults.RELEASE_NAME,
@@ -109,22 +142,27 @@ class GpuStack(pulumi.ComponentResource):
             chart=defaults.OPERATOR_CHART,
             version=version,
             repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=defaults.OPERATOR_REPOSITORY),
-            values=chart_values(gpu, args, who, version),
+            values=chart_values(args.get("gpu") or {}, args, who, version),
             # Helm would wait for the operator's Deployment and say nothing; the gate waits for GPUs and says why.
             skip_await=True,
             timeout=helm_timeout(args),
             # A stack that names no version keeps the one it has: a new release of ours moves no running operator.
-            opts=ResourceOptions(parent=self, ignore_changes=[] if args.get("operator_version") else ["version"]),
+            opts=ResourceOptions.merge(
+                opts, ResourceOptions(ignore_changes=[] if args.get("operator_version") else ["version"])
+            ),
         )
 
-    def _runtime_class(self, name: str) -> None:
-        kubernetes.node.v1.RuntimeClass(
+    def _runtime_class(self, name: str, space: kubernetes.core.v1.Namespace | None) -> kubernetes.node.v1.RuntimeClass:
+        """An operator makes one of the same name: ours goes with the plugin's namespace, before that comes."""
+        return kubernetes.node.v1.RuntimeClass(
             f"{name}-runtime-class",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
                 name=defaults.RUNTIME_CLASS, labels=OURS, annotations={STACK: this_stack()}
             ),
             handler=defaults.RUNTIME_CLASS,
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(
+                parent=self, depends_on=[space] if space else [], replace_with=[space] if space else []
+            ),
         )
 
     def _label(self, name: str, host: str, node: pulumi.Input[str], args: GpuStackArgs) -> None:

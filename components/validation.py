@@ -193,8 +193,9 @@ def pod_spec(slot: Proof, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpec
     smi_image = args.get("smi_image") or defaults.SMI_IMAGE
     cuda_image = args.get("cuda_image") or defaults.CUDA_IMAGE
     gpu = args.get("gpu") or {}
-    # With an operator of ours a pod gets its card without a class; elsewhere the class is there by declaration.
-    by_operator = owned(gpu).runtime_class.owner is Owner.OPERATOR
+    # With an operator of ours a pod gets its card without a class, and where nvidia is the default runtime too;
+    # elsewhere the class is there by declaration.
+    unnamed = owned(gpu).runtime_class.owner in (Owner.OPERATOR, Owner.HOST)
     return core.PodSpecArgs(
         init_containers=[
             core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
@@ -202,7 +203,7 @@ def pod_spec(slot: Proof, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpec
         containers=[core.ContainerArgs(name="vectoradd", image=cuda_image, **common)],
         restart_policy="Never",
         automount_service_account_token=False,
-        runtime_class_name=None if by_operator else defaults.RUNTIME_CLASS,
+        runtime_class_name=None if unnamed else defaults.RUNTIME_CLASS,
         security_context=core.PodSecurityContextArgs(
             run_as_non_root=True, run_as_user=65532, seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault")
         ),

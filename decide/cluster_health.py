@@ -8,11 +8,11 @@ from typing import Callable, List, Optional, Sequence
 from decide.operator_health import (
     FOUND_BY_DISCOVERY,
     first_bad_operand,
-    judge_operator,
     kept_from,
     policy_message,
     without_cards,
 )
+from decide.plugin_health import judge_bringer, silent_plugin
 from decide.pod_health import shown_labels
 from decide.reading import (
     Obj,
@@ -49,7 +49,7 @@ def judge_ready(snapshot: Obj, wish: Obj) -> Verdict:
     """Whether a validation Job would get its card; what only a Job can show is the proof's business."""
     if nobody_home(wish):
         return Verdict("ready")
-    return first_fault((judge_nodes, judge_operator, judge_runtime_class, judge_capacity), snapshot, wish)
+    return first_fault((judge_nodes, judge_bringer, judge_runtime_class, judge_capacity), snapshot, wish)
 
 
 def judge_nodes(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
@@ -88,9 +88,10 @@ def worst(verdicts: List[Optional[Verdict]]) -> Optional[Verdict]:
 def judge_runtime_class(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """The class is there, where somebody owns it."""
     name = text_at(wish, "runtime_class", "name")
-    if name in [name_of(one) for one in list_at(snapshot, "runtimeclasses")]:
+    owner = at(wish, "runtime_class", "owner")
+    if owner == "host" or name in [name_of(one) for one in list_at(snapshot, "runtimeclasses")]:
         return None
-    if at(wish, "runtime_class", "owner") == "external":
+    if owner == "external":
         return stuck("CFG-7", f"there is no RuntimeClass {name}")
     return waits("RT-7", f"there is no RuntimeClass {name} yet")
 
@@ -118,4 +119,4 @@ def not_advertised(snapshot: Obj, wish: Obj, node: Obj) -> Verdict:
     if list_at(snapshot, "clusterpolicies") and FOUND_BY_DISCOVERY not in labels_of(node):
         problem = f"node feature discovery finds no NVIDIA card on {name} (no label {FOUND_BY_DISCOVERY})"
         return stuck("OP-5", problem, said and "ClusterPolicy: " + said)
-    return stuck("DP-13", f"{name} advertises no {resource}")
+    return silent_plugin(snapshot, wish, node) or stuck("DP-13", f"{name} advertises no {resource}")

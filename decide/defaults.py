@@ -10,6 +10,10 @@ OPERATOR_VERSION = "v26.7.0"
 # Newest first. Each has its key list in `charts/`; older ones serve clusters that cannot move yet.
 OPERATOR_VERSIONS = ("v26.7.0", "v26.3.3", "v25.10.1", "v25.3.4")
 
+# NVIDIA's device plugin alone, for who wants no operator; newest first, each with its key list in `charts/`.
+PLUGIN_VERSION = "0.20.0"
+PLUGIN_VERSIONS = ("0.20.0", "0.19.3", "0.18.2")
+
 # Long-term support until mid-2028, and the last branch that drives Maxwell, Pascal and Volta.
 DRIVER_BRANCH = 580
 # First with a drop-in that containerd 2.x takes as it is; both checksums below were seen with its repository.
@@ -37,6 +41,12 @@ OPERATOR_REPOSITORY = "https://helm.ngc.nvidia.com/nvidia"  # releases are publi
 OPERATOR_CHART = "gpu-operator"
 RELEASE_NAME = "gpu-operator"  # the name that NVIDIA's guides use, so that their commands fit
 OPERATOR_NAMESPACE = "gpu-operator"  # likewise
+PLUGIN_REPOSITORY = "https://nvidia.github.io/k8s-device-plugin"
+PLUGIN_CHART = "nvidia-device-plugin"
+PLUGIN_RELEASE = "nvdp"  # as in NVIDIA's guide
+# Likewise. Never the operator's: who changes over gets the one namespace deleted, with all that ran there, before the
+# other is made, so that two plugins never meet on a node.
+PLUGIN_NAMESPACE = "nvidia-device-plugin"
 VALIDATION_NAMESPACE = "gpu-ready"  # its own, because the operator's namespace admits privileged pods
 RESERVED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 RUNTIME_CLASS = "nvidia"  # name and handler: operator, toolkit and k3s agree on it
@@ -56,6 +66,12 @@ DAEMONSET_TOLERATIONS: tuple[dict[str, Any], ...] = (
 # The chart's own list for the worker of node feature discovery, which may find GPUs on control-plane nodes too.
 DISCOVERY_TOLERATIONS: tuple[dict[str, Any], ...] = (
     {"key": "node-role.kubernetes.io/control-plane", "operator": "Equal", "value": "", "effect": "NoSchedule"},
+    {"key": RESOURCE_NAME, "operator": "Exists", "effect": "NoSchedule"},
+)
+
+# The chart's own, but for the value of the taint: it would wait for `nvidia.com/gpu=present` and for no other.
+PLUGIN_TOLERATIONS: tuple[dict[str, Any], ...] = (
+    {"key": "CriticalAddonsOnly", "operator": "Exists"},
     {"key": RESOURCE_NAME, "operator": "Exists", "effect": "NoSchedule"},
 )
 

@@ -136,6 +136,10 @@ _OF_HOSTS: Mapping[str, Mapping[Any, Answer]] = {
         "preinstalled": _on_hosts("gpu.toolkit", "toolkit"),
     },
 }
+_NO_OPERATOR = "there is no operator that could bring it (gpu.operator: none)"
+_BY_NODES = "it has to be on each node already; the device plugin alone brings none"
+_ON_HOSTS_ALONE = Part(Owner.HOST, "we install it on each host, or keep the one that works there")
+_DEFAULT_RUNTIME = Part(Owner.HOST, "none: nvidia is the default runtime of the nodes, so pods name no class")
 _BY_THEIR_PLUGIN = Part(Owner.EXTERNAL, "the operator or plugin that is there already; the validation proves it")
 
 # (target, operator) -> thing -> what the user asked for (None: nothing) -> owner, or why not.
@@ -162,6 +166,11 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
                 "the operator that we install would overwrite the RuntimeClass nvidia that somebody else made",
                 "gpu.runtimeClass: ours, or gpu.operator: external",
             ),
+            "none": Refusal(
+                "gpu.runtimeClass",
+                "the operator that we install makes RuntimeClass nvidia in any case",
+                "gpu.runtimeClass: ours, or gpu.operator: none",
+            ),
         },
     },
     ("cluster", "external"): {
@@ -180,6 +189,31 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
             None: Part(Owner.EXTERNAL, _THEIRS),
             "external": Part(Owner.EXTERNAL, _THEIRS),
             "ours": Part(Owner.US, "we make RuntimeClass nvidia with handler nvidia, because nothing there does"),
+            "none": _DEFAULT_RUNTIME,
+        },
+    },
+    ("cluster", "none"): {
+        "driver": {
+            None: Part(Owner.HOST, _BY_NODES),
+            "preinstalled": Part(Owner.HOST, _BY_NODES),
+            "operator": Refusal("gpu.driver", _NO_OPERATOR, "gpu.driver: preinstalled, or gpu.operator: install"),
+        },
+        "toolkit": {
+            None: Part(Owner.HOST, _BY_NODES),
+            "preinstalled": Part(Owner.HOST, _BY_NODES),
+            "operator": Refusal("gpu.toolkit", _NO_OPERATOR, "gpu.toolkit: preinstalled, or gpu.operator: install"),
+        },
+        "plugin": {
+            None: Part(
+                Owner.US,
+                "its chart alone: no driver or toolkit containers, MIG manager, metrics; gpu.operator: install has",
+            )
+        },
+        "runtime_class": {
+            None: Part(Owner.US, "we make RuntimeClass nvidia with handler nvidia; the plugin's chart makes none"),
+            "ours": Part(Owner.US, "we make RuntimeClass nvidia with handler nvidia; the plugin's chart makes none"),
+            "external": Part(Owner.EXTERNAL, "it is there already, as k3s brings it; the validation proves it"),
+            "none": _DEFAULT_RUNTIME,
         },
     },
 }
@@ -191,13 +225,26 @@ RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
         **_OF_HOSTS,
         "plugin": {None: _BY_THEIR_PLUGIN},
     },
+    ("bareMetal", "none"): {
+        **_ON_CLUSTERS["cluster", "none"],
+        **_OF_HOSTS,
+        "driver": {**_OF_HOSTS["driver"], None: _ON_HOSTS_ALONE},
+    },
 }
 
 # Said when all of it is true, where others prepared the hosts.
 NOTES: tuple[tuple[Mapping[str, Owner], str], ...] = (
     (
-        {"toolkit": Owner.HOST},
+        {"toolkit": Owner.HOST, "plugin": Owner.OPERATOR},
         "each host needs the runtime handler nvidia in its container runtime, with CDI switched on there",
+    ),
+    (
+        {"plugin": Owner.US, "runtime_class": Owner.US},
+        "each node needs the runtime handler nvidia (nvidia-ctk runtime configure); pods name runtimeClassName: nvidia",
+    ),
+    (
+        {"plugin": Owner.US, "runtime_class": Owner.HOST},
+        "nvidia has to be the default runtime of each node: nvidia-ctk runtime configure --nvidia-set-as-default",
     ),
     (
         {"driver": Owner.OPERATOR, "toolkit": Owner.HOST},

@@ -5,7 +5,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from decide.cluster_health import first_fault, judge_capacity, judge_nodes, judge_runtime_class, nobody_home, worst
 from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job
-from decide.operator_health import first_bad_operand, judge_operator, operand_logs
+from decide.operator_health import first_bad_operand, operand_logs
+from decide.plugin_health import judge_bringer, plugin_report, silent_logs
 from decide.pod_health import pod_troubles, statuses_of
 from decide.reading import (
     Obj,
@@ -33,7 +34,7 @@ def judge(snapshot: Obj, wish: Obj) -> Verdict:
     """The first broken layer, or that everything is proven."""
     if nobody_home(wish):
         return Verdict("ready")
-    before = (judge_nodes, judge_failed_jobs, judge_operator, judge_runtime_class, judge_capacity, judge_jobs)
+    before = (judge_nodes, judge_failed_jobs, judge_bringer, judge_runtime_class, judge_capacity, judge_jobs)
     return first_fault(before, snapshot, wish)
 
 
@@ -51,7 +52,7 @@ def judge_jobs(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 
 def wanted_logs(snapshot: Obj, wish: Obj) -> List[Tuple[str, str, str]]:
     """The few logs that a verdict needs: of the operator's pods in trouble, and of what ran in the validation pods."""
-    wanted = operand_logs(snapshot, wish)
+    wanted = operand_logs(snapshot, wish) + silent_logs(snapshot, wish)
     for job in list_at(wish, "jobs"):
         pod = job_pod(snapshot, job)
         if text_at(pod, "status", "phase") in ("Succeeded", "Failed"):
@@ -110,7 +111,9 @@ def seconds_of(pod: Obj) -> int:
 
 
 def operator_report(snapshot: Obj, wish: Obj) -> Dict[str, str]:
-    """Which operator there is."""
+    """Which operator there is, or which plugin where there shall be none."""
+    if text_at(wish, "operator", "mode") == "none":
+        return plugin_report(snapshot, wish)
     policy = next(iter(list_at(snapshot, "clusterpolicies")), {})
     version = text_at(labels_of(policy), "app.kubernetes.io/version")
     return {"owner": text_at(wish, "operator", "mode"), "version": version, "state": text_at(policy, "status", "state")}

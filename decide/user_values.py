@@ -1,4 +1,4 @@
-"""What a user may say to the GPU operator's chart, and what is wrong with what was said.
+"""What a user may say to a chart, the GPU operator's or the device plugin's, and what is wrong with what was said.
 
 The chart ships no values schema, so a misspelt or dead key, or a text where a boolean belongs, would pass in silence.
 """
@@ -14,6 +14,7 @@ from decide.ownership import Owner, Ownership
 from decide.wording import named, shown, similar
 
 SUBCHART = "node-feature-discovery"  # brings its own schema: a typo below it is refused when the chart is rendered
+PLUGIN_SUBCHART = "nfd"  # the same one, as the plugin's chart calls it
 CHARTS = Path(__file__).parent / "charts"
 DEEPEST = 20  # no values tree of a chart comes near it
 LONGEST = 120  # of a path in a message
@@ -35,9 +36,20 @@ class Dead(NamedTuple):
     instead: str
 
 
-class Chart(NamedTuple):
-    """What one version of the chart understands."""
+class Book(NamedTuple):
+    """What is known of a chart in all its versions."""
 
+    chart: str
+    subchart: str
+    owned: Mapping[str, str]  # keys whose answer is somebody else's already, and what to do instead
+    dead: tuple[Dead, ...] = ()
+    bad: tuple[tuple[str, Any, str, str], ...] = ()  # path, value, what it breaks, what to do
+
+
+class Chart(NamedTuple):
+    """What one version of a chart understands."""
+
+    book: Book
     version: str
     types: Mapping[str, str]
     places: frozenset[str]  # every key, and every section above one
@@ -79,20 +91,41 @@ BAD = (
     ("gfd.image", "gpu-feature-discovery", "this image ended with v24.6", "leave it out"),
 )
 
+OPERATOR = Book(defaults.OPERATOR_CHART, SUBCHART, OWNED, DEAD, BAD)
+PLUGIN = Book(
+    defaults.PLUGIN_CHART,
+    PLUGIN_SUBCHART,
+    {
+        "runtimeClassName": "set gpu.runtimeClass: ours, external or none",
+        "tolerations": "set cluster.tolerations",
+        f"{PLUGIN_SUBCHART}.worker.tolerations": "set cluster.tolerations",
+        "affinity": "leave it out; the plugin runs on the declared nodes",
+        "nodeSelector": "leave it out; the plugin runs on the declared nodes",
+        "devicePlugin.enabled": "leave it out; without it nothing advertises the cards",
+        "gfd.enabled": "set gpu.plugin.discovery: true",
+        f"{PLUGIN_SUBCHART}.enabled": "set gpu.plugin.discovery: true",
+        "namespaceOverride": "leave it out; the validation looks for the plugin where we install it",
+        "nameOverride": "leave it out; the validation knows the plugin by its name",
+        "fullnameOverride": "leave it out; the validation knows the plugin by its name",
+    },
+)
+
 _TYPES: Mapping[str, Any] = {"bool": bool, "int": int, "string": str, "list": (list, tuple), "map": Mapping}
 _NAMES = {"bool": "true or false", "int": "a whole number", "string": "a text", "list": "a list", "map": "an object"}
 
 
 @cache
-def chart(version: str) -> Chart:
+def chart(version: str, name: str = OPERATOR.chart) -> Chart:
     """The keys of one supported version."""
-    known = json.loads((CHARTS / f"{defaults.OPERATOR_CHART}-{version}.json").read_text(encoding="utf-8"))
+    book = PLUGIN if name == PLUGIN.chart else OPERATOR
+    file = CHARTS / f"{name}-v{version.removeprefix('v')}.json"
+    known = json.loads(file.read_text(encoding="utf-8"))
     types, read = known["values"], set(known["readByTemplates"])
     sections = {above for key in {*types, *read} for above in _above(key)}
     split_up = {above for key in read for above in _above(key)}  # templates read these key by key
     maps = {key for key, kind in types.items() if kind == "map"}
     free = maps | {key for key in read - split_up if types.get(key, "map") == "map"}
-    return Chart(version, types, frozenset({*types, *read, *sections}), frozenset(sections), frozenset(free))
+    return Chart(book, version, types, frozenset({*types, *read, *sections}), frozenset(sections), frozenset(free))
 
 
 def _above(path: str) -> list[str]:
@@ -100,9 +133,11 @@ def _above(path: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
-def faults(user: Mapping[str, Any], version: str, ownership: Ownership | None = None) -> list[Fault]:
-    """Everything wrong with the user's own values for this version of the chart and these owners."""
-    known = chart(version)
+def faults(
+    user: Mapping[str, Any], version: str, ownership: Ownership | None = None, name: str = OPERATOR.chart
+) -> list[Fault]:
+    """Everything wrong with the user's own values for this version of a chart and these owners."""
+    known = chart(version, name)
     return [fault for keys, value in _leaves(user) if (fault := _fault(keys, value, known, ownership))]
 
 
@@ -122,8 +157,8 @@ def _fault(keys: tuple[str, ...], value: Any, known: Chart, ownership: Ownership
         return Fault(path[:LONGEST], "this is nested deeper than anything in the chart", "look at the indentation")
     return (
         _dead(path, value, known)
-        or _owned(path)
-        or _idle(path, ownership)
+        or _owned(path, known)
+        or (_idle(path, ownership) if known.book is OPERATOR else None)
         or _dotted(path, keys, known)
         or _unknown(path, known)
         or _mistyped(path, value, known)
@@ -131,14 +166,17 @@ def _fault(keys: tuple[str, ...], value: Any, known: Chart, ownership: Ownership
 
 
 def _dead(path: str, value: Any, known: Chart) -> Fault | None:
-    for dead in DEAD:
+    for dead in known.book.dead:
         if _is_at_or_below(path, dead.path) and number(known.version) >= number(dead.since):
             return Fault(path, f"does nothing any more since {dead.since}", dead.instead)
-    return next((Fault(path, problem, fix) for bad, given, problem, fix in BAD if (path, value) == (bad, given)), None)
+    return next(
+        (Fault(path, problem, fix) for bad, given, problem, fix in known.book.bad if (path, value) == (bad, given)),
+        None,
+    )
 
 
-def _owned(path: str) -> Fault | None:
-    for owned, instead in OWNED.items():
+def _owned(path: str, known: Chart) -> Fault | None:
+    for owned, instead in known.book.owned.items():
         if _is_at_or_below(path, owned):
             return Fault(path, "is decided by gpu-ready, so that each thing has one owner", instead)
     return None
@@ -172,13 +210,13 @@ def nested(key: str) -> str:
 
 
 def _unknown(path: str, known: Chart) -> Fault | None:
-    if path.split(".", maxsplit=1)[0] == SUBCHART or path in known.places:
+    if path.split(".", maxsplit=1)[0] == known.book.subchart or path in known.places:
         return None
     close = _beside(path, known) if _free_above(path, known) else similar(path, known.places)
     if _free_above(path, known) and not close:
         return None
     hint = f"did you mean {close}?" if close else "leave it out"
-    return Fault(path[:LONGEST], f"chart {defaults.OPERATOR_CHART} {known.version} does not know this key", hint)
+    return Fault(path[:LONGEST], f"chart {known.book.chart} {known.version} does not know this key", hint)
 
 
 def _free_above(path: str, known: Chart) -> bool:

@@ -58,14 +58,29 @@ class Settings(Config):
 
     def stack_args(self, nodes: Any = None) -> Any:
         """Arguments of GpuStack on these GPU nodes."""
-        operator = self.gpu.operator
         return {
             **({"hosts": nodes.node_of_host, **{key: getattr(nodes, key) for key in LABELLED}} if nodes else {}),
             "gpu": self._choices(),
+            **(self._plugin_args() if self.gpu.operator.mode == "none" else self._operator_args()),
+        }
+
+    def _operator_args(self) -> dict[str, Any]:
+        operator = self.gpu.operator
+        return {
             **({"operator_version": operator.version} if operator.version else {}),
             "operator_timeout_seconds": operator.timeout_seconds,
             "remove_crds": operator.remove_crds,
             "values": dict(operator.values),
+        }
+
+    def _plugin_args(self) -> dict[str, Any]:
+        plugin = self.gpu.plugin
+        return {
+            **({"plugin_version": plugin.version} if plugin.version else {}),
+            **({"discovery": True} if plugin.discovery else {}),
+            **{key: value for key, value in self._which_nodes().items() if value},
+            "operator_timeout_seconds": plugin.timeout_seconds,
+            "values": dict(plugin.values),
         }
 
     def validation_args(self, nodes: Any, stack: Any) -> Any:
@@ -118,7 +133,7 @@ class Settings(Config):
         return manifest(
             workload_selector(self.cluster.node_selector, self.installs),
             [defaults.GPU_TOLERATION, *(one.plain() for one in self.cluster.tolerations)],
-            "" if self.installs else defaults.RUNTIME_CLASS,
+            "" if self.ownership.runtime_class.owner in (Owner.OPERATOR, Owner.HOST) else defaults.RUNTIME_CLASS,
             self.validation.smi_image,
         )
 
@@ -128,7 +143,7 @@ class Settings(Config):
     def _choices(self) -> dict[str, Any]:
         gpu = self.gpu
         asked = {"driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
-        if self.target == "bareMetal" and self.installs:
+        if self.target == "bareMetal" and gpu.operator.mode != "external":
             asked.update(driver="preinstalled", toolkit="preinstalled")  # by us, before the operator comes
         return {
             "operator": gpu.operator.mode,

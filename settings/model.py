@@ -88,9 +88,10 @@ class Operator:
     """The GPU operator. `operator: install` alone says the same as `operator: {mode: install}`."""
 
     mode: str = setting(
-        Choice(("install", "external")),
+        Choice(("install", "external", "none")),
         "mode: external",
-        "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it.",
+        "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it. "
+        "`none`: the device plugin alone (`gpu.plugin`).",
         "install",
     )
     version: str | None = setting(
@@ -127,11 +128,45 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Plugin:
+    """NVIDIA's device plugin alone, with `operator: none`."""
+
+    version: str | None = setting(
+        Choice(defaults.PLUGIN_VERSIONS),
+        f"version: {defaults.PLUGIN_VERSION}",
+        f"Version of the chart: {', '.join(defaults.PLUGIN_VERSIONS)}. Without it a running plugin is never moved.",
+        None,
+        f"{defaults.PLUGIN_VERSION} at the first install",
+    )
+    discovery: bool = setting(
+        Flag(),
+        "discovery: true",
+        "Whether GPU and node feature discovery come along: labels on each node that say what its card is.",
+        False,
+    )
+    timeout_seconds: int = setting(
+        _seconds,
+        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
+        "How long Helm may take to install, upgrade or remove the release.",
+        defaults.OPERATOR_TIMEOUT_SECONDS,
+    )
+    values: Mapping[str, Any] = setting(
+        Tree(),
+        "values: {deviceIDStrategy: index}",
+        "Values for the chart beside the derived ones; each key is checked against the chart.",
+        {},
+    )
+
+
+@dataclass(frozen=True)
 class Gpu:
     """What makes nodes GPU-ready, and who brings it."""
 
     operator: Operator = setting(
         Section(Operator, short="mode"), "operator: install", "The GPU operator.", Operator(), "install"
+    )
+    plugin: Plugin = setting(
+        Section(Plugin), "plugin: {discovery: true}", "The device plugin alone, with `operator: none`.", Plugin(), "{}"
     )
     driver: str | None = setting(
         Choice(("operator", "preinstalled")),
@@ -148,11 +183,12 @@ class Gpu:
         "operator",
     )
     runtime_class: str | None = setting(
-        Choice(("ours", "external")),
+        Choice(("ours", "external", "none")),
         "runtimeClass: ours",
-        "RuntimeClass `nvidia`. `ours`: by our operator, or by us beside an external one. `external`: there already.",
+        "RuntimeClass `nvidia`. `ours`: by our operator, or by us. `external`: there already. "
+        "`none`: not needed, nvidia is the default runtime of the nodes.",
         None,
-        "ours with operator: install, else external",
+        "external with operator: external, else ours",
     )
 
 

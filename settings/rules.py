@@ -1,7 +1,8 @@
 """What no single setting can say of itself: rules between settings, each a function from a config to its faults."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from decide import defaults, user_values
 from decide.ownership import Decision, Ownership, Refusal, decide
@@ -75,28 +76,54 @@ def _as_fault(refusal: Refusal) -> Fault:
     return Fault(refusal.setting, refusal.problem, refusal.fix, FIX)
 
 
+OF_AN_INSTALLATION = ("version", "removeCrds", "timeoutSeconds", "values")
+
+
 def only_for_our_operator(config: Config, given: Given) -> Iterator[Fault]:
     """Settings of an installation that will not be made."""
-    if config.gpu.operator.mode != "external":
+    mode, why = config.gpu.operator.mode, "has no effect on an operator that we do not install"
+    idle = {"external": OF_AN_INSTALLATION, "none": ("namespace", *OF_AN_INSTALLATION)}
+    for key in idle.get(mode, ()) if isinstance(mode, str) else ():
+        if f"gpu.operator.{key}" in given:
+            fix = f"leave {key} out" + (f"; the plugin alone has gpu.plugin.{key}" if _of_plugin(mode, key) else "")
+            yield Fault(f"gpu.operator.{key}", why, fix, FIX)
+
+
+def _of_plugin(mode: str, key: str) -> bool:
+    return mode == "none" and key in ("version", "timeoutSeconds", "values")
+
+
+def only_for_the_plugin_alone(config: Config, given: Given) -> Iterator[Fault]:
+    """Settings of a plugin that the operator brings, or somebody else."""
+    mode = config.gpu.operator.mode
+    if mode is BROKEN or mode == "none":
         return
-    for key in ("version", "removeCrds", "timeoutSeconds", "values"):
-        path = f"gpu.operator.{key}"
-        if path in given:
-            yield Fault(path, "has no effect on an operator that we do not install", f"leave {key} out", FIX)
+    for path in sorted(one for one in given if one.startswith("gpu.plugin.")):
+        key = path.rpartition(".")[2]
+        problem = f"is about the device plugin alone, and gpu.operator is {mode}"
+        yield Fault(path, problem, f"leave {key} out, or gpu.operator: none", FIX)
 
 
 def helm_values(config: Config, _: Given) -> Iterator[Fault]:
     """The chart itself takes every misspelt key in silence."""
-    operator = config.gpu.operator
-    if operator.mode != "install" or operator.values is BROKEN:
-        return
-    version = defaults.OPERATOR_VERSION if operator.version in (None, BROKEN) else operator.version
     decided = decision(config)
     owners = decided if isinstance(decided, Ownership) else None
-    for fault in user_values.faults(operator.values, version, owners):
-        on_hosts = config.target == "bareMetal" and ON_CLUSTERS.search(fault.fix)
-        fix = "leave it out; the hosts have it: bareMetal.hosts" if on_hosts else fault.fix
-        yield Fault(f"gpu.operator.values.{fault.path}", fault.problem, fix, FIX)
+    for where, chart, version, values in _charts(config):
+        for fault in user_values.faults(values, version, owners, chart):
+            on_hosts = config.target == "bareMetal" and ON_CLUSTERS.search(fault.fix)
+            fix = "leave it out; the hosts have it: bareMetal.hosts" if on_hosts else fault.fix
+            yield Fault(f"{where}.values.{fault.path}", fault.problem, fix, FIX)
+
+
+def _charts(config: Config) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    """Where the values of a chart that we install stand, which chart that is, and in which version."""
+    operator, plugin = config.gpu.operator, config.gpu.plugin
+    if operator.mode == "install" and operator.values is not BROKEN:
+        version = defaults.OPERATOR_VERSION if operator.version in (None, BROKEN) else operator.version
+        yield "gpu.operator", user_values.OPERATOR.chart, version, operator.values
+    if operator.mode == "none" and plugin is not BROKEN and plugin.values is not BROKEN:
+        version = defaults.PLUGIN_VERSION if plugin.version in (None, BROKEN) else plugin.version
+        yield "gpu.plugin", user_values.PLUGIN.chart, version, plugin.values
 
 
 def namespaces_are_free(config: Config, given: Given) -> Iterator[Fault]:
@@ -104,12 +131,12 @@ def namespaces_are_free(config: Config, given: Given) -> Iterator[Fault]:
     operator, validation = config.gpu.operator, config.validation
     proof = "" if validation.enabled is False or validation.namespace is BROKEN else validation.namespace
     blamed = "validation.namespace" if "validation.namespace" in given else "gpu.operator.namespace"
-    if operator.mode == "install" and operator.namespace in defaults.RESERVED_NAMESPACES:
+    if operator.mode == "install" and operator.namespace in (*defaults.RESERVED_NAMESPACES, defaults.PLUGIN_NAMESPACE):
         yield _taken("gpu.operator.namespace", operator.namespace)
     if proof in defaults.RESERVED_NAMESPACES:
         yield _taken("validation.namespace", proof)
-    elif proof and proof == operator.namespace:
-        yield _taken(blamed, proof)
+    elif proof and proof == (defaults.PLUGIN_NAMESPACE if operator.mode == "none" else operator.namespace):
+        yield _taken("validation.namespace" if operator.mode == "none" else blamed, proof)
 
 
 def _taken(path: str, namespace: str) -> Fault:
@@ -143,6 +170,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     tolerations,
     ownership,
     only_for_our_operator,
+    only_for_the_plugin_alone,
     helm_values,
     namespaces_are_free,
     polls_within_its_time,

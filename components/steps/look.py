@@ -149,13 +149,15 @@ def our_space(snapshot: Obj, params: Obj, obj: Obj) -> str:
     marks = map_at(obj, "metadata", "annotations")
     space = text_at(marks, "meta.helm.sh/release-namespace")
     marked = [name_of(one) for one in list_at(snapshot, "namespaces") if is_marked(one, params)]
-    ours = text_at(marks, "meta.helm.sh/release-name") == params["operator"]["release"]
+    ours = text_at(marks, "meta.helm.sh/release-name") in params["releases"]
     return space if ours and space in marked else ""
 
 
-def is_ours(snapshot: Obj, params: Obj, obj: Obj) -> bool:
-    """Whether our own release made it, where it is wished now."""
-    return our_space(snapshot, params, obj) == text_at(params, "operator", "namespace")
+def is_of_this_release(params: Obj, obj: Obj) -> bool:
+    """Whether the release that is wished now made it; another one of ours goes when this one comes."""
+    return text_at(obj, "metadata", "annotations", "meta.helm.sh/release-name") == text_at(
+        params, "operator", "release"
+    )
 
 
 def makers(obj: Obj) -> List[str]:
@@ -192,11 +194,13 @@ def operator_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Found but not declared, or declared but not found; what this stack made itself is neither."""
     found, wished = advertisers(snapshot), params["operator"]["namespace"]
     foreign = [name for name, one in found if not our_space(snapshot, params, one)]
-    own = sorted({our_space(snapshot, params, one) for _, one in found} - {""})
+    ours = [(our_space(snapshot, params, one), one) for _, one in found]
+    own = sorted({space for space, _ in ours} - {""})
+    same = sorted({space for space, one in ours if space and is_of_this_release(params, one)})
     # Without anything that explains them, cards that are handed out are somebody else's doing.
     unexplained = [] if found else handed_out(snapshot, params)
-    if params["operator"]["mode"] == "install":
-        return [cannot_move(space, wished) for space in own if space != wished] + doubled(foreign + unexplained)
+    if params["operator"]["mode"] != "external":
+        return [cannot_move(space, wished) for space in same if space != wished] + doubled(foreign + unexplained)
     if foreign or unexplained:
         return []
     return [taken_away(own[0])] if own else [broken("CFG-5")]
@@ -229,6 +233,8 @@ def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Ver
     """The RuntimeClass is where its declared owner has it, and nowhere else."""
     name, owner = params["runtime_class"]["name"], params["runtime_class"]["owner"]
     there = [one for one in list_at(snapshot, "runtimeclasses") if name_of(one) == name]
+    if owner == "host":
+        return []
     if owner == "external":
         return [] if there else [broken("CFG-7", f"there is no RuntimeClass {name}")]
     # One that a foreign operator made is no fault of its own.
@@ -237,7 +243,7 @@ def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Ver
         return []
     if owner == "operator" and comes_with_cluster(foreign[0]):
         return []
-    declare = "gpu.runtimeClass" if params["operator"]["mode"] == "external" else "gpu.operator and gpu.runtimeClass"
+    declare = "gpu.operator and gpu.runtimeClass" if params["operator"]["mode"] == "install" else "gpu.runtimeClass"
     fix = f"set {declare}: external, or delete it: kubectl delete runtimeclass {name}"
     return [broken("CFG-6", f"RuntimeClass {name} is here already and is not ours", fix=fix)]
 
@@ -254,7 +260,7 @@ def made_by_us(snapshot: Obj, params: Obj, runtime_class: Obj) -> bool:
     """By our own hand, or by the operator that our release installed."""
     if is_marked(runtime_class, params):
         return True
-    policies = [one for one in list_at(snapshot, "clusterpolicies") if is_ours(snapshot, params, one)]
+    policies = [one for one in list_at(snapshot, "clusterpolicies") if our_space(snapshot, params, one)]
     return bool(policies) and "ClusterPolicy" in makers(runtime_class)
 
 

@@ -6,6 +6,7 @@ from components.steps.kubectl import objects
 from components.steps.waiting import KINDS, log_of, wait, with_operator
 from decide.cluster_health import judge_ready
 from decide.operator_health import operand_logs
+from decide.plugin_health import silent_logs
 from decide.reading import Obj, Verdict, allocatable, chosen_nodes, name_of
 
 
@@ -17,7 +18,8 @@ def main(params: Obj) -> int:
 def read_before_jobs(params: Obj) -> Tuple[Verdict, Obj]:
     """A verdict on all that needs no Job, and everything that it was made from."""
     snapshot = with_operator(params, objects(params, KINDS, "-A"))
-    snapshot["logs"] = {"/".join(one): log_of(params, *one) for one in operand_logs(snapshot, params)}
+    wanted = operand_logs(snapshot, params) + silent_logs(snapshot, params)
+    snapshot["logs"] = {"/".join(one): log_of(params, *one) for one in wanted}
     return judge_ready(snapshot, params), snapshot
 
 

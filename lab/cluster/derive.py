@@ -39,7 +39,7 @@ def _known_by(host: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _has_class(gpu: Any) -> bool:
-    return bool(gpu.operator.mode == "install" and gpu.runtime_class == "external")
+    return bool(gpu.operator.mode != "external" and gpu.runtime_class == "external")
 
 
 def _nodes(wish: Any) -> dict[str, Any]:
@@ -47,15 +47,16 @@ def _nodes(wish: Any) -> dict[str, Any]:
 
 
 def _gpu_nodes(wish: Any) -> list[dict[str, Any]]:
-    cluster = wish.cluster
+    cluster, alone = wish.cluster, "preinstalled" if wish.gpu.operator.mode == "none" else ""
     names = list(cluster.nodes) or ["gpu-1", "gpu-2"]
     return [
         {
             "name": name,
             "card": _CARDS[number % len(_CARDS)],
             "gpus": max(wish.validation.gpus, 1),
-            "driver": _DRIVER if wish.gpu.driver == "preinstalled" else None,
-            "toolkit": wish.gpu.toolkit == "preinstalled",
+            "driver": _DRIVER if "preinstalled" in (wish.gpu.driver, alone) else None,
+            "toolkit": "preinstalled" in (wish.gpu.toolkit, alone),
+            "default_runtime": wish.gpu.runtime_class == "none",
             "labels": dict(cluster.node_selector),
             "taints": _taints(cluster),
         }

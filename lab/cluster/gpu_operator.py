@@ -9,7 +9,7 @@ from lab.cluster.clock import stamp
 from lab.cluster.driver_upgrade import upgrade_drivers
 from lab.cluster.jobs import owner
 from lab.cluster.leadership import has_seen, leader
-from lab.cluster.operand_programs import PLUGIN
+from lab.cluster.operand_programs import ALONE, PLUGIN
 from lab.cluster.operands import NODE_LABELS, OPERANDS, Operand, daemon_set
 from lab.cluster.store import Cluster, Object
 from lab.cluster.workloads import is_current
@@ -86,7 +86,7 @@ def _advertise(cluster: Cluster, node: Object) -> None:
     name, status = node["metadata"]["name"], node["status"]
     facts = host.declared(cluster, name)
     wanted: dict[str, str | None] = {"capacity": None, "allocatable": None}
-    if host.runs(cluster, name, PLUGIN) or facts.get("device_plugin"):
+    if host.runs(cluster, name, PLUGIN) or _serves_alone(cluster, name) or facts.get("device_plugin"):
         total = facts.get("gpus", 0)
         wanted = {"capacity": str(total), "allocatable": str(total - facts.get("unhealthy", 0))}
     for key, amount in wanted.items():
@@ -94,6 +94,11 @@ def _advertise(cluster: Cluster, node: Object) -> None:
             status[key].pop(RESOURCE, None)
             status[key].update({RESOURCE: amount} if amount is not None else {})
             cluster.touch(node)
+
+
+def _serves_alone(cluster: Cluster, node: str) -> bool:
+    """Whether a plugin without operator has a card to hand out: without one it waits, and tells the kubelet nothing."""
+    return host.runs(cluster, node, ALONE) and bool(host.declared(cluster, node).get("gpus"))
 
 
 def _describe(cluster: Cluster, node: Object) -> None:

@@ -69,10 +69,17 @@ def has_handler(cluster: Cluster, node: str, handler: str) -> bool:
 
 
 def handler_of(cluster: Cluster, pod: Object) -> str:
-    """The runtime handler that a pod asks for by its RuntimeClass; empty for the default one."""
+    """The runtime handler that a pod asks for by its RuntimeClass; empty for the default one, if that is runc."""
     wanted = pod["spec"].get("runtimeClassName")
     found = cluster.get("RuntimeClass", wanted) if wanted else None
-    return str(found["handler"]) if found else ""
+    usual = "nvidia" if declared(cluster, pod["spec"].get("nodeName", "")).get("default_runtime") else ""
+    return str(found["handler"]) if found else usual
+
+
+def under_nvidia(cluster: Cluster, pod: Object) -> bool:
+    """Whether the pod's containers are started by NVIDIA's runtime."""
+    handler = handler_of(cluster, pod)
+    return handler in _NVIDIA_HANDLERS and has_handler(cluster, pod["spec"]["nodeName"], handler)
 
 
 def injects(cluster: Cluster, pod: Object, container: Object) -> bool:
@@ -81,4 +88,6 @@ def injects(cluster: Cluster, pod: Object, container: Object) -> bool:
     asked = (container.get("resources") or {}).get("limits") or {}
     if not asked.get("nvidia.com/gpu") or not has_handler(cluster, node, "nvidia"):
         return False
+    if operand(cluster, node, "nvidia-device-plugin"):  # alone it names cards in a variable, which that runtime reads
+        return under_nvidia(cluster, pod)
     return handler_of(cluster, pod) != "" or bool(declared(cluster, node).get("cdi", True))

@@ -14,6 +14,8 @@ DRIVER, TOOLKIT, VALIDATOR = (
     "nvidia-operator-validator",
 )
 PLUGIN = "nvidia-device-plugin-daemonset"
+ALONE = "nvidia-device-plugin"
+"""The plugin as its own chart brings it."""
 OPERATOR = "gpu-operator"
 DISCOVERY = "node-feature-discovery"
 PARTS = {
@@ -48,7 +50,7 @@ def is_hit(cluster: Cluster, operand: str, fault: str) -> bool:
     """Whether the world's operator fault is this one and hits this operand."""
     wish = cluster.spec["operator"]
     part = wish.get("part") or _USUAL_PART.get(fault, "")
-    return bool(wish["fault"] == fault and PARTS.get(part) == operand)
+    return bool(wish["fault"] == fault and PARTS.get(part) == (PLUGIN if operand == ALONE else operand))
 
 
 def pull_seconds(cluster: Cluster, pod: Object) -> float:
@@ -65,6 +67,10 @@ def pull_seconds(cluster: Cluster, pod: Object) -> float:
 def run(cluster: Cluster, pod: Object, container: str) -> Run:
     """What this container of an operand does."""
     operand = cluster.private(pod)["operand"]
+    if operand == ALONE:
+        from lab.cluster.plugin_chart import run as plugin
+
+        return plugin(cluster, pod)
     program = _INIT.get(container)
     if program:
         return program(cluster, pod, _elapsed(cluster, pod, container))

@@ -1,14 +1,17 @@
-"""Helm releases: what installing, upgrading and uninstalling the gpu-operator chart does to the cluster."""
+"""Helm releases: what installing, upgrading and uninstalling a chart does to the cluster."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 from decide.remainder import CLEANED, definitions
+from lab.cluster import plugin_chart
 from lab.cluster.clock import stamp
 from lab.cluster.operand_programs import OPERATOR
 from lab.cluster.store import ApiError, Cluster, Object
 
+CHART = "gpu-operator"
 _DEFAULTS: Object = {
     "nfd": {"enabled": True},
     "cdi": {"enabled": True, "nriPluginEnabled": False},
@@ -49,8 +52,10 @@ def merged(base: Object, over: Object) -> Object:
     return result
 
 
-def effective(version: str, values: Object) -> Object:
+def effective(version: str, values: Object, chart: str = CHART) -> Object:
     """The values that the templates see."""
+    if chart == plugin_chart.CHART:
+        return merged(plugin_chart.DEFAULTS, values)
     line = version.rpartition(".")[0]
     defaults = copy.deepcopy(_DEFAULTS)
     defaults["driver"]["version"] = _DRIVERS.get(line, defaults["driver"]["version"])
@@ -58,22 +63,21 @@ def effective(version: str, values: Object) -> Object:
     return merged(defaults, values)
 
 
-def install(cluster: Cluster, name: str, namespace: str, version: str, values: Object) -> Object:
-    """Installs the chart under a release name; raises `ApiError` in Helm's words."""
+def install(cluster: Cluster, name: str, namespace: str, version: str, values: Object, chart: str = CHART) -> Object:
+    """Installs a chart under a release name; raises `ApiError` in Helm's words."""
     releases = cluster.data["releases"]
     key = f"{namespace}/{name}"
     if key in releases:
         raise ApiError("AlreadyExists", "cannot re-use a name that is still in use")
     if cluster.get("Namespace", namespace) is None:
         raise ApiError("NotFound", f'create: failed to create: namespaces "{namespace}" not found')
-    _definitions(cluster, version)
-    given = effective(version, values)
-    objects = rendered(name, namespace, version, given)
+    _definitions(cluster, version, chart)
+    objects = _objects(name, namespace, version, values, chart)
     for obj in objects:
         _refuse_foreign(cluster, obj, name, namespace)
     for obj in objects:
-        _own(cluster, cluster.create(obj))
-    releases[key] = {"version": version, "values": values, "revision": 1, "status": "deployed"}
+        _own(cluster, obj, cluster.create)
+    releases[key] = {"chart": chart, "version": version, "values": values, "revision": 1, "status": "deployed"}
     _record(cluster, name, namespace, releases[key])
     return releases[key]  # type: ignore[no-any-return]
 
@@ -84,11 +88,12 @@ def upgrade(cluster: Cluster, name: str, namespace: str, version: str, values: O
     release = cluster.data["releases"].get(key)
     if release is None:
         raise ApiError("NotFound", f'"{name}" has no deployed releases')
-    _definitions(cluster, version)
-    wanted = rendered(name, namespace, version, effective(version, values))
+    chart = release.get("chart", CHART)
+    _definitions(cluster, version, chart)
+    wanted = _objects(name, namespace, version, values, chart)
     for obj in wanted:
         found = cluster.get(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace"))
-        _own(cluster, cluster.replace(obj) if found else cluster.create(obj))
+        _own(cluster, obj, cluster.replace if found else cluster.create)
     _prune(cluster, name, namespace, wanted)
     release.update(version=version, values=values, revision=release["revision"] + 1)
     _record(cluster, name, namespace, release)
@@ -101,18 +106,19 @@ def uninstall(cluster: Cluster, name: str, namespace: str) -> None:
     release = cluster.data["releases"].pop(key, None)
     if release is None:
         raise ApiError("NotFound", "uninstall: Release not loaded: " + f"{name}: release: not found")
-    given = effective(release["version"], release["values"])
+    chart = release.get("chart", CHART)
+    given = effective(release["version"], release["values"], chart)
     _prune(cluster, name, namespace, [])
     for number in range(1, release["revision"] + 1):
         secret = cluster.get("Secret", f"sh.helm.release.v1.{name}.v{number}", namespace)
         if secret:
             cluster.remove(secret)
-    if given["operator"]["cleanupCRD"]:
+    if chart == CHART and given["operator"]["cleanupCRD"]:
         for crd in [
             found for found in cluster.list("CustomResourceDefinition") if found["metadata"]["name"] in CLEANED
         ]:
             cluster.remove(crd)
-    if given["nfd"]["enabled"]:
+    if given["nfd"].get("enabled") or given["gfd"]["enabled"]:
         forget_discovered(cluster)
     cluster.changed = True
 
@@ -127,9 +133,9 @@ def forget_discovered(cluster: Cluster) -> None:
     cluster.data["discovered"] = {}
 
 
-def _definitions(cluster: Cluster, version: str) -> None:
+def _definitions(cluster: Cluster, version: str, chart: str) -> None:
     """Helm makes what is missing in `crds/`, and never changes or removes it."""
-    for name in definitions(version):
+    for name in definitions(version) if chart == CHART else ():
         if cluster.get("CustomResourceDefinition", name) is None:
             plural, _, group = name.partition(".")
             crd = _object("apiextensions.k8s.io/v1", "CustomResourceDefinition", name, None)
@@ -151,11 +157,13 @@ def _refuse_foreign(cluster: Cluster, obj: Object, name: str, namespace: str) ->
     )
 
 
-def _own(cluster: Cluster, obj: Object) -> None:
-    name = obj["metadata"]["name"]
+def _own(cluster: Cluster, obj: Object, make: Callable[[Object], Object]) -> None:
+    """Makes an object of a chart, and notes what its pods will do."""
+    name, program = obj["metadata"]["name"], obj.pop("operand", "")
+    made = make(obj)
     if obj["kind"] in ("Deployment", "DaemonSet"):
-        program = name[name.index("node-feature-discovery") :] if "node-feature-discovery" in name else OPERATOR
-        cluster.private(obj)["operand"] = program
+        found = name[name.index("node-feature-discovery") :] if "node-feature-discovery" in name else OPERATOR
+        cluster.private(made)["operand"] = program or found
 
 
 def _prune(cluster: Cluster, name: str, namespace: str, keep: list[Object]) -> None:
@@ -179,8 +187,30 @@ def _record(cluster: Cluster, name: str, namespace: str, release: Object) -> Non
     cluster.create(secret)
 
 
+def _objects(name: str, namespace: str, version: str, values: Object, chart: str) -> list[Object]:
+    """The objects of a chart that matter here, marked as Helm marks them."""
+    given = effective(version, values, chart)
+    render = plugin_chart.rendered if chart == plugin_chart.CHART else rendered
+    return [_marked(obj, name, namespace, version, chart) for obj in render(name, namespace, version, given)]
+
+
+def _marked(obj: Object, name: str, namespace: str, version: str, chart: str) -> Object:
+    known = obj["metadata"].get("labels", {})
+    obj["metadata"]["labels"] = {
+        **known,
+        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/name": chart,
+        "app.kubernetes.io/version": version,
+        "helm.sh/chart": f"{chart}-{version}",
+    }
+    marks = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
+    obj["metadata"]["annotations"] = marks
+    return obj
+
+
 def rendered(name: str, namespace: str, version: str, values: Object) -> list[Object]:
-    """The objects of the chart that matter here, marked as Helm marks them."""
+    """The objects of the operator's chart that matter here."""
     objects = [_object("v1", "ServiceAccount", "gpu-operator", namespace)]
     for kind in ("ClusterRole", "ClusterRoleBinding"):
         objects.append(_object("rbac.authorization.k8s.io/v1", kind, "gpu-operator", None))
@@ -193,17 +223,6 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
         marks = {"helm.sh/chart": f"gpu-operator-{version}", "app.kubernetes.io/managed-by": "gpu-operator"}
         spec["daemonsets"] = {**spec["daemonsets"], "labels": {**marks, **spec["daemonsets"].get("labels", {})}}
         objects.append({**_object("nvidia.com/v1", "ClusterPolicy", "cluster-policy", None), "spec": spec})
-    for obj in objects:
-        obj["metadata"]["labels"] = {
-            **obj["metadata"].get("labels", {}),
-            "app.kubernetes.io/instance": name,
-            "app.kubernetes.io/managed-by": "Helm",
-            "app.kubernetes.io/name": "gpu-operator",
-            "app.kubernetes.io/version": version,
-            "helm.sh/chart": f"gpu-operator-{version}",
-        }
-        marks = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
-        obj["metadata"]["annotations"] = marks
     return objects
 
 

@@ -68,9 +68,11 @@ def advance(cluster: Cluster, until: float) -> None:
 class Simulated(Cluster):
     """A cluster with Helm and with the switches of its world."""
 
-    def install_release(self, name: str, namespace: str, version: str, values: Object) -> Object:
-        """Installs the gpu-operator chart; raises `ApiError` in Helm's words."""
-        return releases.install(self, name, namespace, version, values)
+    def install_release(
+        self, name: str, namespace: str, version: str, values: Object, chart: str = releases.CHART
+    ) -> Object:
+        """Installs a chart; raises `ApiError` in Helm's words."""
+        return releases.install(self, name, namespace, version, values, chart)
 
     def upgrade_release(self, name: str, namespace: str, version: str, values: Object) -> Object:
         """Brings a release to another version or other values."""

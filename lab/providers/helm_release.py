@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from lab.providers.kubernetes import KubernetesProvider
 
 TYPE = "kubernetes:helm.sh/v3:Release"
-CHARTS = {defaults.OPERATOR_CHART: defaults.OPERATOR_VERSIONS}
+CHARTS = {
+    defaults.OPERATOR_CHART: defaults.OPERATOR_VERSIONS,
+    defaults.PLUGIN_CHART: defaults.PLUGIN_VERSIONS,
+}
 _KEYS = (
     "allowNullValues", "atomic", "chart", "checksum", "cleanupOnFail", "compat", "createNamespace", "dependencyUpdate",
     "description", "devel", "disableCRDHooks", "disableOpenapiValidation", "disableWebhooks", "forceUpdate", "keyring",
@@ -72,7 +75,8 @@ class Releases(ReleaseRules):
         with self.provider.cluster(ctx) as cluster:
             _make_namespace(cluster, wish)
             try:
-                cluster.install_release(wish["name"], wish["namespace"], wish["version"], wish.get("values") or {})
+                values = wish.get("values") or {}
+                cluster.install_release(wish["name"], wish["namespace"], wish["version"], values, wish["chart"])
             except ApiError as error:
                 raise ProviderError(str(error)) from None
         return _id(wish), self._settled(ctx, inputs)

@@ -49,8 +49,12 @@ def leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
 
 
 def test_the_supported_versions_are_those_whose_keys_we_have() -> None:
-    versions = {path.name.removeprefix("gpu-operator-").removesuffix(".json") for path in CHARTS.glob("*.json")}
+    versions = {
+        path.name.removeprefix("gpu-operator-").removesuffix(".json") for path in CHARTS.glob("gpu-operator-*.json")
+    }
+    plugins = {path.stem.removeprefix("nvidia-device-plugin-v") for path in CHARTS.glob("nvidia-*.json")}
 
+    assert plugins == set(defaults.PLUGIN_VERSIONS)
     assert versions == set(defaults.OPERATOR_VERSIONS)
 
 

@@ -28,6 +28,7 @@ def wish(*nodes: str, gpus: int = 1, **more: Any) -> Object:
         "tolerations": [{"key": RESOURCE, "operator": "Exists"}],
         "resource": RESOURCE,
         "operator": {"mode": "install", "release": "gpu-operator", "namespace": OPERATOR},
+        "releases": ["gpu-operator", "nvdp"],
         "stack": STACK["gpu-ready/stack"],
         "makes": [OPERATOR, OURS],
         "runtime_class": {"name": "nvidia", "owner": "operator"},

@@ -32,6 +32,8 @@ SEEN = [
     ('level=warning msg="failed to validate the driver, retrying after 5 seconds\\n"', "OP-2"),
     ("Incompatible platform detected\nIf this is a GPU node, did you configure the NVIDIA Container Toolkit?", "DP-1"),
     ("Detected non-NVML platform: could not load NVML library: libnvidia-ml.so.1: cannot open", "DP-2"),
+    ("Incompatible strategy detected auto\nIf this is a GPU node, did you configure", "DP-1"),
+    ("No devices found. Waiting indefinitely.", "DP-15"),
     ("UnexpectedAdmissionError: Allocate failed: Requested: 1, Available: 0", "DP-12"),
     ('failed to get sandbox runtime: no runtime for "nvidia" is configured', "RT-1"),
     ("drop-in config version 4 higher than root config version 2", "RT-2"),

@@ -28,10 +28,10 @@ EXTERNAL = Part(Owner.EXTERNAL, "because")
 US = Part(Owner.US, "because")
 
 ASKED: dict[str, list[Any]] = {
-    "operator": [None, "install", "external", "other"],
+    "operator": [None, "install", "external", "none", "other"],
     "driver": [None, "operator", "preinstalled", "other", True, ["operator"]],
     "toolkit": [None, "operator", "preinstalled", "other", 1],
-    "runtime_class": [None, "ours", "external", "other", {}],
+    "runtime_class": [None, "ours", "external", "none", "other", {}],
     "plugin": [None, "operator"],
 }
 EVERY_WISH = [dict(zip(ASKED, asked, strict=True)) for asked in itertools.product(*ASKED.values())]
@@ -183,7 +183,8 @@ def test_notes_are_said_where_all_of_their_owners_are_met() -> None:
     all_preinstalled = decide("cluster", {"driver": "preinstalled", "toolkit": "preinstalled"})
 
     assert isinstance(driver_in_container, Ownership)
-    assert driver_in_container.notes == tuple(text for _, text in NOTES)
+    operators = [text for when, text in NOTES if when.get("plugin") is not Owner.US]
+    assert driver_in_container.notes == tuple(operators)
     assert "/run/nvidia/driver" in driver_in_container.notes[1]
     assert isinstance(nothing_preinstalled, Ownership)
     assert nothing_preinstalled.notes == ()

@@ -1,0 +1,56 @@
+"""The device plugin alone: its chart as a Helm release, with values that follow from who owns what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi import ResourceOptions
+
+from decide import defaults, plugin_values, user_values
+from decide.operator_values import as_tree
+from decide.ownership import Ownership
+
+
+def device_plugin(
+    name: str,
+    args: Mapping[str, Any],
+    values: Mapping[str, Any],
+    namespace: kubernetes.core.v1.Namespace,
+    opts: ResourceOptions,
+) -> kubernetes.helm.v3.Release:
+    """The release; the gate waits for its pods and for cards, and says what they say."""
+    return kubernetes.helm.v3.Release(
+        f"{name}-plugin",
+        name=defaults.PLUGIN_RELEASE,
+        namespace=namespace.metadata.name,
+        chart=defaults.PLUGIN_CHART,
+        version=known_version(args),
+        repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=defaults.PLUGIN_REPOSITORY),
+        values=dict(values),
+        skip_await=True,
+        timeout=args["timeout"],
+        opts=ResourceOptions.merge(
+            opts, ResourceOptions(ignore_changes=[] if args.get("plugin_version") else ["version"])
+        ),
+    )
+
+
+def known_version(args: Mapping[str, Any]) -> str:
+    """A version whose keys we know; others are refused with the list."""
+    version = str(args.get("plugin_version") or defaults.PLUGIN_VERSION)
+    if version not in defaults.PLUGIN_VERSIONS:
+        known = ", ".join(defaults.PLUGIN_VERSIONS)
+        raise pulumi.InputPropertyError("pluginVersion", f"{version!r} is not among the supported ones: {known}")
+    return version
+
+
+def chart_values(args: Mapping[str, Any], who: Ownership, tolerations: Any) -> dict[str, Any]:
+    """The plugin's Helm values: derived, then the user's own, which must be keys that the chart knows."""
+    own = args.get("values") or {}
+    wrong = user_values.faults(own, known_version(args), who, user_values.PLUGIN.chart)
+    if wrong:
+        said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
+        raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
+    wish = {key: args.get(key) for key in ("discovery", "nodes", "node_selector", "hosts")}
+    return as_tree(plugin_values.values(who, {**wish, "tolerations": tolerations}), own)
