@@ -23,6 +23,8 @@ class OperatorMode(str, Enum):
     """This component installs it."""
     EXTERNAL = "external"
     """It is there already; nothing is installed, the gate verifies it."""
+    NONE = "none"
+    """There is none: the platform itself hands out cards."""
 
 
 class BroughtBy(str, Enum):
@@ -32,6 +34,8 @@ class BroughtBy(str, Enum):
     """The operator's container installs it."""
     PREINSTALLED = "preinstalled"
     """It is on the nodes already."""
+    PLATFORM = "platform"
+    """The cloud that makes the nodes brings it."""
 
 
 class RuntimeClassBy(str, Enum):
@@ -59,6 +63,10 @@ class Toleration(TypedDict):
 class GpuChoices(TypedDict):
     """Who brings what. The same for all components of a stack."""
 
+    target: NotRequired[str]
+    """Where the nodes come from, where that decides: `gke`. Default: cluster"""
+    image: NotRequired[str]
+    """Operating system image of a pool's nodes, where that decides."""
     operator: NotRequired[OperatorMode]
     """Whether the GPU operator is installed or is there already. Default: install"""
     driver: NotRequired[BroughtBy]
@@ -85,8 +93,8 @@ def text(value: Any) -> str | None:
 
 def owned(gpu: GpuChoices) -> ownership.Ownership:
     """Who owns what; refuses what the rules refuse, with the argument's name."""
-    things = ("operator", "driver", "toolkit", "runtime_class")
-    decision = ownership.decide("cluster", {thing: text(gpu.get(thing)) for thing in things})
+    things = ("operator", "driver", "toolkit", "runtime_class", "image")
+    decision = ownership.decide(gpu.get("target") or "cluster", {thing: text(gpu.get(thing)) for thing in things})
     if isinstance(decision, ownership.Ownership):
         return decision
     first, *more = decision
@@ -122,7 +130,7 @@ def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:
 def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Input[str]) -> dict[str, Any]:
     """What both the look and the gate have to know."""
     owners = dict(owned(gpu).parts())
-    mode = text(gpu.get("operator")) or "install"
+    mode = text(gpu.get("operator")) or ("install" if owned(gpu).installs else "none")
     return {
         "kubeconfig": kubeconfig,
         "context": context,

@@ -67,7 +67,7 @@ class GpuStack(pulumi.ComponentResource):
         super().__init__("gpu-ready:index:GpuStack", name, {}, opts)
         gpu = args.get("gpu") or {}
         who = owned(gpu)
-        installs = who.plugin.owner is Owner.OPERATOR
+        installs = who.installs
         version = args.get("operator_version") or defaults.OPERATOR_VERSION
         revision: pulumi.Input[str] = ""
         if installs:

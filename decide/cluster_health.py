@@ -14,6 +14,7 @@ from decide.operator_health import (
     without_cards,
 )
 from decide.pod_health import shown_labels
+from decide.pool_health import judge_pools
 from decide.reading import (
     Obj,
     Verdict,
@@ -54,6 +55,8 @@ def judge_ready(snapshot: Obj, wish: Obj) -> Verdict:
 
 def judge_nodes(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """The declared nodes exist and are Ready."""
+    if list_at(wish, "pools"):
+        return judge_pools(snapshot, wish)
     nodes, wanted = chosen_nodes(snapshot, wish), wish.get("nodes") or []
     there = [name_of(node) for node in nodes]
     missing = [str(name) for name in wanted if name not in there]
@@ -90,6 +93,8 @@ def judge_runtime_class(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     name = text_at(wish, "runtime_class", "name")
     if name in [name_of(one) for one in list_at(snapshot, "runtimeclasses")]:
         return None
+    if at(wish, "runtime_class", "owner") == "platform":
+        return None  # the platform's plugin hands cards to pods that name no class
     if at(wish, "runtime_class", "owner") == "external":
         return stuck("CFG-7", f"there is no RuntimeClass {name}")
     return waits("RT-7", f"there is no RuntimeClass {name} yet")
@@ -111,6 +116,8 @@ def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 
 def not_advertised(snapshot: Obj, wish: Obj, node: Obj) -> Verdict:
     """A node without a single card to hand out: nobody knows of its card, or the plugin does not say so."""
+    if list_at(wish, "pools") and not list_at(snapshot, "clusterpolicies"):
+        return waits("CLD-12", f"{name_of(node)} advertises no {wish.get('resource')} yet")
     name, said, resource = name_of(node), policy_message(snapshot), str(wish.get("resource"))
     has = number_at(node, "status", "capacity", resource)
     if has:

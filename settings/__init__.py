@@ -9,7 +9,7 @@ from typing import Any
 
 from decide import defaults, host_login
 from decide.first_workload import manifest
-from decide.ownership import LATER_TARGETS, TARGETS, THESE, Owner, Ownership
+from decide.ownership import LATER_TARGETS, TARGETS, THESE, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
 from settings.faults import Fault, SettingsError
@@ -102,7 +102,7 @@ class Settings(Config):
     @property
     def installs(self) -> bool:
         """Whether the operator is ours."""
-        return self.ownership.plugin.owner is Owner.OPERATOR
+        return self.ownership.installs
 
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""

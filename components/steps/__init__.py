@@ -6,11 +6,13 @@ The texts are composed from these files, in this order; what comes first is used
 _READING = ("decide/failures.py", "decide/reading.py")
 _JUDGING = (
     "decide/pod_health.py",
+    "decide/placement_health.py",
+    "decide/pool_health.py",
     "decide/rollout_health.py",
     "decide/operator_health.py",
     "decide/cluster_health.py",
 )
-_PROVING = ("decide/placement_health.py", "decide/job_health.py", "decide/proof_health.py")
+_PROVING = ("decide/job_health.py", "decide/proof_health.py")
 _WAITING = ("components/steps/kubectl.py", "components/steps/waiting.py")
 
 SOURCES = {

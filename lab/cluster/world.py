@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decide.remainder import CRDS, LABEL_PREFIXES
-from lab.cluster import gpu_operator, hosts, jobs, kubelet, releases, scheduler, workloads
+from lab.cluster import gpu_operator, hosts, jobs, kubelet, pools, releases, scheduler, workloads
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
 from lab.cluster.comparison import comparable
@@ -28,6 +28,7 @@ _CONTROLLERS: tuple[Callable[[Cluster], None], ...] = (
     jobs.run_jobs,
     workloads.run_workloads,
     scheduler.schedule,
+    pools.scale,
     kubelet.live,
     gpu_operator.reconcile,
 )

@@ -28,11 +28,12 @@ EXTERNAL = Part(Owner.EXTERNAL, "because")
 US = Part(Owner.US, "because")
 
 ASKED: dict[str, list[Any]] = {
-    "operator": [None, "install", "external", "other"],
-    "driver": [None, "operator", "preinstalled", "other", True, ["operator"]],
+    "operator": [None, "install", "external", "none", "other"],
+    "driver": [None, "operator", "preinstalled", "platform", "other", True, ["operator"]],
     "toolkit": [None, "operator", "preinstalled", "other", 1],
     "runtime_class": [None, "ours", "external", "other", {}],
     "plugin": [None, "operator"],
+    "image": [None, "UBUNTU_CONTAINERD"],
 }
 EVERY_WISH = [dict(zip(ASKED, asked, strict=True)) for asked in itertools.product(*ASKED.values())]
 
@@ -89,7 +90,7 @@ def test_no_wish_raises_an_exception(target: str, wish: dict[str, Any]) -> None:
 def test_every_row_of_the_table_is_reached_and_no_other() -> None:
     reached = set()
     for wish in EVERY_WISH:
-        mode = wish["operator"] or "install"
+        mode = wish["operator"]
         reached |= {(mode, thing, asked) for thing, asked in wish.items() if isinstance(asked, (str, type(None)))}
     rows = {(mode, thing, asked) for (_, mode), rules in RULES.items() for thing, row in rules.items() for asked in row}
 
