@@ -9,6 +9,7 @@ from pulumi.runtime import config
 
 import settings
 from components.gpu_stack import GpuStack
+from components.targets import gpu_nodes
 from components.validation import GpuValidation
 
 PREFIX = "gpu-ready:"
@@ -30,17 +31,9 @@ except settings.SettingsError as faults:
 for line in wish.ownership.lines():
     pulumi.log.info(line)
 
-nodes: Any  # whichever kind: a GpuNodes
-match wish.target:
-    case "cluster":
-        from components.existing import ExistingGpuNodes
-
-        nodes = ExistingGpuNodes("nodes", wish.nodes_args())
-    case "bareMetal":
-        from components.bare_metal import BareMetalGpuNodes
-
-        nodes = BareMetalGpuNodes("nodes", wish.nodes_args(pulumi.Config().get_secret))
-        pulumi.export("hosts", nodes.hosts)
+nodes = gpu_nodes(wish.target, "nodes", wish.nodes_args(pulumi.Config().get_secret))
+if wish.target == "bareMetal":
+    pulumi.export("hosts", nodes.hosts)
 
 cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
 on_cluster = ResourceOptions(provider=cluster, depends_on=[nodes])

@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, NamedTuple
 
-from decide import ownership_gke
+from decide import ownership_aws, ownership_gke
 from decide.wording import shown
 
-TARGETS = ("cluster", "bareMetal")
-LATER_TARGETS = ("gke", "aws")
+TARGETS = ("cluster", "bareMetal", "aws")
+LATER_TARGETS = ("gke",)
 THESE = " and ".join((", ".join(TARGETS[:-1]), TARGETS[-1]))
-WITHOUT_OPERATOR = ("gke",)
+WITHOUT_OPERATOR = ("gke", "aws-bottlerocket")
 """Where the platform itself hands out cards, so that no operator comes unless it is asked for."""
 
 
@@ -212,7 +212,13 @@ def _answer_of(said: tuple[str, ...]) -> Answer:
     return Refusal(*said) if len(said) == len(Refusal._fields) else Part(Owner(said[0]), said[1])
 
 
-RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {**_BEFORE_CLOUDS, **_read(ownership_gke.ROWS)}
+RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
+    **_BEFORE_CLOUDS,
+    **_read(ownership_gke.ROWS),
+    **_read(ownership_aws.ROWS),
+}
+VARIANTS = {"gke": ownership_gke.variant, "aws": ownership_aws.variant}
+"""Where driver or image decide which rows are about a wish."""
 
 # Said when all of it is true, where others prepared the hosts.
 NOTES: tuple[tuple[Mapping[str, Owner], str], ...] = (
@@ -230,7 +236,8 @@ NOTES: tuple[tuple[Mapping[str, Owner], str], ...] = (
 def decide(target: str, wish: Mapping[str, Any]) -> Decision:
     """The owner of each thing for `wish` (`operator`, `driver`, `toolkit`, `runtime_class`; plain text or absent)."""
     refusals = _target_refusals(target)
-    variant = ownership_gke.variant(wish.get("driver"), wish.get("image")) if target == "gke" else target
+    variant_of = VARIANTS.get(target)
+    variant = variant_of(wish.get("driver"), wish.get("image")) if variant_of else target
     usual = "none" if variant in WITHOUT_OPERATOR else "install"
     operator = usual if wish.get("operator") is None else wish["operator"]
     rules = RULES.get((variant, operator)) if isinstance(operator, str) else None

@@ -12,6 +12,7 @@ from decide.first_workload import manifest
 from decide.ownership import LATER_TARGETS, TARGETS, THESE, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
+from settings.clouds import with_clouds_cluster
 from settings.faults import Fault, SettingsError
 from settings.kinds import BROKEN, Place, Reading, camel, unknown
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
@@ -27,7 +28,7 @@ NOT_A_LINE = "\n"
 """What is seen of a secret that cannot."""
 LABELLED = ("marks", "away", "any_node")
 """What is known of GPU nodes beside the nodes of hosts, where those are labelled."""
-TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal")}
+TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal"), "aws": ("aws",)}
 """Which keys of targets a target reads."""
 
 
@@ -41,10 +42,13 @@ class Settings(Config):
 
     def nodes_args(self, secret: Callable[[str], Any] = lambda _: None) -> Any:
         """Arguments of the target's nodes: ExistingGpuNodes, or BareMetalGpuNodes, which gets its secrets by name."""
-        where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._choices()}
+        where: dict[str, Any] = {"gpu": self._choices()}
+        where |= {} if self.aws else {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig}
         where |= {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
+        if self.aws:
+            return {**where, **self.aws.nodes_args()}
         return {**where, "hosts": [_host(one) for one in self.hosts_args()], **_login(secret)}
 
     def hosts_args(self) -> list[dict[str, Any]]:
@@ -123,6 +127,8 @@ class Settings(Config):
         )
 
     def _which_nodes(self) -> dict[str, Any]:
+        if self.aws:
+            return {"pools": self.aws.pools()}
         return {"nodes": list(self.cluster.nodes), "node_selector": dict(self.cluster.node_selector)}
 
     def _choices(self) -> dict[str, Any]:
@@ -131,6 +137,7 @@ class Settings(Config):
         if self.target == "bareMetal" and self.installs:
             asked.update(driver="preinstalled", toolkit="preinstalled")  # by us, before the operator comes
         return {
+            **({"target": self.target, "image": self.aws.nodes.image} if self.aws else {}),
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             "operator_namespace": gpu.operator.namespace,
@@ -167,6 +174,7 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     if _is_later(raw.get("target")):  # nothing more can be said: what belongs to that target is not known yet
         raise SettingsError(reading.faults)
     config = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
+    config = with_clouds_cluster(config)
     faults = [*reading.faults, *broken(config, reading.given)]
     owners = decision(config) if not faults else ()
     if not isinstance(owners, Ownership):

@@ -8,6 +8,7 @@ from typing import Any
 from decide import defaults
 from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
+from settings.aws import Aws
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
 
@@ -204,7 +205,8 @@ class Config:
     target: str = setting(
         Choice(TARGETS),
         "target: cluster",
-        "What is there to begin with. `cluster`: a cluster with GPU nodes. `bareMetal`: hosts with cards, and ssh.",
+        "What is there to begin with. `cluster`: a cluster with GPU nodes. `bareMetal`: hosts with cards, and ssh. "
+        "`aws`: a cluster in EKS, which gets a node group.",
     )
     cluster: Cluster = setting(
         Section(Cluster), "cluster: {context: home, nodes: [gpu-1]}", "Which cluster, and which of its nodes."
@@ -215,6 +217,13 @@ class Config:
         "Target `bareMetal`: the hosts.",
         None,
         "required with target: bareMetal",
+    )
+    aws: Aws | None = setting(
+        Section(Aws),
+        "aws: {region: us-east-1, cluster: research}",
+        "Target `aws`: the cluster in EKS and its node group.",
+        None,
+        "required with target: aws",
     )
     gpu: Gpu = setting(Section(Gpu), "gpu: {operator: install}", "What makes the nodes GPU-ready.", Gpu(), "{}")
     validation: Validation = setting(

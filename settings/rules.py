@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from decide import defaults, user_values
 from decide.ownership import Decision, Ownership, Refusal, decide
-from settings import host_rules
+from settings import aws_rules, host_rules
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -21,7 +21,8 @@ def decision(config: Config) -> Decision:
     wish = {"driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
     known = {thing: asked for thing, asked in wish.items() if asked is not BROKEN}
     target = "cluster" if config.target is BROKEN else config.target
-    return decide(target, {"operator": gpu.operator.mode, **known})
+    image = {"image": config.aws.nodes.image} if config.aws and config.aws.nodes.image is not BROKEN else {}
+    return decide(target, {"operator": gpu.operator.mode, **image, **known})
 
 
 def broken(config: Config, given: Given) -> list[Fault]:
@@ -32,7 +33,7 @@ def broken(config: Config, given: Given) -> list[Fault]:
 def which_nodes(config: Config, _: Given) -> Iterator[Fault]:
     """Names or labels, each node once."""
     cluster = config.cluster
-    if config.target == "bareMetal" or cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
+    if config.target != "cluster" or cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
         return
     if cluster.nodes and cluster.node_selector:
         yield Fault("cluster", "has both nodes and nodeSelector, and one has to go", "nodes: [gpu-1, gpu-2]")
@@ -148,4 +149,5 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     polls_within_its_time,
     something_to_do,
     *host_rules.RULES,
+    *aws_rules.RULES,
 )

@@ -16,6 +16,7 @@ _PROVING = ("decide/job_health.py", "decide/proof_health.py")
 _WAITING = ("components/steps/kubectl.py", "components/steps/waiting.py")
 
 SOURCES = {
+    "guard": ("components/steps/guard.py",),
     "look": (*_READING, "components/steps/kubectl.py", "components/steps/look.py"),
     "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),
     "ready": (*_READING, *_JUDGING, *_WAITING, "components/steps/ready.py"),

@@ -12,10 +12,11 @@ _UBUNTU, _DEBIAN = "ubuntu-24.04", "debian-12"
 
 def world(wish: Any) -> dict[str, Any]:
     """The description of a world in which the settings `wish` can succeed."""
-    gpu = wish.gpu
+    gpu, target = wish.gpu, getattr(wish, "target", "")
+    below = {"bareMetal": _hosts_and_nodes, "aws": _eks}.get(target, _nodes)
     return {
         "context": wish.cluster.context,
-        **(_hosts_and_nodes(wish) if getattr(wish, "target", "") == "bareMetal" else _nodes(wish)),
+        **below(wish),
         "runtime_classes": [{"name": "nvidia", "handler": "nvidia"}] if _has_class(gpu) else [],
         "operator": {
             "installed": gpu.operator.mode == "external",
@@ -61,6 +62,13 @@ def _gpu_nodes(wish: Any) -> list[dict[str, Any]]:
         }
         for number, name in enumerate(names)
     ]
+
+
+def _eks(wish: Any) -> dict[str, Any]:
+    """An account with the cluster that is named, and nodes for what runs on no card."""
+    account = wish.aws.account or "123456789012"
+    cloud = {"name": "aws", "project": account, "clusters": [wish.aws.cluster.name]}
+    return {"cloud": cloud, "nodes": [{"name": "cpu-1"}, {"name": "cpu-2"}]}
 
 
 def _hosts_and_nodes(wish: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import settings
+from components.aws import AwsGpuNodesArgs
 from components.bare_metal import BareMetalGpuNodesArgs
 from components.choices import GpuChoices
 from components.existing import ExistingGpuNodesArgs
@@ -34,8 +35,8 @@ def wish_of(stack: Path) -> settings.Settings:
     return settings.parse(raw)
 
 
-TARGETS = {"demo": "bareMetal", "existing-cluster": "cluster", "homelab": "bareMetal"}
-NODES: dict[str, Any] = {"cluster": ExistingGpuNodesArgs, "bareMetal": BareMetalGpuNodesArgs}
+TARGETS = {"aws-g5": "aws", "demo": "bareMetal", "existing-cluster": "cluster", "homelab": "bareMetal"}
+NODES: dict[str, Any] = {"cluster": ExistingGpuNodesArgs, "bareMetal": BareMetalGpuNodesArgs, "aws": AwsGpuNodesArgs}
 
 
 def test_there_is_a_stack_for_each_situation_of_this_release() -> None:
