@@ -112,7 +112,8 @@ class AwsGpuNodes(pulumi.ComponentResource):
             default_tags=aws.ProviderDefaultTagsArgs(tags=tags(args)),
             opts=ResourceOptions(parent=self),
         )
-        self._in_aws = ResourceOptions(parent=self, provider=account)
+        hooks = pulumi.ResourceHookBinding(on_error=[explaining(name, wish)])
+        self._in_aws = ResourceOptions(parent=self, provider=account, hooks=hooks)
         asking = pulumi.InvokeOptions(parent=self, provider=account)
         cluster = cluster_of(wish, asking)
         subnets = self._subnets(wish, cluster, asking)
@@ -170,7 +171,6 @@ class AwsGpuNodes(pulumi.ComponentResource):
                     delete_before_replace=True,  # its name is taken, and so are the cards
                     ignore_changes=["scalingConfig.desiredSize"] if wish["autoscaler"] else [],
                     custom_timeouts=pulumi.CustomTimeouts(**limits),
-                    hooks=pulumi.ResourceHookBinding(on_error=[explaining(name, wish)]),
                 ),
             ),
         )

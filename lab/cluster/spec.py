@@ -14,7 +14,10 @@ from lab.cluster.operand_programs import PARTS
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
 JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "image", "hang")
 API_STATES = ("up", "down", "slow")
-CLOUD_FAULTS = ("none", "stockout", "quota", "permission", "disabled", "slow", "not-ready", "no-driver")
+CLOUD_FAULTS = (
+    *("none", "stockout", "quota", "permission", "disabled", "slow", "not-ready", "no-driver"),
+    *("no-access", "no-route", "wrong-image", "no-offer", "no-addresses", "interrupted"),
+)
 """What goes wrong in a cloud; each cloud says it in words of its own."""
 
 _WORLD: dict[str, Any] = {
