@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from decide import ownership_gke
 from decide.wording import shown
 
-TARGETS = ("cluster", "bareMetal")
-LATER_TARGETS = ("gke", "aws")
+TARGETS = ("cluster", "bareMetal", "gke")
+LATER_TARGETS = ("aws",)
 THESE = " and ".join((", ".join(TARGETS[:-1]), TARGETS[-1]))
 WITHOUT_OPERATOR = ("gke",)
 """Where the platform itself hands out cards, so that no operator comes unless it is asked for."""

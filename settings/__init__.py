@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, host_login
+from decide import defaults, gke_hint, gke_pool, host_login
 from decide.first_workload import manifest
-from decide.ownership import LATER_TARGETS, TARGETS, THESE, Ownership
+from decide.ownership import LATER_TARGETS, TARGETS, THESE, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
 from settings.faults import Fault, SettingsError
 from settings.kinds import BROKEN, Place, Reading, camel, unknown
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
-from settings.rules import broken, decision
+from settings.rules import broken, decision, settled
 
 __all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
 
@@ -27,7 +27,7 @@ NOT_A_LINE = "\n"
 """What is seen of a secret that cannot."""
 LABELLED = ("marks", "away", "any_node")
 """What is known of GPU nodes beside the nodes of hosts, where those are labelled."""
-TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal")}
+TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal"), "gke": ("gke",)}
 """Which keys of targets a target reads."""
 
 
@@ -40,9 +40,12 @@ class Settings(Config):
     # The arguments' types stand in `components`, which needs Pulumi: hence Any. A contract test holds both together.
 
     def nodes_args(self, secret: Callable[[str], Any] = lambda _: None) -> Any:
-        """Arguments of the target's nodes: ExistingGpuNodes, or BareMetalGpuNodes, which gets its secrets by name."""
+        """Arguments of the target's nodes; those that need secrets get them by name."""
+        proof = {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
+        if self.gke:
+            return {**self.gke.plain(), "gpu": self._choices(), **proof}
         where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._choices()}
-        where |= {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
+        where |= proof
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
         return {**where, "hosts": [_host(one) for one in self.hosts_args()], **_login(secret)}
@@ -54,7 +57,8 @@ class Settings(Config):
     def provider_args(self, nodes: Any) -> Any:
         """Arguments of the Kubernetes provider: path and context, which are the same for every colleague."""
         where = {"kubeconfig": nodes.kubeconfig, "context": nodes.context}
-        return {**where, "cluster_identifier": self.cluster.identifier or nodes.context}
+        known = getattr(nodes, "identifier", None) or self.cluster.identifier or nodes.context
+        return {**where, "cluster_identifier": known}
 
     def stack_args(self, nodes: Any = None) -> Any:
         """Arguments of GpuStack on these GPU nodes."""
@@ -74,7 +78,7 @@ class Settings(Config):
         return {
             "kubeconfig": nodes.kubeconfig,
             "context": nodes.context,
-            **self._which_nodes(),
+            **({"pools": nodes.pools} if self.pools else self._which_nodes()),
             "hosts": nodes.node_of_host,
             "made": nodes.made,
             "away": nodes.away,
@@ -111,14 +115,15 @@ class Settings(Config):
     def destroy_hint(self, stack: str) -> str:
         """How to take everything back, and what is then still there."""
         there = [host["name"] for host in self.hosts_args() if host["state"] != "abandoned"]
-        return destroy_hint(stack, self.remainder(), there)
+        hint = destroy_hint(stack, self.remainder(), there)
+        return gke_hint.destroy_hint(stack, self.gke.plain(), hint) if self.gke else hint
 
     def first_workload(self) -> str:
         """A Pod to copy."""
         return manifest(
-            workload_selector(self.cluster.node_selector, self.installs),
-            [defaults.GPU_TOLERATION, *(one.plain() for one in self.cluster.tolerations)],
-            "" if self.installs else defaults.RUNTIME_CLASS,
+            gke_pool.OUR_LABEL if self.gke else workload_selector(self.cluster.node_selector, self.installs),
+            [defaults.GPU_TOLERATION, *self._tolerations()],
+            "" if self.installs or self.ownership.runtime_class.owner is Owner.PLATFORM else defaults.RUNTIME_CLASS,
             self.validation.smi_image,
         )
 
@@ -134,8 +139,21 @@ class Settings(Config):
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             "operator_namespace": gpu.operator.namespace,
-            "tolerations": [one.plain() for one in self.cluster.tolerations],
+            "tolerations": self._tolerations(),
+            **({"target": self.target, "image": self.gke.image} if self.gke else {}),
         }
+
+    @property
+    def pools(self) -> bool:
+        """Whether nodes come by pools."""
+        return self.gke is not None
+
+    def _tolerations(self) -> list[dict[str, str]]:
+        """Of taints beside that of GPU nodes: declared, or those that our own pools are made with."""
+        if self.gke:
+            taints = {taint.key: taint for pool in self.gke.pools for taint in pool.taints}
+            return [{"key": key, "operator": "Exists"} for key in taints]
+        return [one.plain() for one in self.cluster.tolerations]
 
 
 def _host(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +184,8 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     _check_keys(raw, top)
     if _is_later(raw.get("target")):  # nothing more can be said: what belongs to that target is not known yet
         raise SettingsError(reading.faults)
-    config = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
+    read = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
+    config = settled(read, reading.given)
     faults = [*reading.faults, *broken(config, reading.given)]
     owners = decision(config) if not faults else ()
     if not isinstance(owners, Ownership):
