@@ -4,17 +4,21 @@ import json
 from typing import Any, TypedDict
 
 import pulumi
-import pulumi_aws as aws
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.aws_questions import checked, cluster_of
-from components.choices import STACK, GpuChoices, owned, this_stack
-from components.local_step import guard_step
+from components.choices import STACK, GpuChoices, operator_namespace, owned, reading, this_stack
+from components.local_step import guard_step, reading_step
+from components.proof import GpuPool
 from decide import aws_images, aws_nodes, aws_rules, defaults
-from decide.aws_failures import explained, refusal
+from decide.aws_failures import BY_ID, explained, refusal
 from decide.kubeconfig import eks_kubeconfig
-from decide.ownership import Owner
+
+try:
+    import pulumi_aws as aws
+except ModuleNotFoundError:
+    raise pulumi.RunError("target aws needs the SDK of AWS: run make setup WITH=aws") from None
 
 
 class AwsTaint(TypedDict):
@@ -100,11 +104,15 @@ class AwsGpuNodes(pulumi.ComponentResource):
     """Labels by which a workload finds the nodes."""
     node_group: pulumi.Output[str]
     """ARN of the node group."""
+    identifier: str
+    """Which cluster this is, whatever its address becomes."""
+    pools: list[GpuPool]
+    """What a validation has to know of the group."""
 
     def __init__(self, name: str, args: AwsGpuNodesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:AwsGpuNodes", name, {}, opts)
         gpu = args.get("gpu") or {}
-        wish = {**read(args), "installs": owned(gpu).plugin.owner is Owner.OPERATOR}
+        wish = {**read(args), "installs": owned(gpu).installs}
         account = aws.Provider(
             f"{name}-aws",
             region=wish["region"],
@@ -117,10 +125,12 @@ class AwsGpuNodes(pulumi.ComponentResource):
         asking = pulumi.InvokeOptions(parent=self, provider=account)
         cluster = cluster_of(wish, asking)
         subnets = self._subnets(wish, cluster, asking)
-        group = self._node_group(name, wish, cluster, subnets, tags(args))
-        self.node_group = group.arn
         self.kubeconfig = pulumi.Output.secret(cluster.apply(lambda it: eks_kubeconfig(it, wish["region"])))
         self.context = pulumi.Output.from_input(wish["cluster"])
+        self.identifier = f"eks:{wish['region']}/{wish['cluster']}"
+        self.pools = [aws_nodes.pool(wish)]
+        look = self._look(name, args, gpu, self._login(name))
+        self.node_group = self._node_group(name, wish, cluster, subnets, tags(args), look).arn
         self.node_selector = pulumi.Output.from_input(aws_nodes.selector(wish))
         self.node_of_host: dict[str, pulumi.Output[str]] = {}
         self.made: dict[str, pulumi.Output[str]] = {}
@@ -139,7 +149,27 @@ class AwsGpuNodes(pulumi.ComponentResource):
 
         return cluster.apply(chosen)
 
-    def _node_group(self, name: str, wish: Any, cluster: Any, subnets: Any, named: dict[str, str]) -> aws.eks.NodeGroup:
+    def _login(self, name: str) -> pulumi.Resource:
+        """Whoever cannot log in would have a node group that nobody can prove, or take back cleanly."""
+        params = {"programs": {"aws": BY_ID["AWS-40"].fix, "kubectl": "install kubectl"}}
+        return reading_step(f"{name}-login", "login", params, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
+
+    def _look(self, name: str, args: AwsGpuNodesArgs, gpu: GpuChoices, after: pulumi.Resource) -> pulumi.Resource:
+        """What is in the cluster already is looked at before nodes are made for it."""
+        makes = (operator_namespace(gpu) if owned(gpu).installs else "", args.get("validation_namespace"))
+        params = {
+            **reading(gpu, self.kubeconfig, self.context),
+            "nodes": [],
+            "node_selector": {},
+            "pools": self.pools,
+            "makes": [one for one in makes if one],
+        }
+        opts = ResourceOptions(parent=self, depends_on=after)
+        return reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, opts)
+
+    def _node_group(
+        self, name: str, wish: Any, cluster: Any, subnets: Any, named: dict[str, str], look: pulumi.Resource
+    ) -> Any:
         role, attached = self._role(name, wish, subnets)
         guard = guard_step(
             f"{name}-guard",
@@ -167,7 +197,7 @@ class AwsGpuNodes(pulumi.ComponentResource):
             opts=ResourceOptions.merge(
                 self._in_aws,
                 ResourceOptions(
-                    depends_on=[guard, *attached],  # without the policies of its role a group cannot be deleted
+                    depends_on=[look, guard, *attached],  # without the policies of its role a group cannot be deleted
                     delete_before_replace=True,  # its name is taken, and so are the cards
                     ignore_changes=["scalingConfig.desiredSize"] if wish["autoscaler"] else [],
                     custom_timeouts=pulumi.CustomTimeouts(**limits),

@@ -129,3 +129,15 @@ def group_tags(wish: Wish) -> dict[str, str]:
     told |= {f"{prefix}/taint/{one['key']}": f"{one.get('value', '')}:{one['effect']}" for one in taints(wish)}
     cards = str(TYPES[wish["instance_types"][0]].gpus)
     return {**told, f"{prefix}/resources/{defaults.RESOURCE_NAME}": cards}
+
+
+def pool(wish: Wish) -> Any:
+    """The group as the validation knows it."""
+    scales = bool(wish.get("autoscaler"))
+    return {
+        "name": wish["name"],
+        "node_selector": selector(wish),
+        "gpus": TYPES[wish["instance_types"][0]].gpus,
+        "least": wish["min"] if scales else wish["desired"],
+        "most": wish["max"] if scales else wish["desired"],
+    }

@@ -23,6 +23,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
     ("PLM-11", "workstation", "kubectl is not on PATH", "install kubectl on the machine that runs pulumi"),
     ("PLM-12", "workstation", "the kubeconfig has no such context",
      "set cluster.context to one of `kubectl config get-contexts`; cluster.kubeconfig names the file"),
+    ("PLM-17", "workstation", "the program that logs in to this cluster is not on PATH",
+     "install it on the machine that runs pulumi"),
     ("PLM-13", "API server", "this user may not read what has to be judged",
      "grant it get and list on what is named above, and on pods/log"),
     ("PLM-14", "API server", "the credentials of this context are not accepted",

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 from decide.failures import recognize
 from decide.placement_health import unschedulable
 from decide.pod_health import Trouble, pod_troubles, said_by, sandbox_failure, statuses_of, unplaced
-from decide.pool_health import no_machine
+from decide.pool_proof import no_machine
 from decide.reading import (
     Obj,
     Verdict,

@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 from decide import ownership_aws, ownership_gke
 from decide.wording import shown
 
-TARGETS = ("cluster", "bareMetal", "aws")
-LATER_TARGETS = ("gke",)
-THESE = " and ".join((", ".join(TARGETS[:-1]), TARGETS[-1]))
+TARGETS = ("cluster", "bareMetal", "gke", "aws")
 WITHOUT_OPERATOR = ("gke", "aws-bottlerocket")
 """Where the platform itself hands out cards, so that no operator comes unless it is asked for."""
 
@@ -254,8 +252,6 @@ def decide(target: str, wish: Mapping[str, Any]) -> Decision:
 def _target_refusals(target: str) -> tuple[Refusal, ...]:
     if target in TARGETS:
         return ()
-    if target in LATER_TARGETS:
-        return (Refusal("target", f"{target} comes with a later release; this one has {THESE}", "target: cluster"),)
     return (_not_a_choice("target", target, list(TARGETS)),)
 
 

@@ -7,7 +7,7 @@ from decide.cluster_health import first_fault, judge_capacity, judge_nodes, judg
 from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job
 from decide.operator_health import first_bad_operand, judge_operator, operand_logs
 from decide.pod_health import pod_troubles, statuses_of
-from decide.pool_health import pool_reports, pool_warnings
+from decide.pool_proof import pool_reports, pool_warnings
 from decide.reading import (
     Obj,
     Verdict,

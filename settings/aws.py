@@ -7,8 +7,7 @@ from typing import Any
 
 from decide import defaults
 from decide.aws_images import IMAGES
-from decide.aws_nodes import CAPACITY, EFFECTS, selector
-from decide.aws_types import TYPES
+from decide.aws_nodes import CAPACITY, EFFECTS
 from settings.kinds import Choice, Count, Flag, Labels, ListOf, Section, Text, setting
 
 REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
@@ -176,17 +175,10 @@ class Aws:
         True,
     )
 
-    def nodes_args(self) -> dict[str, Any]:
-        """Arguments of the component AwsGpuNodes."""
-        about = {"account": self.account, "tags": dict(self.tags), "checks": self.checks}
-        return {**self.plain(), **{key: value for key, value in about.items() if value is not None}}
-
-    def pools(self) -> list[dict[str, Any]]:
-        """The node group as the validation knows it."""
-        nodes, wish = self.nodes, self.plain()
-        least = nodes.min if nodes.autoscaler else nodes.desired
-        cards = TYPES[nodes.instance_types[0]].gpus
-        return [{"name": nodes.name, "node_selector": selector(wish), "gpus": cards, "least": least, "most": nodes.max}]
+    @property
+    def image(self) -> str:
+        """The image of the nodes, which decides who owns what."""
+        return self.nodes.image
 
     def plain(self) -> dict[str, Any]:
         """In plain values, as `decide.aws_nodes` and the component know it."""
@@ -199,4 +191,6 @@ class Aws:
             "subnets": list(self.nodes.subnets),
             "labels": dict(self.nodes.labels),
         }
-        return {**nodes, **said, "cluster": self.cluster.name, "region": self.region}
+        account = {"account": self.account} if self.account else {}
+        about = {"region": self.region, **account, "tags": dict(self.tags), "checks": self.checks}
+        return {**about, "cluster": self.cluster.name, **nodes, **said}

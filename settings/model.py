@@ -9,6 +9,7 @@ from decide import defaults
 from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
 from settings.aws import Aws
+from settings.gke import Gke
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
 
@@ -89,10 +90,12 @@ class Operator:
     """The GPU operator. `operator: install` alone says the same as `operator: {mode: install}`."""
 
     mode: str = setting(
-        Choice(("install", "external")),
+        Choice(("install", "external", "none")),
         "mode: external",
-        "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it.",
+        "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it. "
+        "`none`: there is none, the platform hands out cards (target `gke`).",
         "install",
+        "install; with target gke and gpu.driver: platform none",
     )
     version: str | None = setting(
         Choice(defaults.OPERATOR_VERSIONS),
@@ -135,11 +138,12 @@ class Gpu:
         Section(Operator, short="mode"), "operator: install", "The GPU operator.", Operator(), "install"
     )
     driver: str | None = setting(
-        Choice(("operator", "preinstalled")),
+        Choice(("operator", "preinstalled", "platform")),
         "driver: preinstalled",
-        "`operator`: its driver container. `preinstalled`: on the hosts. Only target `cluster`, `operator: install`.",
+        "`operator`: its driver container. `preinstalled`: on the hosts. Only target `cluster`, `operator: install`. "
+        "With target `gke`: `platform` (GKE brings driver and plugin) or `operator` (the operator brings both).",
         None,
-        "operator",
+        "operator; with target gke platform",
     )
     toolkit: str | None = setting(
         Choice(("operator", "preinstalled")),
@@ -206,7 +210,7 @@ class Config:
         Choice(TARGETS),
         "target: cluster",
         "What is there to begin with. `cluster`: a cluster with GPU nodes. `bareMetal`: hosts with cards, and ssh. "
-        "`aws`: a cluster in EKS, which gets a node group.",
+        "`gke`: a project of Google Cloud. `aws`: a cluster in EKS, which gets a node group.",
     )
     cluster: Cluster = setting(
         Section(Cluster), "cluster: {context: home, nodes: [gpu-1]}", "Which cluster, and which of its nodes."
@@ -217,6 +221,14 @@ class Config:
         "Target `bareMetal`: the hosts.",
         None,
         "required with target: bareMetal",
+    )
+    gke: Gke | None = setting(
+        Section(Gke),
+        "gke: {project: my-project, location: us-east1-b, cluster: ml, pools: "
+        "[{name: a100, machineType: a2-highgpu-1g}]}",
+        "Target `gke`: the cluster, and its pools of GPU nodes.",
+        None,
+        "required with target: gke",
     )
     aws: Aws | None = setting(
         Section(Aws),

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from decide import defaults, user_values
 from decide.ownership import Decision, Ownership, Refusal, decide
-from settings import aws_rules, host_rules
+from settings import aws_rules, gke_rules, host_rules
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -18,11 +19,24 @@ ON_CLUSTERS = re.compile(r"\bgpu\.(driver|toolkit): operator")
 def decision(config: Config) -> Decision:
     """Who owns what, for this config."""
     gpu = config.gpu
-    wish = {"driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
+    cloud = config.gke if config.gke is not None else config.aws
+    image = cloud.image if cloud is not None else None
+    wish = {"image": image, "driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
     known = {thing: asked for thing, asked in wish.items() if asked is not BROKEN}
     target = "cluster" if config.target is BROKEN else config.target
-    image = {"image": config.aws.nodes.image} if config.aws and config.aws.nodes.image is not BROKEN else {}
-    return decide(target, {"operator": gpu.operator.mode, **image, **known})
+    return decide(target, {"operator": gpu.operator.mode, **known})
+
+
+def settled(config: Config, given: Given) -> Config:
+    """What a target decides where nothing was said: a cloud's nodes are not declared, its platform has no operator."""
+    if config.target == "aws":
+        return aws_rules.settled(config, given)
+    if config.target != "gke":
+        return config
+    unsaid = "gpu.operator.mode" not in given and config.gpu.driver != "operator"
+    operator = replace(config.gpu.operator, mode="none") if unsaid else config.gpu.operator
+    gpu = config.gpu if config.gpu is BROKEN else replace(config.gpu, operator=operator)
+    return replace(config, cluster=Cluster(context=""), gpu=gpu)
 
 
 def broken(config: Config, given: Given) -> list[Fault]:
@@ -33,7 +47,7 @@ def broken(config: Config, given: Given) -> list[Fault]:
 def which_nodes(config: Config, _: Given) -> Iterator[Fault]:
     """Names or labels, each node once."""
     cluster = config.cluster
-    if config.target != "cluster" or cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
+    if config.target in ("bareMetal", "gke", "aws") or cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
         return
     if cluster.nodes and cluster.node_selector:
         yield Fault("cluster", "has both nodes and nodeSelector, and one has to go", "nodes: [gpu-1, gpu-2]")
@@ -78,7 +92,7 @@ def _as_fault(refusal: Refusal) -> Fault:
 
 def only_for_our_operator(config: Config, given: Given) -> Iterator[Fault]:
     """Settings of an installation that will not be made."""
-    if config.gpu.operator.mode != "external":
+    if config.gpu.operator.mode not in ("external", "none"):
         return
     for key in ("version", "removeCrds", "timeoutSeconds", "values"):
         path = f"gpu.operator.{key}"
@@ -149,5 +163,6 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     polls_within_its_time,
     something_to_do,
     *host_rules.RULES,
+    *gke_rules.RULES,
     *aws_rules.RULES,
 )

@@ -178,10 +178,12 @@ class World:
 
     def env(self) -> dict[str, str]:
         """Environment of a local command that shall meet this cluster: stand-in kubectl, simulated time."""
-        from lab.cluster.standin import install
+        from lab.cluster.standin import install, logins
 
         tools = self.path.parent.resolve() / "bin"
         install(tools, self.path)
+        with self.open() as cluster:
+            logins(tools, cluster.spec.get("cloud", {}))
         return {
             "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PYTHONPATH": str(LAB / "standins"),

@@ -158,7 +158,7 @@ def test_an_autoscaler_moves_the_number_of_nodes_and_up_leaves_it(account: Accou
 def test_what_cannot_be_is_refused_before_anything_is_made(account: Account, fault: str, id: str) -> None:
     account.world.switch("cloud.fault", fault)
     for op in ("preview", "up"):
-        refused = account.nodes(op)  # type: ignore[arg-type]
+        refused = account.nodes(op)
         assert refused.exit == 1
         assert said(refused).startswith(id)
         assert "\nfix: " in said(refused)

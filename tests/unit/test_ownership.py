@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from decide import defaults, operator_values
 from decide.ownership import (
-    LATER_TARGETS,
     NOTES,
     RULES,
     TARGETS,
@@ -52,7 +51,7 @@ def is_sound(decided: Any) -> bool:
     return bool(decided) and all(isinstance(one, Refusal) and all(one) for one in decided)
 
 
-@pytest.mark.parametrize("target", [*TARGETS, *LATER_TARGETS, "other", ""])
+@pytest.mark.parametrize("target", [*TARGETS, "other", ""])
 def test_every_combination_has_one_owner_for_each_thing_or_a_refusal(target: str) -> None:
     assert [wish for wish in EVERY_WISH if not is_sound(decide(target, wish))] == []
 
@@ -72,7 +71,7 @@ def test_every_ownership_with_every_version_gives_values_with_a_reason(version: 
 
 @hypothesis.settings(max_examples=examples(150), deadline=None)
 @hypothesis.given(
-    st.text() | st.sampled_from([*TARGETS, *LATER_TARGETS]),
+    st.text() | st.sampled_from([*TARGETS]),
     st.dictionaries(
         st.sampled_from([*ASKED, "junk"]),
         st.none()
@@ -168,14 +167,6 @@ def test_on_hosts_of_ours_nobody_else_is_asked_for_driver_or_toolkit(thing: str,
 
     assert isinstance(decided, tuple)
     assert [(one.setting, "bareMetal.hosts" in one.fix) for one in decided] == [(f"gpu.{thing}", True)]
-
-
-@pytest.mark.parametrize("target", LATER_TARGETS)
-def test_a_later_target_is_refused_as_such(target: str) -> None:
-    decided = decide(target, {})
-
-    assert isinstance(decided, tuple)
-    assert "later release" in decided[0].problem
 
 
 def test_notes_are_said_where_all_of_their_owners_are_met() -> None:
