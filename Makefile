@@ -27,8 +27,9 @@ help:  ## this list
 setup:  ## .venv with what the rehearsal and a deploy to any cluster need
 	@$(INSTALL) lab $(WITH)
 
+# The tests of a target need its SDK; what a user installs stays without.
 dev:
-	@$(INSTALL) dev $(WITH)
+	@$(INSTALL) dev gke aws $(WITH)
 
 demo: setup  ## the whole product against a simulated cluster
 	@$(PY) -m lab.demo

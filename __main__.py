@@ -30,21 +30,21 @@ except settings.SettingsError as faults:
 for line in wish.ownership.lines():
     pulumi.log.info(line)
 
-nodes: Any  # whichever kind: a GpuNodes
 match wish.target:
     case "cluster":
-        from components.existing import ExistingGpuNodes
-
-        nodes = ExistingGpuNodes("nodes", wish.nodes_args())
+        from components.existing import ExistingGpuNodes as Nodes
     case "bareMetal":
-        from components.bare_metal import BareMetalGpuNodes
+        from components.bare_metal import BareMetalGpuNodes as Nodes  # type: ignore[assignment]
+    case "gke":
+        from components.gke import GkeGpuNodes as Nodes  # type: ignore[assignment]
+    case "aws":
+        from components.aws import AwsGpuNodes as Nodes  # type: ignore[assignment]
 
-        nodes = BareMetalGpuNodes("nodes", wish.nodes_args(pulumi.Config().get_secret))
-        pulumi.export("hosts", nodes.hosts)
-
+nodes: Any = Nodes("nodes", wish.nodes_args(pulumi.Config().get_secret))  # whichever kind: a GpuNodes
+if wish.target == "bareMetal":
+    pulumi.export("hosts", nodes.hosts)
 cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
-on_cluster = ResourceOptions(provider=cluster, depends_on=[nodes])
-stack = GpuStack("gpu-stack", wish.stack_args(nodes), on_cluster)
+stack = GpuStack("gpu-stack", wish.stack_args(nodes), ResourceOptions(provider=cluster, depends_on=[nodes]))
 report: Any = {"ready": None, "why": "validation.enabled is false"}
 if wish.validation.enabled:
     # Beside an external operator the stack may hold nothing to wait for: hence the nodes too.

@@ -14,7 +14,6 @@ from components.host_step import Patience
 from components.local_step import answer, reading_step
 from decide import defaults, host_login, host_wish
 from decide.host_wish import HostWish, read_wish
-from decide.ownership import Owner
 from decide.slots import field_manager, workload_selector
 from decide.wording import shown, strangers
 
@@ -57,7 +56,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         gpu = host_choices(args.get("gpu") or {})
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
         self.context = pulumi.Output.from_input(args["context"])
-        installs = owned(gpu).plugin.owner is Owner.OPERATOR
+        installs = owned(gpu).installs
         self.node_selector = pulumi.Output.from_input(workload_selector({}, installs))
         cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
         makes = (made_namespace(gpu), args.get("validation_namespace"))

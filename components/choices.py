@@ -25,7 +25,7 @@ class OperatorMode(str, Enum):
     EXTERNAL = "external"
     """It is there already; nothing is installed, the gate verifies it."""
     NONE = "none"
-    """None: this component installs NVIDIA's device plugin alone; driver and toolkit are on the nodes."""
+    """None: the device plugin alone, which this component installs or the platform brings along."""
 
 
 class BroughtBy(str, Enum):
@@ -35,6 +35,8 @@ class BroughtBy(str, Enum):
     """The operator's container installs it."""
     PREINSTALLED = "preinstalled"
     """It is on the nodes already."""
+    PLATFORM = "platform"
+    """The cloud that makes the nodes brings it."""
 
 
 class RuntimeClassBy(str, Enum):
@@ -64,6 +66,10 @@ class Toleration(TypedDict):
 class GpuChoices(TypedDict):
     """Who brings what. The same for all components of a stack."""
 
+    target: NotRequired[str]
+    """Where the nodes come from, where that decides: `gke`. Default: cluster"""
+    image: NotRequired[str]
+    """Operating system image of a pool's nodes, where that decides."""
     operator: NotRequired[OperatorMode]
     """Whether the GPU operator is installed or is there already. Default: install"""
     driver: NotRequired[BroughtBy]
@@ -90,8 +96,8 @@ def text(value: Any) -> str | None:
 
 def owned(gpu: GpuChoices) -> ownership.Ownership:
     """Who owns what; refuses what the rules refuse, with the argument's name."""
-    things = ("operator", "driver", "toolkit", "runtime_class")
-    decision = ownership.decide("cluster", {thing: text(gpu.get(thing)) for thing in things})
+    things = ("operator", "driver", "toolkit", "runtime_class", "image")
+    decision = ownership.decide(gpu.get("target") or "cluster", {thing: text(gpu.get(thing)) for thing in things})
     if isinstance(decision, ownership.Ownership):
         return decision
     first, *more = decision
@@ -139,7 +145,7 @@ def release_name(mode: str) -> str:
 def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Input[str]) -> dict[str, Any]:
     """What both the look and the gate have to know."""
     owners = dict(owned(gpu).parts())
-    mode = text(gpu.get("operator")) or "install"
+    mode = text(gpu.get("operator")) or ("install" if owned(gpu).installs else "none")
     return {
         "kubeconfig": kubeconfig,
         "context": context,

@@ -8,7 +8,6 @@ from typing_extensions import NotRequired
 from components.choices import GpuChoices, made_namespace, owned, reading
 from components.local_step import answer, reading_step
 from decide import defaults
-from decide.ownership import Owner
 from decide.slots import workload_selector
 
 
@@ -57,7 +56,7 @@ class ExistingGpuNodes(pulumi.ComponentResource):
         self.marks: dict[str, pulumi.Output[dict[str, str]]] = {}
         self.away: dict[str, str] = {}
         self.any_node = ""
-        installs = owned(gpu).plugin.owner is Owner.OPERATOR
+        installs = owned(gpu).installs
         self.node_selector = pulumi.Output.from_input(workload_selector(selector, installs))
         params = {
             **reading(gpu, self.kubeconfig, self.context),

@@ -76,7 +76,7 @@ class GpuStack(pulumi.ComponentResource):
         super().__init__("gpu-ready:index:GpuStack", name, {}, opts)
         gpu = args.get("gpu") or {}
         who = owned(gpu)
-        installs = who.plugin.owner is Owner.OPERATOR
+        installs = who.installs
         version = args.get("operator_version") or defaults.OPERATOR_VERSION
         revision: pulumi.Input[str] = ""
         space = self._namespace(name, gpu) if made_namespace(gpu) else None

@@ -39,16 +39,21 @@ def compose(step: str, params: Mapping[str, Any]) -> str:
 
 
 def local_step(
-    name: str, step: str, params: Mapping[str, Any], seconds: int, opts: pulumi.ResourceOptions
+    name: str,
+    step: str,
+    params: Mapping[str, Any],
+    seconds: int,
+    opts: pulumi.ResourceOptions,
+    knows_before: bool = False,
 ) -> local.Command:
-    """Runs a step when its values or its text change."""
+    """Runs a step when its values or its text change; one that `knows_before` is told what it printed then."""
     limit = f"{seconds}s"
     return local.Command(
         name,
         create=COMMAND,
         stdin=pulumi.Output.from_input(dict(params)).apply(lambda known: compose(step, known)),
         logging=local.Logging.STDERR,
-        add_previous_output_in_env=False,
+        add_previous_output_in_env=knows_before,
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit))
         ),
@@ -60,6 +65,11 @@ def reading_step(
 ) -> local.Command:
     """Runs a step that gives up reading the cluster by itself, after so many seconds."""
     return local_step(name, step, {**params, "seconds": seconds}, seconds + GRACE_SECONDS, opts)
+
+
+def guard_step(name: str, params: Mapping[str, Any], opts: pulumi.ResourceOptions) -> local.Command:
+    """Refuses a change of `values` unless it is `allowed`, with the `refusal`; the first time it only notes them."""
+    return local_step(name, "guard", params, GRACE_SECONDS, opts, knows_before=True)
 
 
 def answer(step: local.Command) -> pulumi.Output[Any]:

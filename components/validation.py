@@ -1,18 +1,18 @@
 """The proof: when nodes and operator are ready, one Job per GPU node runs nvidia-smi and then a CUDA kernel."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, STACK, GpuChoices, count, owned, reading, this_stack, tolerations, when_away
+from components.choices import OURS, STACK, GpuChoices, count, reading, this_stack, when_away
 from components.local_step import answer, local_step
+from components.proof import GpuPool, Proof, cards, of_pool, pod_spec
 from decide import defaults
-from decide.ownership import Owner
-from decide.slots import room_beside, slots
+from decide.slots import room_beside, short_name, slots
 
 LABEL = "gpu-ready/check"
 PROVES = "gpu-ready/proves"
@@ -23,10 +23,6 @@ ENGINE_GRACE = 300  # a last look at a slow API server may take minutes; the gat
 ASLEEP = {"pulumi.com/skipAwait": "true"}
 NOT_AWAITED = {**ASLEEP, "pulumi.com/replaceUnready": "true"}
 """The provider's own waiting gives no reason, the gate does. A Job without success is made afresh by the next up."""
-SMI = """\
-out=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>&1); code=$?
-echo "$out" | tee /dev/termination-log
-exit $code"""
 
 
 class GpuValidationArgs(TypedDict):
@@ -46,6 +42,8 @@ class GpuValidationArgs(TypedDict):
     """Hosts that are not there, each `offline` or `abandoned`: their Jobs stay as they are, nobody waits for them."""
     node_selector: NotRequired[dict[str, str]]
     """Labels of the GPU nodes where their names are not known; one Job tests one of them."""
+    pools: NotRequired[list[GpuPool]]
+    """Pools of nodes; of each one whole node is tested, which a pool without nodes brings up for it."""
     gpu: NotRequired[GpuChoices]
     """Who brings what; the gate names the right place to look."""
     proves: NotRequired[str]
@@ -68,15 +66,6 @@ class GpuValidationArgs(TypedDict):
     """Image that runs CUDA vectorAdd and prints `Test PASSED`."""
 
 
-class Proof(NamedTuple):
-    """One Job: its short name, the node that it is meant for, whether its host is away, and what that was made."""
-
-    name: str
-    node: Any
-    away: str = ""
-    made: pulumi.Input[str] | None = None
-
-
 class GpuValidation(pulumi.ComponentResource):
     """Proves that GPU pods run, node by node; fails with the first broken layer, its id and the fix."""
 
@@ -85,8 +74,8 @@ class GpuValidation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GpuValidationArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:GpuValidation", name, {}, opts)
-        if args.get("nodes") and args.get("node_selector"):
-            raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector`, not both")
+        if sum(bool(args.get(key)) for key in ("nodes", "node_selector", "pools")) > 1:
+            raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector` or `pools`, only one of them")
         here = ResourceOptions(parent=self)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
@@ -153,7 +142,9 @@ class GpuValidation(pulumi.ComponentResource):
 
 
 def job_slots(args: GpuValidationArgs, room: int) -> list[Proof]:
-    """A Job per host, by the host's own name, which is known before its node is; one per node; else one for all."""
+    """A Job per host, by the host's own name, which is known before its node is; one per node or pool; else one."""
+    if args.get("pools"):
+        return [Proof(short_name(one["name"], room), None, pool=one) for one in args["pools"]]
     hosts, away = args.get("hosts") or {}, args.get("away") or {}
     found = slots([*hosts, *(args.get("nodes") or [])], room)
     made = args.get("made") or {}
@@ -177,53 +168,6 @@ def room_for_nodes(name: str) -> int:
     if room < SHORTEST_ROOM:
         raise ValueError(f"the name {name!r} is {SHORTEST_ROOM - room} characters too long: Job names end at 63")
     return room
-
-
-def pod_spec(slot: Proof, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpecArgs:
-    """nvidia-smi first, then the kernel launch, on one and the same card: an init container gives the order."""
-    core = kubernetes.core.v1
-    gpus = {defaults.RESOURCE_NAME: str(count("gpus", args.get("gpus", 1)))}
-    common: dict[str, Any] = {
-        "resources": core.ResourceRequirementsArgs(limits=gpus),
-        "termination_message_policy": "FallbackToLogsOnError",
-        "security_context": core.SecurityContextArgs(
-            allow_privilege_escalation=False, capabilities=core.CapabilitiesArgs(drop=["ALL"])
-        ),
-    }
-    smi_image = args.get("smi_image") or defaults.SMI_IMAGE
-    cuda_image = args.get("cuda_image") or defaults.CUDA_IMAGE
-    gpu = args.get("gpu") or {}
-    # With an operator of ours a pod gets its card without a class, and where nvidia is the default runtime too;
-    # elsewhere the class is there by declaration.
-    unnamed = owned(gpu).runtime_class.owner in (Owner.OPERATOR, Owner.HOST)
-    return core.PodSpecArgs(
-        init_containers=[
-            core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
-        ],
-        containers=[core.ContainerArgs(name="vectoradd", image=cuda_image, **common)],
-        restart_policy="Never",
-        automount_service_account_token=False,
-        runtime_class_name=None if unnamed else defaults.RUNTIME_CLASS,
-        security_context=core.PodSecurityContextArgs(
-            run_as_non_root=True, run_as_user=65532, seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault")
-        ),
-        tolerations=[core.TolerationArgs(**one) for one in tolerations(gpu)],
-        affinity=on_node(slot.node) if slot.node else None,
-        node_selector=dict(args.get("node_selector") or {}) or None,
-    )
-
-
-def on_node(node: pulumi.Input[str]) -> kubernetes.core.v1.AffinityArgs:
-    """This node and no other, by its name: the hostname label may say something else."""
-    core = kubernetes.core.v1
-    field = core.NodeSelectorRequirementArgs(key="metadata.name", operator="In", values=[node])
-    return core.AffinityArgs(
-        node_affinity=core.NodeAffinityArgs(
-            required_during_scheduling_ignored_during_execution=core.NodeSelectorArgs(
-                node_selector_terms=[core.NodeSelectorTermArgs(match_fields=[field])]
-            )
-        )
-    )
 
 
 def namespace_of(args: GpuValidationArgs) -> str:
@@ -258,6 +202,7 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
         "nodes": [*(args.get("nodes") or []), *present(args)],
         "away": dict(args.get("away") or {}),
         "node_selector": dict(args.get("node_selector") or {}),
+        **({"pools": [dict(one) for one in args["pools"]]} if args.get("pools") else {}),
         "timeout_seconds": time_limit(args),
         "poll_seconds": count("pollSeconds", args.get("poll_seconds") or defaults.POLL_SECONDS),
         "grace_seconds": defaults.GRACE_SECONDS,
@@ -266,8 +211,10 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
 
 def what_was_made(args: GpuValidationArgs, jobs: list[tuple[Proof, pulumi.Output[str]]]) -> dict[str, Any]:
     """What only the second gate can know."""
-    gpus = count("gpus", args.get("gpus", 1))
     return {
-        "jobs": [{"slot": slot.name, "node": slot.node, "name": name, "gpus": gpus} for slot, name in jobs],
+        "jobs": [
+            {"slot": slot.name, "node": slot.node, "name": name, "gpus": cards(slot, args), **of_pool(slot)}
+            for slot, name in jobs
+        ],
         "validation_namespace": namespace_of(args),
     }

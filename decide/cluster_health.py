@@ -14,6 +14,7 @@ from decide.operator_health import (
 )
 from decide.plugin_health import judge_bringer, silent_plugin
 from decide.pod_health import shown_labels
+from decide.pool_health import judge_pools
 from decide.reading import (
     Obj,
     Verdict,
@@ -54,6 +55,8 @@ def judge_ready(snapshot: Obj, wish: Obj) -> Verdict:
 
 def judge_nodes(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """The declared nodes exist and are Ready."""
+    if list_at(wish, "pools"):
+        return judge_pools(snapshot, wish)
     nodes, wanted = chosen_nodes(snapshot, wish), wish.get("nodes") or []
     there = [name_of(node) for node in nodes]
     missing = [str(name) for name in wanted if name not in there]
@@ -89,7 +92,8 @@ def judge_runtime_class(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """The class is there, where somebody owns it."""
     name = text_at(wish, "runtime_class", "name")
     owner = at(wish, "runtime_class", "owner")
-    if owner == "host" or name in [name_of(one) for one in list_at(snapshot, "runtimeclasses")]:
+    # Pods name no class where nvidia is the default runtime, or the platform's plugin hands out the cards.
+    if owner in ("host", "platform") or name in [name_of(one) for one in list_at(snapshot, "runtimeclasses")]:
         return None
     if owner == "external":
         return stuck("CFG-7", f"there is no RuntimeClass {name}")
@@ -112,6 +116,8 @@ def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 
 def not_advertised(snapshot: Obj, wish: Obj, node: Obj) -> Verdict:
     """A node without a single card to hand out: nobody knows of its card, or the plugin does not say so."""
+    if list_at(wish, "pools") and not list_at(snapshot, "clusterpolicies"):
+        return waits("CLD-12", f"{name_of(node)} advertises no {wish.get('resource')} yet")
     name, said, resource = name_of(node), policy_message(snapshot), str(wish.get("resource"))
     has = number_at(node, "status", "capacity", resource)
     if has:

@@ -57,6 +57,8 @@ KUBECONFIG = "~/.kube/config"  # stays literal in the state: a colleague with an
 GPU_NODE_SELECTOR: dict[str, str] = {"nvidia.com/gpu.present": "true"}
 
 GPU_TOLERATION: dict[str, str] = {"key": RESOURCE_NAME, "operator": "Exists"}  # the taint that clouds put on GPU pools
+# Whatever value: everything tolerates the key. This is the one that GKE writes itself.
+GPU_TAINT: dict[str, str] = {"key": RESOURCE_NAME, "value": "present", "effect": "NoSchedule"}
 
 # Setting one of these lists in Helm replaces the chart's, so its own entries are repeated when the user adds any.
 # Both are the same in all supported versions but for `node-role.kubernetes.io/master`, a taint that went away in 1.24.
@@ -129,3 +131,13 @@ LOCK_SECONDS = 1800  # unattended-upgrades may hold the locks of apt for half an
 MOST_TRIES = 95  # the engine asks an error hook at most 100 times
 SHORTEST_PAUSE_SECONDS = 5  # more often tells nothing new
 MATCH_SECONDS = 180  # after a reboot a kubelet needs a minute or two to report its new boot id
+
+# AWS -----------------------------------------------------------------------------------------------------------------
+
+NODE_GROUP = "gpu"  # what it is for, short enough for the names of Jobs
+AWS_TYPES = ("g5.xlarge",)  # the cheapest with a card whose price is known here
+NODE_DISK_GIB = 100  # images with CUDA have 5 to 20 GB each; the image's own 20 GiB fill with the second one
+IMDS_HOP_LIMIT = 1  # so that a pod does not get at the node's role; 2 for those that ask there for their region
+NODE_GROUP_TIMEOUT = "60m"  # a group that gets no machine is given up by EKS after about half an hour
+# The label by which the cluster autoscaler tells nodes that will have cards from nodes that have none.
+ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"

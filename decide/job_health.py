@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional
 from decide.failures import recognize
 from decide.placement_health import unschedulable
 from decide.pod_health import Trouble, pod_troubles, said_by, sandbox_failure, statuses_of, unplaced
+from decide.pool_proof import no_machine
 from decide.reading import (
     Obj,
     Verdict,
@@ -105,6 +106,8 @@ def job_waits(snapshot: Obj, wish: Obj, one: Obj, pod: Obj) -> Verdict:
     """What a Job that is not over waits for."""
     if not pod:
         return not_created(snapshot, one)
+    if unplaced(pod) and one.get("pool"):
+        return no_machine(snapshot, wish, pod, one)
     if unplaced(pod):
         return unschedulable(snapshot, wish, pod, number_at(one, "gpus") or 1, one.get("node"))
     node, sandbox = node_of(pod), sandbox_failure(snapshot, pod)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, NamedTuple
 
+from decide import ownership_aws, ownership_gke
 from decide.wording import shown
 
-TARGETS = ("cluster", "bareMetal")
-LATER_TARGETS = ("gke", "aws")
-THESE = " and ".join(TARGETS)
+TARGETS = ("cluster", "bareMetal", "gke", "aws")
+WITHOUT_OPERATOR = ("gke", "aws-bottlerocket")
+"""Where the platform itself hands out cards, so that no operator comes unless it is asked for."""
 
 
 class Owner(str, Enum):
@@ -22,6 +23,11 @@ class Owner(str, Enum):
     HOST = "host"
     OPERATOR = "operator"
     EXTERNAL = "external"
+    PLATFORM = "platform"
+
+
+CLASSLESS = (Owner.OPERATOR, Owner.HOST, Owner.PLATFORM)
+"""Where these own the RuntimeClass, a pod gets its card without naming one."""
 
 
 class Part(NamedTuple):
@@ -54,11 +60,15 @@ class Ownership:
         for name, part in self.parts():
             if not _is_one_owner(part):
                 raise TypeError(f"{name}: exactly one owner with a reason belongs here, got {part!r}")
-        operator_is_ours = self.plugin.owner is Owner.OPERATOR
-        if operator_is_ours and self.runtime_class.owner is not Owner.OPERATOR:
-            raise ValueError("runtime_class: the operator writes this RuntimeClass whoever else does; it has to own it")
-        if not operator_is_ours and Owner.OPERATOR in (self.driver.owner, self.toolkit.owner, self.runtime_class.owner):
+        if self.installs and self.plugin.owner not in (Owner.OPERATOR, Owner.PLATFORM):
             raise ValueError("plugin: an operator that owns anything here runs the device plugin too")
+        if self.installs and self.runtime_class.owner is not Owner.OPERATOR:
+            raise ValueError("runtime_class: the operator writes this RuntimeClass whoever else does; it has to own it")
+
+    @property
+    def installs(self) -> bool:
+        """Whether there is an operator of ours."""
+        return Owner.OPERATOR in [part.owner for _name, part in self.parts()]
 
     def parts(self) -> list[tuple[str, Part]]:
         """Each thing with its owner, in the order of the layers."""
@@ -217,7 +227,7 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
         },
     },
 }
-RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
+_BEFORE_CLOUDS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
     **_ON_CLUSTERS,
     ("bareMetal", "install"): {**_ON_CLUSTERS["cluster", "install"], **_OF_HOSTS},
     ("bareMetal", "external"): {
@@ -231,6 +241,27 @@ RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
         "driver": {**_OF_HOSTS["driver"], None: _ON_HOSTS_ALONE},
     },
 }
+
+
+def _read(rows: Mapping[Any, Mapping[str, Mapping[Any, tuple[str, ...]]]]) -> dict[Any, Any]:
+    """The rows of a cloud: of two words owner and reason, of three a refusal."""
+    return {
+        key: {thing: {asked: _answer_of(said) for asked, said in choices.items()} for thing, choices in row.items()}
+        for key, row in rows.items()
+    }
+
+
+def _answer_of(said: tuple[str, ...]) -> Answer:
+    return Refusal(*said) if len(said) == len(Refusal._fields) else Part(Owner(said[0]), said[1])
+
+
+RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
+    **_BEFORE_CLOUDS,
+    **_read(ownership_gke.ROWS),
+    **_read(ownership_aws.ROWS),
+}
+VARIANTS = {"gke": ownership_gke.variant, "aws": ownership_aws.variant}
+"""Where driver or image decide which rows are about a wish."""
 
 # Said when all of it is true, where others prepared the hosts.
 NOTES: tuple[tuple[Mapping[str, Owner], str], ...] = (
@@ -256,10 +287,13 @@ NOTES: tuple[tuple[Mapping[str, Owner], str], ...] = (
 def decide(target: str, wish: Mapping[str, Any]) -> Decision:
     """The owner of each thing for `wish` (`operator`, `driver`, `toolkit`, `runtime_class`; plain text or absent)."""
     refusals = _target_refusals(target)
-    operator = "install" if wish.get("operator") is None else wish["operator"]
-    rules = RULES.get((target, operator)) if isinstance(operator, str) else None
+    variant_of = VARIANTS.get(target)
+    variant = variant_of(wish.get("driver"), wish.get("image")) if variant_of else target
+    usual = "none" if variant in WITHOUT_OPERATOR else "install"
+    operator = usual if wish.get("operator") is None else wish["operator"]
+    rules = RULES.get((variant, operator)) if isinstance(operator, str) else None
     if refusals or rules is None:
-        return refusals or (_not_a_choice("gpu.operator", operator, [mode for t, mode in RULES if t == target]),)
+        return refusals or (_not_a_choice("gpu.operator", operator, [mode for t, mode in RULES if t == variant]),)
     answers = {thing: _answer(thing, choices, wish.get(thing)) for thing, choices in rules.items()}
     refused = tuple(answer for answer in answers.values() if isinstance(answer, Refusal))
     notes = _notes(answers) if target == "cluster" else ()
@@ -271,8 +305,6 @@ def decide(target: str, wish: Mapping[str, Any]) -> Decision:
 def _target_refusals(target: str) -> tuple[Refusal, ...]:
     if target in TARGETS:
         return ()
-    if target in LATER_TARGETS:
-        return (Refusal("target", f"{target} comes with a later release; this one has {THESE}", "target: cluster"),)
     return (_not_a_choice("target", target, list(TARGETS)),)
 
 

@@ -8,6 +8,7 @@ from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_po
 from decide.operator_health import first_bad_operand, operand_logs
 from decide.plugin_health import judge_bringer, plugin_report, silent_logs
 from decide.pod_health import pod_troubles, statuses_of
+from decide.pool_proof import pool_reports, pool_warnings
 from decide.reading import (
     Obj,
     Verdict,
@@ -69,12 +70,14 @@ def report(snapshot: Obj, wish: Obj) -> Obj:
     tested = [one["name"] for one in nodes]
     by_name = {name_of(node): node for node in list_at(snapshot, "nodes")}
     gpu_nodes = [name for name, node in by_name.items() if allocatable(node, wish)]
+    pools = pool_reports(snapshot, wish, tested)
     return {
         "ready": True,
         "nodes": nodes,
         "not_tested": sorted(name for name in gpu_nodes if name not in tested),
         "operator": operator_report(snapshot, wish),
-        "warnings": warnings(snapshot, wish, nodes),
+        **({"pools": pools} if pools else {}),
+        "warnings": [*warnings(snapshot, wish, nodes), *pool_warnings(pools)],
     }
 
 

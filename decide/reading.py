@@ -116,6 +116,9 @@ def chosen_nodes(snapshot: Obj, wish: Obj) -> List[Obj]:
     nodes, names = list_at(snapshot, "nodes"), wish.get("nodes") or []
     if names:
         return [node for node in nodes if name_of(node) in names]
+    if list_at(wish, "pools"):
+        of_pools = [map_at(pool, "node_selector") for pool in list_at(wish, "pools")]
+        return [node for node in nodes if any(matches(labels_of(node), one) for one in of_pools)]
     return [node for node in nodes if matches(labels_of(node), map_at(wish, "node_selector"))]
 
 

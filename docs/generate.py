@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from decide.host_failures import ALL
-from decide.ownership import LATER_TARGETS
 from decide.user_values import OWNED
 from settings import SECRETS
 from settings.kinds import ListOf, Section, camel
@@ -60,7 +59,7 @@ refused in clear. Target `bareMetal` reads `sshPrivateKey` for ssh, which asks t
 
 ## Not in this release
 
-The targets {later}, and `monitoring`.
+`monitoring`.
 """
 
 
@@ -103,7 +102,7 @@ def project() -> str:
 def parameters() -> str:
     """The text of docs/parameters.md."""
     decided = "".join(_cells(f"`{path}`", instead) for path, instead in OWNED.items())
-    tail = TAIL.format(secrets=_listed(SECRETS), first=SECRETS[0], later=_listed(LATER_TARGETS))
+    tail = TAIL.format(secrets=_listed(SECRETS), first=SECRETS[0])
     return "".join([HEAD, *_sections("gpu-ready", "", Config), DECIDED, decided, tail])
 
 

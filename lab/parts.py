@@ -51,8 +51,9 @@ class Parts:
 
     def providers(self, world: WholeWorld, root: Path) -> Sequence[Provider]:
         """What stands behind the resource types."""
+        from lab.cloud.registry import providers
         from lab.providers.command import CommandProvider
         from lab.providers.kubernetes import KubernetesProvider
 
         commands = CommandProvider(env=world.env(), cwd=str(root), remote=world.remote_commands())
-        return [commands, KubernetesProvider(world)]
+        return [commands, KubernetesProvider(world), *providers(world)]

@@ -16,7 +16,7 @@ from lab.providers.remote_command import RemoteCommands
 if TYPE_CHECKING:
     from lab.host.machine import Machine
 
-HOST = "Host/"
+HOST, CLOUD = "Host/", "Cloud/"
 Shot = Mapping[str, Any]
 
 
@@ -81,17 +81,21 @@ class WholeWorld(World):
         """Objects of the cluster, and what may differ of each host: files, packages, holds, modules."""
         shots = {host["name"]: self.machine(host["name"]).snapshot() for host in self.hosts()}
         plain = {f"{HOST}{name}": json.loads(json.dumps(shot)) for name, shot in shots.items()}
-        return {**super().snapshot(), **plain}
+        with self.open() as cluster:
+            bought = {f"{CLOUD}{id}": dict(one) for id, one in cluster.data.get("cloud", {}).items()}
+        return {**super().snapshot(), **plain, **bought}
 
     @staticmethod
     def remainder(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         """What differs between two snapshots, one line each."""
-        return [*World.remainder(_objects(before), _objects(after)), *host_differences(before, after)]
+        beside = [*host_differences(before, after), *_bought(before, after)]
+        return [*World.remainder(_objects(before), _objects(after)), *beside]
 
     @staticmethod
     def unexpected(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         """The lines that nobody announced; on a host nothing may stay."""
-        return [*World.unexpected(_objects(before), _objects(after)), *host_differences(before, after)]
+        beside = [*host_differences(before, after), *_bought(before, after)]
+        return [*World.unexpected(_objects(before), _objects(after)), *beside]
 
     @staticmethod
     def unchanged(before: Shot, after: Shot) -> dict[str, int]:
@@ -128,7 +132,14 @@ def _of_host(snapshot: Shot) -> dict[str, Any]:
 
 
 def _objects(snapshot: Shot) -> dict[str, Any]:
-    return {key: value for key, value in snapshot.items() if not key.startswith(HOST)}
+    return {key: value for key, value in snapshot.items() if not key.startswith((HOST, CLOUD))}
+
+
+def _bought(before: Shot, after: Shot) -> Iterator[str]:
+    """What goes on costing money."""
+    of_cloud = [{key: one for key, one in shot.items() if key.startswith(CLOUD)} for shot in (before, after)]
+    for part, what in _differing(*of_cloud):
+        yield f"cloud: {part.removeprefix(CLOUD)} {what}"
 
 
 def host_differences(before: Shot, after: Shot) -> Iterator[str]:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, host_login
+from decide import defaults, gke_hint, gke_pool, host_login
 from decide.first_workload import manifest
-from decide.ownership import LATER_TARGETS, TARGETS, THESE, Owner, Ownership
+from decide.ownership import CLASSLESS, TARGETS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
+from settings.aws import Aws
 from settings.faults import Fault, SettingsError
+from settings.gke import Gke
 from settings.kinds import BROKEN, Place, Reading, camel, unknown
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
-from settings.rules import broken, decision
+from settings.rules import broken, decision, settled
 
 __all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
 
@@ -27,7 +29,7 @@ NOT_A_LINE = "\n"
 """What is seen of a secret that cannot."""
 LABELLED = ("marks", "away", "any_node")
 """What is known of GPU nodes beside the nodes of hosts, where those are labelled."""
-TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal")}
+TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal"), "gke": ("gke",), "aws": ("aws",)}
 """Which keys of targets a target reads."""
 
 
@@ -40,9 +42,12 @@ class Settings(Config):
     # The arguments' types stand in `components`, which needs Pulumi: hence Any. A contract test holds both together.
 
     def nodes_args(self, secret: Callable[[str], Any] = lambda _: None) -> Any:
-        """Arguments of the target's nodes: ExistingGpuNodes, or BareMetalGpuNodes, which gets its secrets by name."""
+        """Arguments of the target's nodes; those that need secrets get them by name."""
+        proof = {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
+        if self.cloud:
+            return {**self.cloud.plain(), "gpu": self._choices(), **proof}
         where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._choices()}
-        where |= {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
+        where |= proof
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
         return {**where, "hosts": [_host(one) for one in self.hosts_args()], **_login(secret)}
@@ -54,14 +59,15 @@ class Settings(Config):
     def provider_args(self, nodes: Any) -> Any:
         """Arguments of the Kubernetes provider: path and context, which are the same for every colleague."""
         where = {"kubeconfig": nodes.kubeconfig, "context": nodes.context}
-        return {**where, "cluster_identifier": self.cluster.identifier or nodes.context}
+        known = getattr(nodes, "identifier", None) or self.cluster.identifier or nodes.context
+        return {**where, "cluster_identifier": known}
 
     def stack_args(self, nodes: Any = None) -> Any:
         """Arguments of GpuStack on these GPU nodes."""
         return {
             **({"hosts": nodes.node_of_host, **{key: getattr(nodes, key) for key in LABELLED}} if nodes else {}),
             "gpu": self._choices(),
-            **(self._plugin_args() if self.gpu.operator.mode == "none" else self._operator_args()),
+            **(self._plugin_args() if self.ownership.plugin.owner is Owner.US else self._operator_args()),
         }
 
     def _operator_args(self) -> dict[str, Any]:
@@ -89,7 +95,7 @@ class Settings(Config):
         return {
             "kubeconfig": nodes.kubeconfig,
             "context": nodes.context,
-            **self._which_nodes(),
+            **({"pools": nodes.pools} if self.pools else self._which_nodes()),
             "hosts": nodes.node_of_host,
             "made": nodes.made,
             "away": nodes.away,
@@ -117,7 +123,7 @@ class Settings(Config):
     @property
     def installs(self) -> bool:
         """Whether the operator is ours."""
-        return self.ownership.plugin.owner is Owner.OPERATOR
+        return self.ownership.installs
 
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
@@ -126,14 +132,15 @@ class Settings(Config):
     def destroy_hint(self, stack: str) -> str:
         """How to take everything back, and what is then still there."""
         there = [host["name"] for host in self.hosts_args() if host["state"] != "abandoned"]
-        return destroy_hint(stack, self.remainder(), there)
+        hint = destroy_hint(stack, self.remainder(), there)
+        return gke_hint.destroy_hint(stack, self.gke.plain(), hint) if self.gke else hint
 
     def first_workload(self) -> str:
         """A Pod to copy."""
         return manifest(
-            workload_selector(self.cluster.node_selector, self.installs),
-            [defaults.GPU_TOLERATION, *(one.plain() for one in self.cluster.tolerations)],
-            "" if self.ownership.runtime_class.owner in (Owner.OPERATOR, Owner.HOST) else defaults.RUNTIME_CLASS,
+            gke_pool.OUR_LABEL if self.gke else workload_selector(self.cluster.node_selector, self.installs),
+            [defaults.GPU_TOLERATION, *self._tolerations()],
+            "" if self.ownership.runtime_class.owner in CLASSLESS else defaults.RUNTIME_CLASS,
             self.validation.smi_image,
         )
 
@@ -149,8 +156,26 @@ class Settings(Config):
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             "operator_namespace": gpu.operator.namespace,
-            "tolerations": [one.plain() for one in self.cluster.tolerations],
+            "tolerations": self._tolerations(),
+            **({"target": self.target, "image": self.cloud.image} if self.cloud else {}),
         }
+
+    @property
+    def pools(self) -> bool:
+        """Whether nodes come by pools."""
+        return self.cloud is not None
+
+    @property
+    def cloud(self) -> Gke | Aws | None:
+        """The settings of the cloud, where nodes come from one."""
+        return self.gke or self.aws
+
+    def _tolerations(self) -> list[dict[str, str]]:
+        """Of taints beside that of GPU nodes: declared, or those that our own pools are made with."""
+        if self.gke:
+            taints = {taint.key: taint for pool in self.gke.pools for taint in pool.taints}
+            return [{"key": key, "operator": "Exists"} for key in taints]
+        return [one.plain() for one in self.cluster.tolerations]
 
 
 def _host(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,9 +204,8 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
         raise SettingsError(reading.faults)
     _check_secrets(raw, secret_keys, top)
     _check_keys(raw, top)
-    if _is_later(raw.get("target")):  # nothing more can be said: what belongs to that target is not known yet
-        raise SettingsError(reading.faults)
-    config = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
+    read = Config(**{one.name: _member(one, raw, secret_keys, top) for one in dataclasses.fields(Config)})
+    config = settled(read, reading.given)
     faults = [*reading.faults, *broken(config, reading.given)]
     owners = decision(config) if not faults else ()
     if not isinstance(owners, Ownership):
@@ -211,14 +235,12 @@ def _check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Pl
 
 
 def _check_keys(raw: Mapping[str, Any], top: Place) -> None:
-    """Keys that nobody knows, that come later, or that belong to another target."""
+    """Keys that nobody knows, or that belong to another target."""
     examples = {camel(one.name): one.metadata["example"] for one in dataclasses.fields(Config)}
     target: Any = raw.get("target")
-    if _is_later(target):
-        top.below("target", examples["target"]).wrong(_later(target))
     for key in raw:
-        if key in LATER_TARGETS or _is_of_another(key, raw):
-            _check_other_target(key, target, top)
+        if _is_of_another(key, raw):
+            top.below(key, "").wrong(f"belongs to target {key}, but target is {target}", f"leave {key} out")
         elif key == "monitoring":
             top.below(key, "").wrong("comes with a later release", f"leave {key} out")
         elif key not in examples and key not in SECRETS:
@@ -232,22 +254,6 @@ def _is_of_another(key: Any, raw: Mapping[str, Any]) -> bool:
     if not isinstance(target, str) or target not in TARGETS:
         return False
     return key in TARGETS and key not in TAKES.get(target, ()) and _is_given(_parsed(raw.get(key), "object"))
-
-
-def _is_later(target: Any) -> bool:
-    return isinstance(target, str) and target in LATER_TARGETS
-
-
-def _later(target: str) -> str:
-    return f"{target} comes with a later release; this one has {THESE}"
-
-
-def _check_other_target(key: str, target: Any, top: Place) -> None:
-    """The key of a target that was not chosen; of one that was, its choice is the fault."""
-    if not _is_later(target):
-        mixed = f"belongs to target {key}, but target is {target}" if target in TARGETS else ""
-        later = f"target {_later(key)}" if key in LATER_TARGETS else ""
-        top.below(key, "").wrong("; ".join(part for part in (mixed, later) if part), f"leave {key} out")
 
 
 def _member(one: "dataclasses.Field[Any]", raw: Mapping[str, Any], secret_keys: Collection[str], top: Place) -> Any:

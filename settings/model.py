@@ -8,6 +8,8 @@ from typing import Any
 from decide import defaults
 from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
+from settings.aws import Aws
+from settings.gke import Gke
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
 
@@ -91,8 +93,9 @@ class Operator:
         Choice(("install", "external", "none")),
         "mode: external",
         "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it. "
-        "`none`: the device plugin alone (`gpu.plugin`).",
+        "`none`: the device plugin alone (`gpu.plugin`), or what the platform hands out cards with (target `gke`).",
         "install",
+        "install; with target gke and gpu.driver: platform none",
     )
     version: str | None = setting(
         Choice(defaults.OPERATOR_VERSIONS),
@@ -169,11 +172,12 @@ class Gpu:
         Section(Plugin), "plugin: {discovery: true}", "The device plugin alone, with `operator: none`.", Plugin(), "{}"
     )
     driver: str | None = setting(
-        Choice(("operator", "preinstalled")),
+        Choice(("operator", "preinstalled", "platform")),
         "driver: preinstalled",
-        "`operator`: its driver container. `preinstalled`: on the hosts. Only target `cluster`, `operator: install`.",
+        "`operator`: its driver container. `preinstalled`: on the hosts. Only target `cluster`, `operator: install`. "
+        "With target `gke`: `platform` (GKE brings driver and plugin) or `operator` (the operator brings both).",
         None,
-        "operator",
+        "operator; with target gke platform",
     )
     toolkit: str | None = setting(
         Choice(("operator", "preinstalled")),
@@ -240,7 +244,8 @@ class Config:
     target: str = setting(
         Choice(TARGETS),
         "target: cluster",
-        "What is there to begin with. `cluster`: a cluster with GPU nodes. `bareMetal`: hosts with cards, and ssh.",
+        "What is there to begin with. `cluster`: a cluster with GPU nodes. `bareMetal`: hosts with cards, and ssh. "
+        "`gke`: a project of Google Cloud. `aws`: a cluster in EKS, which gets a node group.",
     )
     cluster: Cluster = setting(
         Section(Cluster), "cluster: {context: home, nodes: [gpu-1]}", "Which cluster, and which of its nodes."
@@ -251,6 +256,21 @@ class Config:
         "Target `bareMetal`: the hosts.",
         None,
         "required with target: bareMetal",
+    )
+    gke: Gke | None = setting(
+        Section(Gke),
+        "gke: {project: my-project, location: us-east1-b, cluster: ml, pools: "
+        "[{name: a100, machineType: a2-highgpu-1g}]}",
+        "Target `gke`: the cluster, and its pools of GPU nodes.",
+        None,
+        "required with target: gke",
+    )
+    aws: Aws | None = setting(
+        Section(Aws),
+        "aws: {region: us-east-1, cluster: research}",
+        "Target `aws`: the cluster in EKS and its node group.",
+        None,
+        "required with target: aws",
     )
     gpu: Gpu = setting(Section(Gpu), "gpu: {operator: install}", "What makes the nodes GPU-ready.", Gpu(), "{}")
     validation: Validation = setting(

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from decide import defaults, user_values
-from decide.ownership import Decision, Ownership, Refusal, decide
-from settings import host_rules
+from decide.ownership import Decision, Owner, Ownership, Refusal, decide
+from settings import aws_rules, gke_rules, host_rules
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -19,10 +20,24 @@ ON_CLUSTERS = re.compile(r"\bgpu\.(driver|toolkit): operator")
 def decision(config: Config) -> Decision:
     """Who owns what, for this config."""
     gpu = config.gpu
-    wish = {"driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
+    cloud = config.gke if config.gke is not None else config.aws
+    image = cloud.image if cloud is not None else None
+    wish = {"image": image, "driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
     known = {thing: asked for thing, asked in wish.items() if asked is not BROKEN}
     target = "cluster" if config.target is BROKEN else config.target
     return decide(target, {"operator": gpu.operator.mode, **known})
+
+
+def settled(config: Config, given: Given) -> Config:
+    """What a target decides where nothing was said: a cloud's nodes are not declared, its platform has no operator."""
+    if config.target == "aws":
+        return aws_rules.settled(config, given)
+    if config.target != "gke":
+        return config
+    unsaid = "gpu.operator.mode" not in given and config.gpu.driver != "operator"
+    operator = replace(config.gpu.operator, mode="none") if unsaid else config.gpu.operator
+    gpu = config.gpu if config.gpu is BROKEN else replace(config.gpu, operator=operator)
+    return replace(config, cluster=Cluster(context=""), gpu=gpu)
 
 
 def broken(config: Config, given: Given) -> list[Fault]:
@@ -33,7 +48,7 @@ def broken(config: Config, given: Given) -> list[Fault]:
 def which_nodes(config: Config, _: Given) -> Iterator[Fault]:
     """Names or labels, each node once."""
     cluster = config.cluster
-    if config.target == "bareMetal" or cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
+    if config.target in ("bareMetal", "gke", "aws") or cluster.nodes is BROKEN or cluster.node_selector is BROKEN:
         return
     if cluster.nodes and cluster.node_selector:
         yield Fault("cluster", "has both nodes and nodeSelector, and one has to go", "nodes: [gpu-1, gpu-2]")
@@ -85,22 +100,26 @@ def only_for_our_operator(config: Config, given: Given) -> Iterator[Fault]:
     idle = {"external": OF_AN_INSTALLATION, "none": ("namespace", *OF_AN_INSTALLATION)}
     for key in idle.get(mode, ()) if isinstance(mode, str) else ():
         if f"gpu.operator.{key}" in given:
-            fix = f"leave {key} out" + (f"; the plugin alone has gpu.plugin.{key}" if _of_plugin(mode, key) else "")
+            of_plugin = _installs_plugin(config) and key in ("version", "timeoutSeconds", "values")
+            fix = f"leave {key} out" + (f"; the plugin alone has gpu.plugin.{key}" if of_plugin else "")
             yield Fault(f"gpu.operator.{key}", why, fix, FIX)
 
 
-def _of_plugin(mode: str, key: str) -> bool:
-    return mode == "none" and key in ("version", "timeoutSeconds", "values")
+def _installs_plugin(config: Config) -> bool:
+    """Whether the device plugin alone is ours; a platform may bring its own."""
+    decided = decision(config)
+    return isinstance(decided, Ownership) and decided.plugin.owner is Owner.US
 
 
 def only_for_the_plugin_alone(config: Config, given: Given) -> Iterator[Fault]:
     """Settings of a plugin that the operator brings, or somebody else."""
     mode = config.gpu.operator.mode
-    if mode is BROKEN or mode == "none":
+    if mode is BROKEN or _installs_plugin(config) or not isinstance(decision(config), Ownership):
         return
+    why = "the platform brings its own" if mode == "none" else f"gpu.operator is {mode}"
     for path in sorted(one for one in given if one.startswith("gpu.plugin.")):
         key = path.rpartition(".")[2]
-        problem = f"is about the device plugin alone, and gpu.operator is {mode}"
+        problem = f"is about the device plugin alone, and {why}"
         yield Fault(path, problem, f"leave {key} out, or gpu.operator: none", FIX)
 
 
@@ -176,4 +195,6 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     polls_within_its_time,
     something_to_do,
     *host_rules.RULES,
+    *gke_rules.RULES,
+    *aws_rules.RULES,
 )

@@ -6,16 +6,19 @@ The texts are composed from these files, in this order; what comes first is used
 _READING = ("decide/failures.py", "decide/reading.py")
 _JUDGING = (
     "decide/pod_health.py",
+    "decide/pool_health.py",
     "decide/rollout_health.py",
     "decide/operator_health.py",
     "decide/plugin_health.py",
     "decide/cluster_health.py",
 )
-_PROVING = ("decide/placement_health.py", "decide/job_health.py", "decide/proof_health.py")
+_PROVING = ("decide/placement_health.py", "decide/pool_proof.py", "decide/job_health.py", "decide/proof_health.py")
 _WAITING = ("components/steps/kubectl.py", "components/steps/waiting.py")
 
 SOURCES = {
+    "guard": ("components/steps/guard.py",),
     "look": (*_READING, "components/steps/kubectl.py", "components/steps/look.py"),
+    "login": (*_READING, "components/steps/kubectl.py", "components/steps/login.py"),
     "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),
     "ready": (*_READING, *_JUDGING, *_WAITING, "components/steps/ready.py"),
     "gate": (*_READING, *_JUDGING, *_PROVING, *_WAITING, "components/steps/gate.py"),

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any, Dict, List, Sequence
 
@@ -34,6 +35,7 @@ NO_CONNECTION = "to the server"  # `Unable to connect to the server`, `The conne
 SECONDS_PER_CALL = 20
 SECONDS_PER_PROCESS = SECONDS_PER_CALL + 10  # a login program that hangs does not know kubectl's own limit
 LINES, WIDTH = 20, 400
+WRITTEN: Dict[str, Any] = {}
 
 
 class Unreadable(Exception):
@@ -44,9 +46,22 @@ class Unreadable(Exception):
         self.found, self.nobody = found, nobody
 
 
+def kubeconfig_file(params: Obj) -> str:
+    """The file of the kubeconfig: of a cluster that was made its text is known, and gets a file of this process."""
+    given = str(params["kubeconfig"])
+    if not given.startswith("{"):
+        return os.path.expanduser(given)  # noqa: PTH111 - Path raises where a user has no home
+    if given not in WRITTEN:
+        file = tempfile.NamedTemporaryFile("w", prefix="gpu-ready-", suffix=".json", encoding="utf-8")  # noqa: SIM115
+        file.write(given)
+        file.flush()
+        WRITTEN[given] = file  # gone with this process
+    return str(WRITTEN[given].name)
+
+
 def kubectl(params: Obj, *words: str) -> str:
     """What kubectl prints; raises Unreadable."""
-    kubeconfig = os.path.expanduser(params["kubeconfig"])  # noqa: PTH111 - Path raises where a user has no home
+    kubeconfig = kubeconfig_file(params)
     where = ["--kubeconfig", kubeconfig, "--context", params["context"]]
     command = ["kubectl", *where, "--request-timeout", f"{SECONDS_PER_CALL}s", *words]
     limit = seconds_for(params, SECONDS_PER_PROCESS)
@@ -82,8 +97,7 @@ def read_failure(said: str, params: Obj) -> Unreadable:
 
 def similar_context(params: Obj) -> str:
     """The context that was probably meant."""
-    kubeconfig = os.path.expanduser(params["kubeconfig"])  # noqa: PTH111 - as above
-    command = ["kubectl", "--kubeconfig", kubeconfig, "config", "get-contexts", "-o", "name"]
+    command = ["kubectl", "--kubeconfig", kubeconfig_file(params), "config", "get-contexts", "-o", "name"]
     limit = max(1.0, seconds_for(params, 10))
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)

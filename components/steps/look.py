@@ -102,6 +102,8 @@ def is_marked(obj: Obj, params: Obj) -> bool:
 
 def node_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Declared nodes that are not there, not Ready, or closed to GPU pods."""
+    if list_at(params, "pools"):
+        return []  # they come and go; the gate waits for them
     names = [name_of(node) for node in list_at(snapshot, "nodes")]
     faults = [no_such_node(str(wanted), names) for wanted in params["nodes"] if wanted not in names]
     nodes = chosen_nodes(snapshot, params)
@@ -165,11 +167,14 @@ def makers(obj: Obj) -> List[str]:
     return [text_at(one, "kind") for one in list_at(obj, "metadata", "ownerReferences")]
 
 
-def advertisers(snapshot: Obj) -> List[Tuple[str, Obj]]:
+def advertisers(snapshot: Obj, params: Obj) -> List[Tuple[str, Obj]]:
     """Whatever was made here so that GPUs are handed out, and how it is named."""
     policies = list_at(snapshot, "clusterpolicies")
     operators = [one for one in list_at(snapshot, "deployments") if name_of(one) == "gpu-operator"]
-    plugins = [one for one in list_at(snapshot, "daemonsets") if is_plugin(one)]
+    # The platform's own plugin is for nodes that the platform gave a driver.
+    pools = list_at(params, "pools")
+    daemon_sets = [one for one in list_at(snapshot, "daemonsets") if not (pools and space_of(one) == "kube-system")]
+    plugins = [one for one in daemon_sets if is_plugin(one)]
     return [
         (" ".join([kind, "/".join(part for part in (space_of(one), name_of(one)) if part)]), one)
         for kind, some in (("ClusterPolicy", policies), ("Deployment", operators), ("DaemonSet", plugins))
@@ -192,13 +197,14 @@ def is_plugin(daemon_set: Obj) -> bool:
 
 def operator_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Found but not declared, or declared but not found; what this stack made itself is neither."""
-    found, wished = advertisers(snapshot), params["operator"]["namespace"]
+    found, wished = advertisers(snapshot, params), params["operator"]["namespace"]
     foreign = [name for name, one in found if not our_space(snapshot, params, one)]
     ours = [(our_space(snapshot, params, one), one) for _, one in found]
     own = sorted({space for space, _ in ours} - {""})
     same = sorted({space for space, one in ours if space and is_of_this_release(params, one)})
     # Without anything that explains them, cards that are handed out are somebody else's doing.
-    unexplained = [] if found else handed_out(snapshot, params)
+    pools = list_at(params, "pools")
+    unexplained = [] if found or pools else handed_out(snapshot, params)
     if params["operator"]["mode"] != "external":
         return [cannot_move(space, wished) for space in same if space != wished] + doubled(foreign + unexplained)
     if foreign or unexplained:

@@ -13,6 +13,10 @@ _UBUNTU, _DEBIAN = "ubuntu-24.04", "debian-12"
 def world(wish: Any) -> dict[str, Any]:
     """The description of a world in which the settings `wish` can succeed."""
     gpu = wish.gpu
+    if getattr(wish, "gke", None):
+        return _google(wish.gke)
+    if getattr(wish, "aws", None):
+        return _amazon(wish.aws)
     return {
         "context": wish.cluster.context,
         **(_hosts_and_nodes(wish) if getattr(wish, "target", "") == "bareMetal" else _nodes(wish)),
@@ -24,6 +28,20 @@ def world(wish: Any) -> dict[str, Any]:
             "values": {"cdi": {"nriPluginEnabled": True}} if gpu.runtime_class == "ours" else {},
         },
     }
+
+
+def _google(gke: Any) -> dict[str, Any]:
+    """A project in which the cluster is there, unless the stack makes it; its nodes come with the pools."""
+    id = f"projects/{gke.project}/locations/{gke.location}/clusters/{gke.cluster.name}"
+    there = [] if gke.cluster.create else [id]
+    cloud = {"name": "gcp", "project": gke.project, "clusters": there}
+    return {"nodes": [{"name": "cpu-1"}], "cloud": cloud}
+
+
+def _amazon(aws: Any) -> dict[str, Any]:
+    """An account with the cluster that is named, and a node for what runs on no card."""
+    cloud = {"name": "aws", "project": aws.account or "123456789012", "clusters": [aws.cluster.name]}
+    return {"nodes": [{"name": "cpu-1"}], "cloud": cloud}
 
 
 def fits(spec: Mapping[str, Any], wish: Any) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
-from lab.cluster import field_managers, kinds, kubelet
+from lab.cluster import access, field_managers, kinds, kubelet
 from lab.cluster.nodes import server_version
 from lab.cluster.store import Cluster, Object
 from lab.cluster.world import World
@@ -82,9 +83,10 @@ def _answer(world: World, words: list[str], options: dict[str, str]) -> str:
 
 
 def _check_context(cluster: Cluster, options: dict[str, str]) -> None:
-    wanted = options.get("context")
-    if wanted and wanted not in (cluster.spec["context"], *cluster.spec["contexts"]):
-        raise Refused(f'error: context "{wanted}" does not exist')
+    path = options.get("kubeconfig", "")
+    text = Path(path).read_text(encoding="utf-8") if Path(path).name.startswith(access.OURS) else ""
+    if why := access.refusal(cluster, text, options.get("context", "")):
+        raise Refused(why if why.startswith("Unable") else f"error: {why}")
 
 
 def _reach_api(cluster: Cluster, options: dict[str, str]) -> float:

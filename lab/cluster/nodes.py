@@ -24,6 +24,14 @@ def sync_nodes(cluster: Cluster) -> None:
             _take_away(cluster, node["metadata"]["name"])
 
 
+def prototype(cluster: Cluster, declared: Object) -> Object:
+    """What a node of this description looks like to a scheduler; nothing is made."""
+    node = _node(cluster, declared)
+    node["metadata"]["labels"].update(declared["labels"])
+    node["spec"] = {"taints": declared["taints"]}
+    return node
+
+
 def _take_away(cluster: Cluster, name: str) -> None:
     node = cluster.get("Node", name)
     for pod in cluster.list("Pod"):

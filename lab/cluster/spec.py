@@ -14,6 +14,11 @@ from lab.cluster.operand_programs import PARTS
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
 JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "image", "hang")
 API_STATES = ("up", "down", "slow")
+CLOUD_FAULTS = (
+    *("none", "stockout", "quota", "permission", "disabled", "slow", "not-ready", "no-driver"),
+    *("no-access", "no-route", "wrong-image", "no-offer", "no-addresses", "interrupted"),
+)
+"""What goes wrong in a cloud; each cloud says it in words of its own."""
 
 _WORLD: dict[str, Any] = {
     "kubernetes": "1.35",
@@ -37,6 +42,15 @@ _WORLD: dict[str, Any] = {
     },
     "jobs": {"fault": "none", "nodes": []},
     "api": "up",
+    "cloud": {
+        "name": "",
+        "project": "",
+        "clusters": [],
+        "autopilot": False,
+        "login": True,
+        "fault": "none",
+        "node_seconds": 90,
+    },
 }
 _NODE: dict[str, Any] = {
     "name": "",
@@ -60,14 +74,17 @@ _NODE: dict[str, Any] = {
     "alive": True,
     "node_info": {},
     "runtime_handlers": [],
+    "pool": "",
 }
 _CHOICES = {
     "operator.fault": OPERATOR_FAULTS,
     "operator.part": ("", *PARTS),
     "operator.version": defaults.OPERATOR_VERSIONS,
     "jobs.fault": JOB_FAULTS,
+    "cloud.fault": CLOUD_FAULTS,
     "api": API_STATES,
 }
+PARTS_OF_IT = ("operator", "jobs", "cloud")
 _OPTIONAL_TEXT = ("card", "driver")
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _FORMS = {
@@ -89,10 +106,10 @@ def normal(wanted: dict[str, Any]) -> dict[str, Any]:
     if faults:
         raise WorldError("\n".join(faults))
     spec = {**copy.deepcopy(_WORLD), **copy.deepcopy(wanted)}
-    for part in ("operator", "jobs"):
+    for part in PARTS_OF_IT:
         spec[part] = {**copy.deepcopy(_WORLD[part]), **(wanted.get(part) or {})}
     spec["hosts"] = [normal_host(one) for one in spec["hosts"]]
-    spec["nodes"] = [_node(one) for one in linked_nodes(spec["hosts"], spec["nodes"])]
+    spec["nodes"] = [normal_node(one) for one in linked_nodes(spec["hosts"], spec["nodes"])]
     spec["runtime_classes"] = _classes(spec)
     return spec
 
@@ -111,7 +128,8 @@ def _class(written: str | dict[str, str]) -> dict[str, str]:
     return {"handler": one["name"], **one}
 
 
-def _node(wanted: dict[str, Any]) -> dict[str, Any]:
+def normal_node(wanted: dict[str, Any]) -> dict[str, Any]:
+    """A node with all defaults filled in."""
     known = {key: value for key, value in wanted.items() if key in _NODE}
     node = {**copy.deepcopy(_NODE), **copy.deepcopy(known)}
     node["taints"] = [taint(one) for one in node["taints"]]
@@ -134,7 +152,7 @@ def taint(written: str | dict[str, str]) -> dict[str, str]:
 
 def _faults(wanted: dict[str, Any]) -> Iterator[str]:
     yield from _unknown("", wanted, _WORLD)
-    for part in ("operator", "jobs"):
+    for part in PARTS_OF_IT:
         inner = wanted.get(part) or {}
         if isinstance(inner, dict):
             yield from _unknown(f"{part}.", inner, _WORLD[part])
@@ -235,7 +253,7 @@ def _is_time(key: str) -> bool:
 def is_text(path: str) -> bool:
     """Whether a text belongs at this path: `1.20` written there is no number."""
     key = path.rpartition(".")[2]
-    known = {**_NODE, **_WORLD["operator"], **_WORLD["jobs"], **_WORLD}
+    known = {**_NODE, **_WORLD["operator"], **_WORLD["jobs"], **_WORLD["cloud"], **_WORLD}
     return key in _OPTIONAL_TEXT or isinstance(known.get(key), str)
 
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from lab.cluster import others
 from lab.cluster.host_spec import SWITCHES
 from lab.cluster.nodes import sync_nodes
-from lab.cluster.spec import WorldError, meant, normal
+from lab.cluster.spec import PARTS_OF_IT, WorldError, meant, normal
 from lab.cluster.store import Cluster
 
 _LISTS = ("nodes", "hosts")
+_OF_A_CLOUD = ("fault", "login", "node_seconds")
 _OF_THE_HOST = ("card", "gpus", "driver", "toolkit", "kernel", "host", "alive", "node_info", "runtime_handlers")
 
 
@@ -61,8 +62,8 @@ def _at(spec: Any, keys: list[Any]) -> Any:
 
 def _changed(spec: dict[str, Any], keys: list[Any], value: Any) -> dict[str, Any]:
     fresh = {**spec, "nodes": [dict(node) for node in spec["nodes"]]}
-    for part in ("operator", "jobs"):
-        fresh[part] = dict(spec[part])
+    for part in PARTS_OF_IT:
+        fresh[part] = dict(spec.get(part, {}))  # worlds of before know no cloud
     fresh["hosts"] = [dict(host) for host in spec["hosts"]]
     _refuse_what_a_host_decides(fresh, keys)
     inside: Any = fresh
@@ -84,7 +85,9 @@ def paths(spec: dict[str, Any]) -> Iterator[str]:
             for one in value:
                 inner = SWITCHES if key == "hosts" else [word for word in one if word != "name"]
                 yield from (f"{key}.{one['name']}.{word}" for word in inner)
-        elif key in ("operator", "jobs"):
+        elif key == "cloud":
+            yield from (f"cloud.{inner}" for inner in _OF_A_CLOUD if value["name"])
+        elif key in PARTS_OF_IT:
             yield from (f"{key}.{inner}" for inner in value)
         else:
             yield key

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decide.remainder import CRDS, LABEL_PREFIXES
-from lab.cluster import gpu_operator, hosts, jobs, kubelet, others, releases, scheduler, workloads
+from lab.cluster import gpu_operator, hosts, jobs, kubelet, others, pools, releases, scheduler, workloads
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
 from lab.cluster.comparison import comparable
@@ -28,6 +28,7 @@ _CONTROLLERS: tuple[Callable[[Cluster], None], ...] = (
     jobs.run_jobs,
     workloads.run_workloads,
     scheduler.schedule,
+    pools.scale,
     kubelet.live,
     gpu_operator.reconcile,
 )
@@ -179,10 +180,12 @@ class World:
 
     def env(self) -> dict[str, str]:
         """Environment of a local command that shall meet this cluster: stand-in kubectl, simulated time."""
-        from lab.cluster.standin import install
+        from lab.cluster.standin import install, logins
 
         tools = self.path.parent.resolve() / "bin"
         install(tools, self.path)
+        with self.open() as cluster:
+            logins(tools, cluster.spec.get("cloud", {}))
         return {
             "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PYTHONPATH": str(LAB / "standins"),

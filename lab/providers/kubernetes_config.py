@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
+from lab.cluster import access
 from lab.cluster.kubectl import SLOW_SECONDS
 from lab.cluster.store import Cluster
 from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
@@ -60,9 +61,10 @@ def _server(kubeconfig: object) -> str:
 
 def reach(ctx: Context, cluster: Cluster) -> None:
     """Raises `ProviderError` in the real provider's words when the cluster does not answer."""
-    context = unwrap(ctx.config).get("context")
-    if context and context not in (cluster.spec["context"], *cluster.spec["contexts"]):
-        raise ProviderError(f"{UNREACHABLE}: {_NO_CONTEXT.format(context=context)}")
+    config = unwrap(ctx.config)
+    context, text = str(config.get("context") or ""), str(config.get("kubeconfig") or "")
+    if why := access.refusal(cluster, text, context):
+        raise ProviderError(f"{UNREACHABLE}: {_NO_CONTEXT.format(context=context) if 'context' in why else why}")
     if cluster.spec["api"] == "down":
         raise ProviderError(f"{UNREACHABLE}: {_REFUSED}")
     if cluster.spec["api"] == "slow":

@@ -85,7 +85,7 @@ def test_the_look_finds_the_nodes_in_one_line(interpreter: str, path: Path, tmp_
     assert json.loads(done.stdout) == {"context": "demo", "kubelets": ["v1.35.4"], "nodes": ["gpu-1"]}
 
 
-@pytest.mark.parametrize("step", sorted(SOURCES))
+@pytest.mark.parametrize("step", sorted({*SOURCES} - {"guard"}))
 def test_without_kubectl_the_fix_is_said(step: str, tmp_path: Path) -> None:
     nothing = tmp_path / "nothing"
     nothing.mkdir()

@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 import settings
+from components.aws import AwsGpuNodesArgs
 from components.bare_metal import BareMetalGpuNodesArgs
 from components.choices import GpuChoices
 from components.existing import ExistingGpuNodesArgs
+from components.gke import GkeGpuNodesArgs
 from components.gpu_host import GpuHostArgs, HostDriver
 from components.gpu_stack import GpuStackArgs
 from components.validation import GpuValidationArgs
@@ -34,8 +36,20 @@ def wish_of(stack: Path) -> settings.Settings:
     return settings.parse(raw)
 
 
-TARGETS = {"demo": "bareMetal", "existing-cluster": "cluster", "homelab": "bareMetal", "homelab-k3s": "bareMetal"}
-NODES: dict[str, Any] = {"cluster": ExistingGpuNodesArgs, "bareMetal": BareMetalGpuNodesArgs}
+TARGETS = {
+    "aws-g5": "aws",
+    "demo": "bareMetal",
+    "existing-cluster": "cluster",
+    "gke-a100": "gke",
+    "homelab": "bareMetal",
+    "homelab-k3s": "bareMetal",
+}
+NODES: dict[str, Any] = {
+    "cluster": ExistingGpuNodesArgs,
+    "bareMetal": BareMetalGpuNodesArgs,
+    "gke": GkeGpuNodesArgs,
+    "aws": AwsGpuNodesArgs,
+}
 
 
 def test_there_is_a_stack_for_each_situation_of_this_release() -> None:
@@ -65,7 +79,7 @@ def test_components_declare_all_arguments_that_they_get(stack: Path) -> None:
         (wish.stack_args(), GpuStackArgs),
         (
             wish.validation_args(
-                SimpleNamespace(**vars(wish.cluster), node_of_host={}, made={}, away={}),
+                SimpleNamespace(**vars(wish.cluster), node_of_host={}, made={}, away={}, pools=[]),
                 SimpleNamespace(operator_revision="1"),
             ),
             GpuValidationArgs,

@@ -4,9 +4,10 @@ The whole way through `python3 -` and an executable kubectl is taken by tests th
 """
 
 import builtins
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import CodeType, SimpleNamespace
 from typing import Any
@@ -49,17 +50,17 @@ def transport(world: World) -> Transport:
     def run(ctx: Context, script: Script) -> Finished:
         assert script.text == COMMAND, script.text
         streams = Streams(ctx.say if "stderr" in script.logging else lambda _line: None)
-        code = carried_out(script.stdin, world, streams)
+        code = carried_out(script.stdin, world, streams, script.environment)
         out, err = streams.of("stdout"), streams.of("stderr")
         return Finished(f"exit status {code}" if code else "", out, err, streams.of("stdout", "stderr"))
 
     return run
 
 
-def carried_out(text: str, world: World, streams: Streams) -> int:
+def carried_out(text: str, world: World, streams: Streams, environment: Mapping[str, str]) -> int:
     """The status with which the text ends."""
     values, end, code = text.partition(END_OF_VALUES)
-    scope: dict[str, Any] = {"__name__": "__main__", "__builtins__": surroundings(world, streams)}
+    scope: dict[str, Any] = {"__name__": "__main__", "__builtins__": surroundings(world, streams, environment)}
     try:
         exec(values + end, scope)
         exec(compiled(code), scope)
@@ -74,9 +75,10 @@ def compiled(code: str) -> CodeType:
     return compile(code, "<step>", "exec")
 
 
-def surroundings(world: World, streams: Streams) -> dict[str, Any]:
+def surroundings(world: World, streams: Streams, environment: Mapping[str, str]) -> dict[str, Any]:
     """The builtins of a step: what reaches out of it comes to the simulated cluster and its time."""
     ours = {
+        "os": SimpleNamespace(**{**vars(os), "environ": dict(environment)}),
         "time": SimpleNamespace(sleep=world.clock.sleep, monotonic=world.clock.now),
         "subprocess": SimpleNamespace(**{**vars(subprocess), "run": lambda command, **_: asked(world, command)}),
         "sys": SimpleNamespace(version_info=sys.version_info, stderr=streams, exit=sys.exit),
@@ -90,6 +92,10 @@ def surroundings(world: World, streams: Streams) -> dict[str, Any]:
 
 def asked(world: World, command: list[str]) -> subprocess.CompletedProcess[bytes]:
     """What the stand-in of kubectl answers."""
+    if command[1:] == ["--version"]:
+        with world.open() as cluster:
+            there = command[0] == "kubectl" or cluster.spec["cloud"]["login"]
+        return subprocess.CompletedProcess(command, 0 if there else 127, b"1.0\n", b"")
     assert command[0] == "kubectl"
     try:
         said = stand_in._answer(world, *stand_in._parse(command[1:]))

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from decide import defaults, operator_values
 from decide.ownership import (
-    LATER_TARGETS,
     NOTES,
     RULES,
     TARGETS,
@@ -29,10 +28,11 @@ US = Part(Owner.US, "because")
 
 ASKED: dict[str, list[Any]] = {
     "operator": [None, "install", "external", "none", "other"],
-    "driver": [None, "operator", "preinstalled", "other", True, ["operator"]],
+    "driver": [None, "operator", "preinstalled", "platform", "other", True, ["operator"]],
     "toolkit": [None, "operator", "preinstalled", "other", 1],
     "runtime_class": [None, "ours", "external", "none", "other", {}],
     "plugin": [None, "operator"],
+    "image": [None, "UBUNTU_CONTAINERD"],
 }
 EVERY_WISH = [dict(zip(ASKED, asked, strict=True)) for asked in itertools.product(*ASKED.values())]
 
@@ -51,7 +51,7 @@ def is_sound(decided: Any) -> bool:
     return bool(decided) and all(isinstance(one, Refusal) and all(one) for one in decided)
 
 
-@pytest.mark.parametrize("target", [*TARGETS, *LATER_TARGETS, "other", ""])
+@pytest.mark.parametrize("target", [*TARGETS, "other", ""])
 def test_every_combination_has_one_owner_for_each_thing_or_a_refusal(target: str) -> None:
     assert [wish for wish in EVERY_WISH if not is_sound(decide(target, wish))] == []
 
@@ -71,7 +71,7 @@ def test_every_ownership_with_every_version_gives_values_with_a_reason(version: 
 
 @hypothesis.settings(max_examples=examples(150), deadline=None)
 @hypothesis.given(
-    st.text() | st.sampled_from([*TARGETS, *LATER_TARGETS]),
+    st.text() | st.sampled_from([*TARGETS]),
     st.dictionaries(
         st.sampled_from([*ASKED, "junk"]),
         st.none()
@@ -89,7 +89,7 @@ def test_no_wish_raises_an_exception(target: str, wish: dict[str, Any]) -> None:
 def test_every_row_of_the_table_is_reached_and_no_other() -> None:
     reached = set()
     for wish in EVERY_WISH:
-        mode = wish["operator"] or "install"
+        mode = wish["operator"]
         reached |= {(mode, thing, asked) for thing, asked in wish.items() if isinstance(asked, (str, type(None)))}
     rows = {(mode, thing, asked) for (_, mode), rules in RULES.items() for thing, row in rules.items() for asked in row}
 
@@ -167,14 +167,6 @@ def test_on_hosts_of_ours_nobody_else_is_asked_for_driver_or_toolkit(thing: str,
 
     assert isinstance(decided, tuple)
     assert [(one.setting, "bareMetal.hosts" in one.fix) for one in decided] == [(f"gpu.{thing}", True)]
-
-
-@pytest.mark.parametrize("target", LATER_TARGETS)
-def test_a_later_target_is_refused_as_such(target: str) -> None:
-    decided = decide(target, {})
-
-    assert isinstance(decided, tuple)
-    assert "later release" in decided[0].problem
 
 
 def test_notes_are_said_where_all_of_their_owners_are_met() -> None:

@@ -137,7 +137,7 @@ WRONG: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         "two targets",
         config(gke={"zone": "a"}),
         "gke",
-        ("belongs to target gke, but target is cluster", "later release"),
+        ("belongs to target gke, but target is cluster",),
     ),
     ("missing context", config(cluster__context=None), "cluster.context", ("is missing", "context: home")),
     ("empty context", config(cluster__context=""), "cluster.context", ("the name of a context", 'got the text ""')),
@@ -215,7 +215,7 @@ WRONG: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("no run", config(validation__run=0), "validation.run", ("from 1 to 1000000", "got 0")),
     ("flag", config(gpu__operator__removeCrds="yes"), "gpu.operator.removeCrds", ("true or false belongs here",)),
     ("number as flag", config(gpu__operator__removeCrds=1), "gpu.operator.removeCrds", ("true or false belongs here",)),
-    ("driver", config(gpu__driver="host"), "gpu.driver", ("operator or preinstalled belongs here",)),
+    ("driver", config(gpu__driver="host"), "gpu.driver", ("operator or preinstalled or platform belongs here",)),
     ("negative time", config(validation__timeoutSeconds=-1), "validation.timeoutSeconds", ("10 to 21600", "got -1")),
     ("no time", config(validation__timeoutSeconds=0), "validation.timeoutSeconds", ("got 0",)),
     ("a week", config(validation__timeoutSeconds=604800), "validation.timeoutSeconds", ("from 10 to 21600",)),
@@ -296,39 +296,6 @@ def test_the_format_of_a_line() -> None:
     line = only_fault(config(cluster__nodes="gpu-1"))
 
     assert line == 'cluster.nodes: a list belongs here, got the text "gpu-1". Example: nodes: [gpu-1, gpu-2]'
-
-
-@pytest.mark.parametrize("target", ["gke", "aws"])
-def test_a_target_of_a_later_release_says_so(target: str) -> None:
-    line = faults_of(config(target=target, cluster=None))["target"]
-
-    assert (
-        line
-        == f"target: {target} comes with a later release; this one has cluster and bareMetal. Example: target: cluster"
-    )
-
-
-LATER = "target: aws comes with a later release; this one has cluster and bareMetal. Example: target: cluster"
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"aws": {"region": "x"}},
-        {"aws": '{"region": "x"}', "cluster": "{}", "gpu": "{}", "validation": "{}"},
-        {"aws": {"region": "x"}, "gke": {"zone": "a"}, "cluster": {"context": "home", "nodes": ["gpu-1"]}},
-        {"cluster": {"contex": "home"}, "gpu": {"driver": "magic"}},
-        {},
-    ],
-)
-def test_a_target_of_a_later_release_is_all_that_is_said(other: dict[str, Any]) -> None:
-    assert only_fault({"target": "aws", **other}) == LATER
-
-
-def test_a_secret_in_clear_and_a_misspelt_key_are_said_beside_a_later_target() -> None:
-    found = faults_of({"target": "aws", "k3sToken": "open", "validaton": {}})
-
-    assert set(found) == {"target", "k3sToken", "validaton"}
 
 
 @pytest.mark.parametrize("empty", [{}, "{}", None])

@@ -1,0 +1,285 @@
+"""A managed node group with cards in an EKS cluster."""
+
+import json
+from typing import Any, TypedDict
+
+import pulumi
+from pulumi import ResourceOptions
+from typing_extensions import NotRequired
+
+from components.aws_questions import checked, cluster_of
+from components.choices import STACK, GpuChoices, operator_namespace, owned, reading, this_stack
+from components.local_step import guard_step, reading_step
+from components.proof import GpuPool
+from decide import aws_images, aws_nodes, aws_rules, defaults
+from decide.aws_failures import BY_ID, explained, refusal
+from decide.kubeconfig import eks_kubeconfig
+
+try:
+    import pulumi_aws as aws
+except ModuleNotFoundError:
+    raise pulumi.RunError("target aws needs the SDK of AWS: run make setup WITH=aws") from None
+
+
+class AwsTaint(TypedDict):
+    """A taint of the nodes."""
+
+    key: str
+    """Key of the taint."""
+    value: NotRequired[str]
+    """Value of the taint."""
+    effect: str
+    """`NoSchedule`, `PreferNoSchedule` or `NoExecute`."""
+
+
+class AwsGpuNodesArgs(TypedDict):
+    """Which cluster, and which machines."""
+
+    region: str
+    """Region of the cluster."""
+    account: NotRequired[str]
+    """Account in which alone anything is made."""
+    cluster: str
+    """Name of the cluster in EKS."""
+    name: NotRequired[str]
+    """Name of the node group. Default: gpu"""
+    instance_types: NotRequired[list[str]]
+    """Instance types, all with as many cards of one kind. Default: g5.xlarge"""
+    image: NotRequired[str]
+    """`al2023`, `bottlerocket` or `ubuntu`. Default: al2023"""
+    ami: NotRequired[str]
+    """Id of an image of one's own, with `ubuntu`."""
+    release: NotRequired[str]
+    """Release of the image. Default: the newest when the group is made"""
+    capacity: NotRequired[str]
+    """`onDemand`, `spot`, `reservation` or `capacityBlock`. Default: onDemand"""
+    reservation: NotRequired[str]
+    """Id of the capacity reservation or block."""
+    min: NotRequired[int]
+    """The least nodes an autoscaler may leave. Default: 0"""
+    desired: NotRequired[int]
+    """Nodes that are asked for. Default: 1"""
+    max: NotRequired[int]
+    """The most nodes there may be. Default: 1"""
+    autoscaler: NotRequired[bool]
+    """Whether a cluster autoscaler runs there, which moves `desired`. Default: no"""
+    subnets: NotRequired[list[str]]
+    """Subnets of the nodes. Default: those of the cluster"""
+    disk_gib: NotRequired[int]
+    """Size of the encrypted disk. Default: 100"""
+    kms_key: NotRequired[str]
+    """Key of that disk. Default: the account's own"""
+    store: NotRequired[str]
+    """Disks of the instance: `raid0` or `none`. Default: raid0 with al2023"""
+    hop_limit: NotRequired[int]
+    """Of the instance metadata service. Default: 1, no pod reaches it"""
+    labels: NotRequired[dict[str, str]]
+    """Labels of the nodes."""
+    gpu_taint: NotRequired[bool]
+    """Whether nodes get the taint nvidia.com/gpu. Default: yes"""
+    taints: NotRequired[list[AwsTaint]]
+    """Taints beside it."""
+    node_role: NotRequired[str]
+    """ARN of a role for the nodes. Default: one is made"""
+    allow_replace: NotRequired[bool]
+    """Whether a change may delete the node group and make another. Default: no"""
+    tags: NotRequired[dict[str, str]]
+    """Tags of all that is made in AWS."""
+    checks: NotRequired[bool]
+    """Whether quota, zones, subnets and image are looked at first. Default: yes"""
+    validation_namespace: NotRequired[str]
+    """Namespace that a validation is going to make: refused when somebody else has made it already."""
+    gpu: NotRequired[GpuChoices]
+    """Who brings what."""
+
+
+class AwsGpuNodes(pulumi.ComponentResource):
+    """A managed node group with cards in an EKS cluster. AWS is asked first whether it can give what is wished."""
+
+    kubeconfig: pulumi.Output[str]
+    """Text of a kubeconfig that asks the AWS CLI for a token."""
+    context: pulumi.Output[str]
+    """Its context."""
+    node_selector: pulumi.Output[dict[str, str]]
+    """Labels by which a workload finds the nodes."""
+    node_group: pulumi.Output[str]
+    """ARN of the node group."""
+    identifier: str
+    """Which cluster this is, whatever its address becomes."""
+    pools: list[GpuPool]
+    """What a validation has to know of the group."""
+
+    def __init__(self, name: str, args: AwsGpuNodesArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("gpu-ready:index:AwsGpuNodes", name, {}, opts)
+        gpu = args.get("gpu") or {}
+        wish = {**read(args), "installs": owned(gpu).installs}
+        account = aws.Provider(
+            f"{name}-aws",
+            region=wish["region"],
+            allowed_account_ids=[args["account"]] if args.get("account") else None,
+            default_tags=aws.ProviderDefaultTagsArgs(tags=tags(args)),
+            opts=ResourceOptions(parent=self),
+        )
+        hooks = pulumi.ResourceHookBinding(on_error=[explaining(name, wish)])
+        self._in_aws = ResourceOptions(parent=self, provider=account, hooks=hooks)
+        asking = pulumi.InvokeOptions(parent=self, provider=account)
+        cluster = cluster_of(wish, asking)
+        subnets = self._subnets(wish, cluster, asking)
+        self.kubeconfig = pulumi.Output.secret(cluster.apply(lambda it: eks_kubeconfig(it, wish["region"])))
+        self.context = pulumi.Output.from_input(wish["cluster"])
+        self.identifier = f"eks:{wish['region']}/{wish['cluster']}"
+        self.pools = [aws_nodes.pool(wish)]
+        look = self._look(name, args, gpu, self._login(name))
+        self.node_group = self._node_group(name, wish, cluster, subnets, tags(args), look).arn
+        self.node_selector = pulumi.Output.from_input(aws_nodes.selector(wish))
+        self.node_of_host: dict[str, pulumi.Output[str]] = {}
+        self.made: dict[str, pulumi.Output[str]] = {}
+        self.marks: dict[str, pulumi.Output[dict[str, str]]] = {}
+        self.away: dict[str, str] = {}
+        self.any_node = ""
+        outputs = ("kubeconfig", "context", "node_selector", "node_group")
+        self.register_outputs({key: getattr(self, key) for key in outputs})
+
+    def _subnets(self, wish: Any, cluster: Any, asking: pulumi.InvokeOptions) -> Any:
+        """Where the nodes will be, once AWS was asked whether they can."""
+
+        def chosen(it: Any) -> Any:
+            where = wish["subnets"] or list(it["vpcConfig"]["subnetIds"])
+            return checked(wish, it, where, asking) if wish["checks"] else where
+
+        return cluster.apply(chosen)
+
+    def _login(self, name: str) -> pulumi.Resource:
+        """Whoever cannot log in would have a node group that nobody can prove, or take back cleanly."""
+        params = {"programs": {"aws": BY_ID["AWS-40"].fix, "kubectl": "install kubectl"}}
+        return reading_step(f"{name}-login", "login", params, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
+
+    def _look(self, name: str, args: AwsGpuNodesArgs, gpu: GpuChoices, after: pulumi.Resource) -> pulumi.Resource:
+        """What is in the cluster already is looked at before nodes are made for it."""
+        makes = (operator_namespace(gpu) if owned(gpu).installs else "", args.get("validation_namespace"))
+        params = {
+            **reading(gpu, self.kubeconfig, self.context),
+            "nodes": [],
+            "node_selector": {},
+            "pools": self.pools,
+            "makes": [one for one in makes if one],
+        }
+        opts = ResourceOptions(parent=self, depends_on=after)
+        return reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, opts)
+
+    def _node_group(
+        self, name: str, wish: Any, cluster: Any, subnets: Any, named: dict[str, str], look: pulumi.Resource
+    ) -> Any:
+        role, attached = self._role(name, wish, subnets)
+        guard = guard_step(
+            f"{name}-guard",
+            {
+                "values": {**aws_nodes.replacing(wish), "subnets": subnets},
+                "allowed": bool(wish.get("allow_replace")),
+                "refusal": refusal("AWS-30", "", wish)._asdict(),
+            },
+            ResourceOptions(parent=self),
+        )
+        template = aws.ec2.LaunchTemplate(
+            f"{name}-template",
+            user_data=pulumi.Output.all(cluster, subnets).apply(lambda both: user_data(wish, both[0])),
+            **aws_nodes.launch_template(wish, named),
+            opts=self._in_aws,
+        )
+        limits = dict.fromkeys(("create", "update", "delete"), defaults.NODE_GROUP_TIMEOUT)
+        return aws.eks.NodeGroup(
+            f"{name}-group",
+            cluster_name=wish["cluster"],
+            node_role_arn=role,
+            subnet_ids=subnets,
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            **aws_nodes.node_group(wish),
+            opts=ResourceOptions.merge(
+                self._in_aws,
+                ResourceOptions(
+                    depends_on=[look, guard, *attached],  # without the policies of its role a group cannot be deleted
+                    delete_before_replace=True,  # its name is taken, and so are the cards
+                    ignore_changes=["scalingConfig.desiredSize"] if wish["autoscaler"] else [],
+                    custom_timeouts=pulumi.CustomTimeouts(**limits),
+                ),
+            ),
+        )
+
+    def _role(self, name: str, wish: Any, subnets: Any) -> tuple[Any, list[pulumi.Resource]]:
+        """The role of the nodes, with the least that a node needs; made, like the rest, once AWS was asked."""
+        if wish.get("node_role"):
+            return wish["node_role"], []
+        trust = subnets.apply(lambda _: json.dumps(aws_nodes.TRUST))
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=self._in_aws)
+        attached: list[pulumi.Resource] = [
+            aws.iam.RolePolicyAttachment(
+                f"{name}-{policy}",
+                role=role.name,
+                policy_arn=f"arn:{partition(wish['region'])}:iam::aws:policy/{policy}",
+                opts=self._in_aws,
+            )
+            for policy in aws_nodes.ROLE_POLICIES
+        ]
+        return role.arn, attached
+
+
+def partition(region: str) -> str:
+    """The part of AWS that a region belongs to."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+
+
+def read(args: AwsGpuNodesArgs) -> dict[str, Any]:
+    """The wish with its defaults; what the rules refuse is refused with all faults."""
+    image = args.get("image") or "al2023"
+    if image not in aws_images.IMAGES:
+        raise pulumi.InputPropertyError("image", f"one of {', '.join(aws_images.IMAGES)} belongs here, got {image!r}")
+    usual: dict[str, Any] = {
+        "name": defaults.NODE_GROUP,
+        "instance_types": list(defaults.AWS_TYPES),
+        "image": image,
+        "capacity": "onDemand",
+        "min": 0,
+        "desired": 1,
+        "max": 1,
+        "store": aws_images.IMAGES[image].stores[0],
+        "subnets": [],
+        "autoscaler": False,
+        "checks": True,
+    }
+    said: dict[str, Any] = {key: value for key, value in args.items() if value is not None}
+    # Other languages send whole numbers as floats.
+    said |= {key: int(said[key]) for key in ("min", "desired", "max", "disk_gib", "hop_limit") if key in said}
+    wish = {**usual, **said}
+    wrong = aws_rules.faults(wish)
+    if wrong:
+        listed = "; ".join(f"{one.key}: {one.problem}. Right: {one.fix}" for one in wrong)
+        raise pulumi.InputPropertyError(wrong[0].key, listed)
+    return wish
+
+
+def tags(args: AwsGpuNodesArgs) -> dict[str, str]:
+    """By these the bill and a person find what a stack made."""
+    return {STACK: this_stack(), **(args.get("tags") or {})}
+
+
+def user_data(wish: Any, cluster: Any) -> str | None:
+    """What a node is told at its first boot."""
+    place = {
+        "name": wish["cluster"],
+        "endpoint": cluster["endpoint"],
+        "ca": cluster["certificateAuthorities"][0]["data"],
+    }
+    told = {**aws_nodes.selector(wish), **aws_nodes.labels(wish)}
+    return aws_images.user_data(wish["image"], wish["store"], place, told) or None
+
+
+def explaining(name: str, wish: Any) -> pulumi.ErrorHook:
+    """Says what AWS meant, and what to do; nothing is tried again."""
+
+    def explain(asked: Any) -> bool:
+        refused = explained(str((asked.errors or [""])[0]), wish)
+        if refused:
+            pulumi.log.error("\n".join(refused.lines()))
+        return False
+
+    return pulumi.ErrorHook(f"{name}-explains", explain)

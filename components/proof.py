@@ -1,0 +1,100 @@
+"""What a validation Job runs and where: nvidia-smi, then a CUDA kernel, on the node or in the pool that it is for."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypedDict
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from typing_extensions import NotRequired
+
+from components.choices import GpuChoices, count, owned, tolerations
+from decide import defaults
+from decide.ownership import CLASSLESS
+
+SMI = """\
+out=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>&1); code=$?
+echo "$out" | tee /dev/termination-log
+exit $code"""
+
+
+class GpuPool(TypedDict):
+    """Nodes that come when they are needed."""
+
+    name: str
+    """Name of the pool."""
+    node_selector: dict[str, str]
+    """Labels that its nodes are born with."""
+    gpus: int
+    """Cards that a whole node of it hands out."""
+    least: NotRequired[int]
+    """Nodes that it always has. Default: 0"""
+    most: NotRequired[int]
+    """Nodes that it may have."""
+
+
+class Proof(NamedTuple):
+    """One Job: its short name, the node or pool that it is for, whether its host is away, and what that was made."""
+
+    name: str
+    node: Any
+    away: str = ""
+    made: pulumi.Input[str] | None = None
+    pool: GpuPool | None = None
+
+
+def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpecArgs:
+    """nvidia-smi first, then the kernel launch, on one and the same card: an init container gives the order."""
+    core = kubernetes.core.v1
+    gpus = {defaults.RESOURCE_NAME: str(cards(slot, args))}
+    common: dict[str, Any] = {
+        "resources": core.ResourceRequirementsArgs(limits=gpus),
+        "termination_message_policy": "FallbackToLogsOnError",
+        "security_context": core.SecurityContextArgs(
+            allow_privilege_escalation=False, capabilities=core.CapabilitiesArgs(drop=["ALL"])
+        ),
+    }
+    smi_image = args.get("smi_image") or defaults.SMI_IMAGE
+    cuda_image = args.get("cuda_image") or defaults.CUDA_IMAGE
+    gpu: GpuChoices = args.get("gpu", {})
+    # With an operator of ours a pod gets its card without a class, and where nvidia is the default runtime too;
+    # elsewhere the class is there by declaration.
+    needs_no_class = owned(gpu).runtime_class.owner in CLASSLESS
+    labels = slot.pool["node_selector"] if slot.pool else args.get("node_selector")
+    return core.PodSpecArgs(
+        init_containers=[
+            core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
+        ],
+        containers=[core.ContainerArgs(name="vectoradd", image=cuda_image, **common)],
+        restart_policy="Never",
+        automount_service_account_token=False,
+        runtime_class_name=None if needs_no_class else defaults.RUNTIME_CLASS,
+        security_context=core.PodSecurityContextArgs(
+            run_as_non_root=True, run_as_user=65532, seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault")
+        ),
+        tolerations=[core.TolerationArgs(**one) for one in tolerations(gpu)],
+        affinity=on_node(slot.node) if slot.node else None,
+        node_selector=dict(labels or {}) or None,
+    )
+
+
+def cards(slot: Proof, args: Mapping[str, Any]) -> int:
+    """Cards that a Job asks for: those of a whole node, where a pool brings one up for it."""
+    return count("gpus", slot.pool["gpus"] if slot.pool else args.get("gpus", 1))
+
+
+def on_node(node: pulumi.Input[str]) -> kubernetes.core.v1.AffinityArgs:
+    """This node and no other, by its name: the hostname label may say something else."""
+    core = kubernetes.core.v1
+    field = core.NodeSelectorRequirementArgs(key="metadata.name", operator="In", values=[node])
+    return core.AffinityArgs(
+        node_affinity=core.NodeAffinityArgs(
+            required_during_scheduling_ignored_during_execution=core.NodeSelectorArgs(
+                node_selector_terms=[core.NodeSelectorTermArgs(match_fields=[field])]
+            )
+        )
+    )
+
+
+def of_pool(slot: Proof) -> dict[str, str]:
+    """Which pool a Job is for."""
+    return {"pool": slot.pool["name"]} if slot.pool else {}

@@ -1,0 +1,60 @@
+"""Rules between the settings of target `aws`: those of a node group, and what the proof needs of it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from decide import aws_nodes, aws_rules
+from settings.faults import FIX, Fault
+from settings.kinds import BROKEN, camel
+from settings.model import Cluster, Config, Toleration
+
+SPELT = {"store": "instanceStore"}
+
+
+def settled(config: Config, given: set[str]) -> Config:
+    """What other targets declare under `cluster` follows from the node group; Bottlerocket hands out cards itself."""
+    if not readable(config) or config.aws is None:
+        return config
+    wish = config.aws.plain()
+    tolerations = tuple(Toleration(**one) for one in aws_nodes.tolerations(wish))
+    cluster = Cluster(context="", node_selector=aws_nodes.selector(wish), tolerations=tolerations)
+    unsaid = "gpu.operator.mode" not in given and config.aws.image == "bottlerocket" and config.gpu is not BROKEN
+    operator = replace(config.gpu.operator, mode="none") if unsaid else config.gpu.operator
+    return replace(config, cluster=cluster, gpu=replace(config.gpu, operator=operator) if unsaid else config.gpu)
+
+
+def readable(config: Config) -> bool:
+    """Whether everything in the section could be read: faults of single values are listed already."""
+    if config.aws is None or config.aws is BROKEN:
+        return False
+    parts = (config.aws, config.aws.cluster, config.aws.nodes)
+    return all(one is not BROKEN and BROKEN not in list(vars(one).values()) for one in parts)
+
+
+def node_group(config: Config, _: set[str]) -> Iterator[Fault]:
+    """What no node group can be; the same rules guard users of the component."""
+    if readable(config) and config.aws is not None:
+        for wrong in aws_rules.faults(config.aws.plain()):
+            key = SPELT.get(wrong.key, camel(wrong.key))
+            yield Fault(f"aws.nodes.{key}", wrong.problem, wrong.fix, FIX)
+
+
+def somebody_starts_a_node(config: Config, _: set[str]) -> Iterator[Fault]:
+    """A proof on a group without nodes waits for somebody who starts one."""
+    if not readable(config) or config.aws is None or config.validation.enabled is not True:
+        return
+    nodes = config.aws.nodes
+    if nodes.desired == 0 and nodes.autoscaler is False:
+        problem = "is 0, and without a cluster autoscaler nobody starts a node for the proof"
+        fix = "desired: 1; or autoscaler: true where one runs; or validation.enabled: false"
+        yield Fault("aws.nodes.desired", problem, fix, FIX)
+
+
+def only_for_clusters(config: Config, given: set[str]) -> Iterator[Fault]:
+    """A whole node is asked for; how many cards that has, its type says."""
+    if readable(config) and "validation.gpus" in given:
+        problem = "has no effect with target aws: the proof asks for a whole node"
+        yield Fault("validation.gpus", problem, "leave gpus out", FIX)
+
+
+RULES = (node_group, somebody_starts_a_node, only_for_clusters)

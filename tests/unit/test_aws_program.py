@@ -1,0 +1,208 @@
+"""Target aws on the built-in engine, in a simulated account: what is made, and what is said where AWS says no."""
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from lab.cloud.registry import providers
+from lab.engine import Engine, Operation, Result
+from lab.state import MemoryStore
+from tests.effort import long
+from tests.unit.house import House, inside
+from tests.unit.sdk_types import args_of, strangers
+
+pytest.importorskip("pulumi_aws")
+
+WORLD: dict[str, Any] = {
+    "context": "research",
+    "nodes": [{"name": "cpu-1"}],
+    "cloud": {"name": "aws", "project": "123456789012", "clusters": ["research"]},
+}
+GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
+RESERVED = {"reservation": "cr-0123456789abcdef0", "subnets": ["subnet-0123456789abcdef0"]}
+
+
+class Account(House):
+    """A house whose cluster is in AWS."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, WORLD)
+        kinds = [inside(self.world, self.remote), self.engine.providers[1], *providers(self.world)]
+        self.engine = Engine("gpu-ready", "demo", MemoryStore(), kinds, self.events.append)
+
+    def bought(self) -> dict[str, Any]:
+        """What the account has, by kind."""
+        with self.world.open() as cluster:
+            return {one["type"]: one["inputs"] for one in cluster.data.get("cloud", {}).values()}
+
+    def nodes(self, op: Operation, **wish: Any) -> Result:
+        """The component alone."""
+
+        def made() -> None:
+            from components.aws import AwsGpuNodes
+
+            args: Any = {"region": "us-east-1", "cluster": "research", "gpu": {"target": "aws"}, **wish}
+            args["gpu"] = {**args["gpu"], "image": wish.get("image")}
+            pulumi.export("kubeconfig", AwsGpuNodes("nodes", args).kubeconfig)
+
+        return self.make(op, made)
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    return Account(tmp_path)
+
+
+def said(result: Result) -> str:
+    return "\n".join(result.errors)
+
+
+def config(**nodes: Any) -> dict[str, Any]:
+    return {
+        "target": "aws",
+        "aws": {"region": "us-east-1", "cluster": "research", "nodes": nodes},
+        "validation": {"timeoutSeconds": 900, "pollSeconds": 25},
+    }
+
+
+@long
+def test_up_is_green_again_changes_nothing_and_destroy_leaves_nothing(account: Account) -> None:
+    before = account.world.snapshot()
+    first = account.run("up", config())
+    assert (first.exit, first.errors) == (0, [])
+    assert first.outputs["report"]["nodes"][0]["card"] == "NVIDIA A10G"
+    assert first.outputs["node_selector"] == {"eks.amazonaws.com/nodegroup": "gpu"}
+    assert set(account.run("up", config()).changes) == {"same"}
+    gone = account.run("destroy", config())
+    assert (gone.exit, account.bought()) == (0, {})
+    assert account.world.unexpected(before, account.world.snapshot()) == []
+
+
+def test_what_a_colleague_sees_of_the_kubeconfig_is_a_secret(account: Account) -> None:
+    assert account.nodes("up").outputs["kubeconfig"] == "[secret]"
+
+
+def test_a_preview_of_nothing_yet_asks_aws_and_makes_nothing(account: Account) -> None:
+    result = account.nodes("preview")
+    assert (result.exit, result.errors, account.bought()) == (0, [], {})
+    assert result.one(GROUP).plain["subnetIds"]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"image": "bottlerocket"},
+        {"image": "ubuntu", "ami": "ami-0123456789abcdef0"},
+        {"capacity": "spot", "instance_types": ["g5.xlarge", "g5.2xlarge"], "max": 3},
+        {"capacity": "capacityBlock", "instance_types": ["p5.48xlarge"], **RESERVED},
+        {"capacity": "reservation", **RESERVED},
+        {
+            "taints": [{"key": "a", "value": "b", "effect": "NoExecute"}],
+            "labels": {"team": "x"},
+            "kms_key": "arn:aws:kms:us-east-1:123456789012:key/1",
+            "release": "1.35.4-20260714",
+            "tags": {"team": "x"},
+            "account": "123456789012",
+        },
+        {"autoscaler": True, "desired": 0, "max": 2},
+        {"node_role": "arn:aws:iam::123456789012:role/nodes"},
+    ],
+    ids=lambda wish: "-".join(map(str, list(wish)[:2])) or "plain",
+)
+def test_every_property_that_is_sent_is_one_of_the_installed_sdk(account: Account, wish: dict[str, Any]) -> None:
+    result = account.nodes("up", **wish)
+    assert (result.exit, result.errors) == (0, [])
+    sent = [goal for goal in result.registered.all() if goal.type.startswith("aws:")]
+    assert {GROUP, TEMPLATE} <= {goal.type for goal in sent}
+    assert [one for goal in sent for one in strangers(args_of(goal.type), goal.plain)] == []
+    assert set(account.nodes("up", **wish).changes) == {"same"}
+
+
+def test_a_larger_disk_is_another_version_of_the_template_and_an_update_of_the_group(account: Account) -> None:
+    account.nodes("up")
+    changes = account.nodes("up", disk_gib=200)
+    assert (changes.exit, changes.changes["update"]) == (0, 2)
+    assert account.bought()[GROUP]["launchTemplate"]["version"] == "2"
+
+
+def test_a_change_that_would_delete_the_group_is_refused_with_what_changed(account: Account) -> None:
+    account.nodes("up")
+    refused = account.nodes("up", instance_types=["g5.2xlarge"])
+    assert refused.exit == 1
+    assert 'instance_types: ["g5.xlarge"] -> ["g5.2xlarge"]\nAWS-30 EKS nodes: ' in said(refused)
+    assert account.bought()[GROUP]["instanceTypes"] == ["g5.xlarge"]
+    assert account.nodes("up").exit == 0
+    allowed = account.nodes("up", instance_types=["g5.2xlarge"], allow_replace=True)
+    assert (allowed.exit, allowed.changes["replace"]) == (0, 1)
+    assert account.bought()[GROUP]["instanceTypes"] == ["g5.2xlarge"]
+
+
+def test_an_autoscaler_moves_the_number_of_nodes_and_up_leaves_it(account: Account) -> None:
+    wish = {"autoscaler": True, "desired": 0, "max": 3}
+    account.nodes("up", **wish)
+    assert set(account.nodes("up", **{**wish, "desired": 2}).changes) == {"same"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "id"),
+    [
+        ("quota", "AWS-10"),
+        ("no-offer", "AWS-12"),
+        ("no-addresses", "AWS-20"),
+        ("disabled", "AWS-1"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(account: Account, fault: str, id: str) -> None:
+    account.world.switch("cloud.fault", fault)
+    for op in ("preview", "up"):
+        refused = account.nodes(op)
+        assert refused.exit == 1
+        assert said(refused).startswith(id)
+        assert "\nfix: " in said(refused)
+    assert account.bought() == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "id"),
+    [
+        ("stockout", "AWS-11"),
+        ("quota", "AWS-10"),
+        ("permission", "AWS-2"),
+        ("no-access", "AWS-22"),
+        ("no-route", "AWS-21"),
+        ("wrong-image", "AWS-23"),
+        ("not-ready", "AWS-24"),
+    ],
+)
+def test_what_aws_says_later_is_explained_with_the_next_step(account: Account, fault: str, id: str) -> None:
+    account.world.switch("cloud.fault", fault)
+    failed = account.nodes("up", checks=False)
+    assert failed.exit == 1
+    assert f"{id} " in said(failed)
+    account.world.switch("cloud.fault", "none")
+    assert account.nodes("destroy").exit == 0
+    assert account.bought() == {}
+    assert account.nodes("up").exit == 0
+
+
+def test_who_may_not_ask_for_quotas_is_told_and_goes_on(account: Account) -> None:
+    account.world.switch("cloud.fault", "permission")
+    warned = account.nodes("preview")
+    texts = [text for severity, _urn, text in warned.diagnostics if severity == "warning"]
+    assert any(text.startswith("the quota could not be looked at") for text in texts), texts
+
+
+def test_the_credentials_of_another_account_are_refused(account: Account) -> None:
+    assert said(account.nodes("up", account="999999999999")).startswith("AWS-3 AWS account: ")
+
+
+def test_a_cluster_that_is_not_there_is_refused_by_its_name(account: Account) -> None:
+    assert "(reserch, us-east-1)" in said(account.nodes("up", cluster="reserch"))
+
+
+def test_users_of_the_component_are_guarded_by_the_rules_of_the_stack_file(account: Account) -> None:
+    assert "g5g has ARM processors" in said(account.nodes("preview", instance_types=["g5g.xlarge"]))
+    assert "one of al2023, bottlerocket, ubuntu" in said(account.nodes("preview", image="windows"))
