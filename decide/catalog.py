@@ -53,7 +53,7 @@ GENERATIONS: dict[str, Generation] = {
 }
 
 
-CHIPS = {"GM": "Maxwell", "GP": "Pascal", "GV": "Volta", "TU": "Turing", "GA": "Ampere", "AD": "Ada", "GH": "Hopper",
+CHIPS = {"GK": "Kepler", "GM": "Maxwell", "GP": "Pascal", "GV": "Volta", "TU": "Turing", "GA": "Ampere", "AD": "Ada", "GH": "Hopper",
          "GB": "Blackwell"}  # fmt: skip
 """How the name of a chip begins, and its generation."""
 
@@ -184,12 +184,12 @@ def name_of(pci_id: str) -> str:
     if device in PCI_IDS:
         return CARDS[PCI_IDS[device]].name
     name = names().get(device)
-    return f"{name} ({generation.name}, {pci_id})" if name else f"a card of the {generation.name} generation ({pci_id})"
+    return f"{name} ({pci_id})" if name else f"a card of the {generation.name} generation ({pci_id})"
 
 
 @cache
 def names() -> dict[str, str]:
-    """Of each card from Maxwell on what it is called, as far as that is known, by its device id."""
+    """Of each card from Kepler on what it is called, as far as that is known, by its device id."""
     rows = (line.split(" ", 2) for line in NAMES.read_text(encoding="utf-8").splitlines() if line[0] != "#")
     return {device: rest[-1] for device, *rest in rows if len(rest) == 2}
 

@@ -16,13 +16,13 @@ _DEVICE = re.compile(r"\t([0-9a-f]{4})  ([A-Z]{2})(\d\w+)(?: \[(.*)\])?$")
 
 
 def cards(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Device id, chip and name of each card from Maxwell on."""
+    """Device id, chip and name of each card from Kepler on."""
     ours = False
     for line in lines:
         if line[:1].isalnum():
             ours = line.startswith(VENDOR)
         found = _DEVICE.match(line.rstrip("\n")) if ours else None
-        if found and found[2] in CHIPS and "NVSwitch" not in line:
+        if found and found[2] in CHIPS and not re.search("NVSwitch|FPGA|Tegra|GK11x", line):
             yield found[1], found[2] + found[3], found[4] or ""
 
 

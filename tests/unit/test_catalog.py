@@ -122,13 +122,11 @@ def test_a_card_that_is_not_sold_for_containers_has_generation_and_name_too(pci_
 
     assert found
     assert found.name == generation
-    assert re.fullmatch(
-        rf"(a card of the {generation} generation \({pci_id}\)|\w.+ \({generation}, {pci_id}\))", name_of(pci_id)
-    )
+    assert re.fullmatch(rf"(a card of the {generation} generation \({pci_id}\)|\w.+ \({pci_id}\))", name_of(pci_id))
 
 
-def test_a_name_that_only_the_database_knows_says_generation_and_id() -> None:
-    assert name_of("10de:2782") == "GeForce RTX 4070 Ti (Ada, 10de:2782)"
+def test_a_name_that_only_the_database_knows_has_the_id_beside_it() -> None:
+    assert name_of("10de:2782") == "GeForce RTX 4070 Ti (10de:2782)"
     assert name_of("10de:2c2c") == "a card of the Blackwell generation (10de:2c2c)"
 
 
@@ -136,7 +134,7 @@ ROWS = [line.split(" ", 2) for line in NAMES.read_text().splitlines()[1:]]
 
 
 def test_every_card_of_the_pci_database_has_the_generation_of_its_chip() -> None:
-    assert len(ROWS) > 600
+    assert len(ROWS) > 750
     wrong = [row for row in ROWS if getattr(generation_of(f"10de:{row[0]}"), "name", "") != CHIPS[row[1][:2]]]
     assert wrong == []
 
