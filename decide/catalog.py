@@ -53,8 +53,10 @@ GENERATIONS: dict[str, Generation] = {
 }
 
 
-CHIPS = {"GK": "Kepler", "GM": "Maxwell", "GP": "Pascal", "GV": "Volta", "TU": "Turing", "GA": "Ampere", "AD": "Ada", "GH": "Hopper",
-         "GB": "Blackwell"}  # fmt: skip
+CHIPS = {
+    "GK": "Kepler", "GM": "Maxwell", "GP": "Pascal", "GV": "Volta", "TU": "Turing", "GA": "Ampere", "AD": "Ada",
+    "GH": "Hopper", "GB": "Blackwell",
+}  # fmt: skip
 """How the name of a chip begins, and its generation."""
 
 
