@@ -45,6 +45,7 @@ _NODE: dict[str, Any] = {
     "driver": None,
     "toolkit": False,
     "cdi": True,
+    "default_runtime": False,
     "device_plugin": False,
     "labels": {},
     "taints": [],
