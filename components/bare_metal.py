@@ -64,6 +64,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
             "private_key": args.get("private_key"),
             "password": args.get("password"),
             "patience": Patience(name),
+            "wish": wish_of_all(gpu),
             "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
         }
         made = [
@@ -168,6 +169,13 @@ def with_nodes(found: Mapping[str, Any]) -> dict[str, Any]:
         host: {**shown, "node": found["nodes"][host], **states.get(host, {})}
         for host, shown in found["reports"].items()
     }
+
+
+def wish_of_all(gpu: GpuChoices) -> dict[str, Any]:
+    """What the cluster asks of each host; nothing where an operator does the rest."""
+    if text(gpu.get("operator")) != "none":
+        return {}
+    return {"operator": "none", "runtime_class": text(gpu.get("runtime_class")) or "ours"}
 
 
 def host_choices(gpu: GpuChoices) -> GpuChoices:

@@ -115,7 +115,8 @@ class GpuHost(pulumi.ComponentResource):
     """The same in one line, with all by which a proof is one of something else."""
 
     def __init__(self, nodes: str, args: GpuHostArgs, common: Mapping[str, Any], opts: ResourceOptions) -> None:
-        """`common` is what all hosts share: `private_key`, `password`, `after` and `patience`."""
+        """`common` is what all hosts share: `private_key`, `password`, `after`, `patience`, and
+        what is wished of all hosts."""
         self.prefix = f"{nodes}-{args['name']}"
         super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
         self.args, self.common, self.last = args, common, common["after"]
@@ -129,7 +130,7 @@ class GpuHost(pulumi.ComponentResource):
         look = count("look", args.get("look") or 1)
         self.folder = script.folder_of(owner(self.prefix))
         self._bring(look)
-        plan = self._plan(wish_of(args), look)
+        plan = self._plan({**wish_of(args), **common.get("wish", {})}, look)
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))

@@ -28,20 +28,20 @@ def toolkit_version(facts: "HostFacts", wish: HostWish) -> str:
 
 def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
     """Why toolkit or runtime cannot be as wished."""
-    return [*_runtime(facts), *_toolkit(facts, wish)]
+    return [*_runtime(facts, wish), *_toolkit(facts, wish)]
 
 
-def _runtime(facts: "HostFacts") -> Iterator[Refusal]:
+def _runtime(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
     kind = facts.runtime.kind
     if kind in FAMILIES:
-        yield from FAMILIES[kind].refusals(facts)
+        yield from FAMILIES[kind].refusals(facts, wish)
     else:
         what = f"{NAMES[kind]}, which comes with a later release" if kind else "none that was found"
         known = ", ".join(NAMES[one] for one in FAMILIES)
         yield refusal("HST-65", f"the container runtime of the kubelet is {what}; this release knows {known}")
 
 
-def _containerd(facts: "HostFacts") -> Iterator[Refusal]:
+def _containerd(facts: "HostFacts", _wish: HostWish) -> Iterator[Refusal]:
     version = facts.runtime.version
     if is_below(version, defaults.CONTAINERD_OLDEST):
         shown = version or "of an unknown version"
@@ -50,7 +50,7 @@ def _containerd(facts: "HostFacts") -> Iterator[Refusal]:
         yield refusal("TK-6", "containerd has its CRI plugin switched off, so the kubelet cannot use it")
 
 
-def _rancher(facts: "HostFacts") -> Iterator[Refusal]:
+def _rancher(facts: "HostFacts", _wish: HostWish) -> Iterator[Refusal]:
     found, name = facts.runtime, NAMES[facts.runtime.kind]
     if not found.unit:
         yield refusal("RT-13", f"{name} is installed, but does not run, so it writes no settings for its containerd")
@@ -59,6 +59,16 @@ def _rancher(facts: "HostFacts") -> Iterator[Refusal]:
         yield refusal("RT-13", problem, f"{name} with --docker is not supported: take it out of its service")
     if found.template:
         yield refusal("RT-12", f"{found.template} is somebody's own and leaves out what {name} finds by itself")
+
+
+def _docker(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
+    if not facts.runtime.handlers:
+        yield refusal("RT-13", "the kubelet uses Docker, which does not answer", "on the host: docker info")
+    if wish.operator != "none":
+        problem = "the kubelet uses Docker (cri-dockerd), and NVIDIA's operator knows containerd and CRI-O alone"
+        yield refusal("RT-15", problem)
+    elif wish.runtime_class != "none":
+        yield refusal("RT-15", "cri-dockerd takes no handler, so no pod with the RuntimeClass nvidia starts there")
 
 
 def _toolkit(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
@@ -90,7 +100,9 @@ def runtime_values(facts: "HostFacts") -> dict[str, Any]:
 
 
 def _has_handler(facts: "HostFacts") -> bool:
-    return defaults.RUNTIME_CLASS in facts.runtime.handlers and not facts.ours.runtime
+    found = facts.runtime
+    is_default = found.kind != "docker" or found.default == defaults.RUNTIME_CLASS
+    return defaults.RUNTIME_CLASS in found.handlers and is_default and not facts.ours.runtime
 
 
 def toolkit_line(facts: "HostFacts", wish: HostWish) -> str:
@@ -132,10 +144,15 @@ def _rancher_line(facts: "HostFacts") -> str:
     return f"{what} settings anew at each start; pods go on running"
 
 
+def _docker_line(facts: "HostFacts") -> str:
+    what = f"{defaults.RUNTIME_CLASS} as its default runtime in {facts.runtime.config}, because cri-dockerd takes no"
+    return f"{what} handler; all else in that file stays as it is; tried before, reloaded, restarted only if need be"
+
+
 class Family(NamedTuple):
     """Container runtimes that are set up in one way."""
 
-    refusals: Callable[["HostFacts"], Iterator[Refusal]]
+    refusals: Callable[["HostFacts", HostWish], Iterator[Refusal]]
     line: Callable[["HostFacts"], str]
 
 
@@ -145,4 +162,9 @@ NAMES = {
 }  # fmt: skip
 OWN_CONTAINERD = ("k3s", "rke2", "microk8s", "k0s")
 RANCHER = Family(_rancher, _rancher_line)
-FAMILIES = {CONTAINERD: Family(_containerd, _containerd_line), "k3s": RANCHER, "rke2": RANCHER}
+FAMILIES = {
+    CONTAINERD: Family(_containerd, _containerd_line),
+    "k3s": RANCHER,
+    "rke2": RANCHER,
+    "docker": Family(_docker, _docker_line),
+}

@@ -15,12 +15,14 @@ SOURCES = ("auto", "distro", "cudaRepo", "keep")
 FLAVOURS = ("open", "proprietary")
 REBOOTS = ("never", "ifNeeded")
 RUNTIMES = ("auto", "containerd")
+OPERATORS = ("install", "external", "none")
+RUNTIME_CLASSES = ("ours", "external", "none")
 BRANCH = r"[1-9][0-9]{2}"
 VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
 TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 REPOSITORIES = ("cuda", "toolkit")
 KEYS = {
-    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories"),
+    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories", "operator", "runtime_class"),
     "driver": ("source", "branch", "version", "flavour"),
     "toolkit": ("version",),
     **{f"repositories.{name}": ("url", "key_url", "key_sha256") for name in REPOSITORIES},
@@ -56,6 +58,10 @@ class HostWish:
     reboot: str = "never"
     runtime: str = "auto"
     repositories: tuple[tuple[str, Repository], ...] = ()
+    operator: str = "install"
+    """`none` where the device plugin comes alone; all that is not that is an operator."""
+    runtime_class: str = ""
+    """`none` where pods name no RuntimeClass."""
 
     def mirrored(self, name: str, usual: Mapping[str, str]) -> dict[str, str]:
         """Where packages come from, and the key that has signed them: the mirror's, or the usual ones."""
@@ -90,6 +96,8 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "reboot": read.choice(given, "reboot", REBOOTS),
         "runtime": read.choice(given, "runtime", RUNTIMES),
         "repositories": read.repositories(given),
+        "operator": read.choice(given, "operator", OPERATORS),
+        "runtime_class": read.choice(given, "runtime_class", RUNTIME_CLASSES),
     }
     read.strangers("", given)
     read.strangers("driver", driver)

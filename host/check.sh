@@ -3,8 +3,9 @@
 #
 # The container is made of nothing but the C library of the host: no image is pulled (a host may be cut off from any
 # registry), and nvidia-smi, its libraries and the devices can only be there if the toolkit put them in. It goes the way
-# of a pod from containerd on: its daemon, its shim, nvidia-container-runtime as the runc of it. The handler that the
-# kubelet asks for is proven by the step before, the whole way by the validation in the cluster.
+# of a pod from containerd on: its daemon, its shim, nvidia-container-runtime as the runc of it; or from Docker on, as an
+# image that is gone afterwards. The handler that the kubelet asks for is proven by the step before, the whole way by the
+# validation in the cluster.
 
 # shellcheck source=host/lib.sh
 . "${0%/*}/lib.sh"
@@ -48,10 +49,23 @@ make_root() {
 
 containers() { timeout -k 10 120 "${BIN:+$ROOT$BIN}ctr" --address "$ROOT$SOCKET" -n gpu-ready "$@"; }
 
+# in_container PROGRAM ARGUMENT ...
+in_container() {
+  case $KIND in
+  docker)
+    tar -C "$CONTAINER" -c . | docker import - "$ID" >/dev/null || return 1
+    timeout -k 10 120 docker run --rm --name "$ID" --runtime nvidia --network none \
+      -e NVIDIA_VISIBLE_DEVICES=all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility "$ID" "$@"
+    ;;
+  *)
+    containers run --rm --rootfs --runc-binary /usr/bin/nvidia-container-runtime \
+      --env NVIDIA_VISIBLE_DEVICES=all --env NVIDIA_DRIVER_CAPABILITIES=compute,utility "$CONTAINER" "$ID" "$@"
+    ;;
+  esac
+}
+
 try() {
-  run containers run --rm --rootfs --runc-binary /usr/bin/nvidia-container-runtime \
-    --env NVIDIA_VISIBLE_DEVICES=all --env NVIDIA_DRIVER_CAPABILITIES=compute,utility \
-    "$CONTAINER" "$ID" /usr/bin/nvidia-smi --query-gpu=uuid --format=csv,noheader || broken "it ended with status $?"
+  run in_container /usr/bin/nvidia-smi --query-gpu=uuid --format=csv,noheader || broken "it ended with status $?"
   cut -d, -f1 "$T/seen" | sort >"$T/outside"
   grep '^GPU-' "$T/said" | sort | cmp -s - "$T/outside" || broken "it shows $(grep -c '^GPU-' "$T/said" || :) of $(wc -l <"$T/outside")"
 }
@@ -63,9 +77,17 @@ broken() {
 
 # Whatever an earlier run that was cut off left behind.
 clean() {
-  run containers task rm -f "$ID" || :
-  run containers container rm "$ID" || :
-  run containers namespace rm gpu-ready || :
+  case $KIND in
+  docker)
+    run docker rm -f "$ID" || :
+    run docker rmi -f "$ID" || :
+    ;;
+  *)
+    run containers task rm -f "$ID" || :
+    run containers container rm "$ID" || :
+    run containers namespace rm gpu-ready || :
+    ;;
+  esac
   rm -rf "$CONTAINER"
 }
 

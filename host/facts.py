@@ -56,8 +56,9 @@ SHAPE = Shape(
                 "handlers": Many(Text(WORD), 100),
                 "unit": Text(MAYBE),
                 "template": Text(PATH),
+                "default": Text(MAYBE),
             },
-            may=("unit", "template"),
+            may=("unit", "template", "default"),
         ),
         "toolkit": Text(MAYBE),
         "immutable": Flag(),
@@ -96,6 +97,8 @@ class Runtime:
     """The service of its distribution of Kubernetes, where that runs."""
     template: str = ""
     """One of somebody's own that hides what k3s and RKE2 find by themselves."""
+    default: str = ""
+    """Docker's default runtime, where Docker is what the kubelet uses."""
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ joined() {
 
 runtime() {
   know "$kind"
-  version='' config='' handlers='[]' template=''
+  version='' config='' handlers='[]' template='' default=''
   case $kind in
   containerd)
     version=$(containerd_version)
@@ -129,9 +129,16 @@ runtime() {
     handlers=$(handlers 2>/dev/null <"$ROOT$config" | list_of)
     template=$(hiding_template)
     ;;
+  docker)
+    version=$(docker_version)
+    config=$CONFIG
+    docker_runtimes >"$T/docker" || :
+    handlers=$(sed -n 's/^runtime \([^ ]*\).*/\1/p' "$T/docker" | list_of)
+    default=$(sed -n 's/^default //p' "$T/docker")
+    ;;
   esac
   answer kind "$(quoted "$kind")" version "$(quoted "$version")" config "$(quoted "$config")" handlers "$handlers" \
-    unit "$(quoted "$unit")" template "$(quoted "$template")"
+    unit "$(quoted "$unit")" template "$(quoted "$template")" default "$(quoted "$default")"
 }
 
 # What apt does not have for the running kernel, though it has the same for later ones: it was asked, and left this

@@ -18,6 +18,7 @@ know() {
     ;;
   microk8s) HOME_OF=/var/snap/microk8s JOINED=/var/snap/microk8s/current/credentials/kubelet.config ;;
   k0s) HOME_OF=/var/lib/k0s JOINED=/var/lib/k0s/kubelet.conf ;;
+  docker) HOME_OF='' CONFIG=/etc/docker/daemon.json ;;
   *) HOME_OF='' ;;
   esac
   case $KIND in
@@ -45,6 +46,13 @@ by_crictl() { program crictl --runtime-endpoint "unix://$ROOT$SOCKET" info 2>/de
 
 # Distributions write v1.7.24, 1.7.24 or 1.6.20~ds1, and k3s v2.1.5-k3s1.
 containerd_version() { program containerd --version 2>/dev/null | awk '{sub(/^v/, "", $3); sub(/[^0-9.].*/, "", $3); print $3}'; }
+
+docker_version() { dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9.]*\).*/\1/p'; }
+
+# docker_runtimes: a line for each with its program, then the default one.
+docker_runtimes() {
+  docker info --format '{{range $name, $one := .Runtimes}}runtime {{$name}} {{$one.Path}}{{println}}{{end}}default {{.DefaultRuntime}}' 2>/dev/null
+}
 
 # config_version FILE: what it declares; nothing where it declares none.
 config_version() { sed -n '/^[[:space:]]*\[/q; s/^[[:space:]]*version[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' "$1" 2>/dev/null | head -n 1; }

@@ -54,7 +54,14 @@ class Settings(Config):
 
     def hosts_args(self) -> list[dict[str, Any]]:
         """Each host of target bareMetal in plain values, with its wish as `decide.host_plan` reads it."""
-        return self.bare_metal.hosts_args() if self.bare_metal else []
+        hosts = self.bare_metal.hosts_args() if self.bare_metal else []
+        return [{**one, "wish": {**one["wish"], **self._without_operator()}} for one in hosts]
+
+    def _without_operator(self) -> dict[str, str]:
+        """What a host is told of the cluster; nothing where an operator does the rest."""
+        if self.gpu.operator.mode != "none":
+            return {}
+        return {"operator": "none", "runtime_class": self.gpu.runtime_class or "ours"}
 
     def provider_args(self, nodes: Any) -> Any:
         """Arguments of the Kubernetes provider: path and context, which are the same for every colleague."""

@@ -21,6 +21,7 @@ HEARTBEAT_SECONDS = 40.0
 KUBELET_SECONDS = 5.0
 """How long a kubelet needs after the start of its machine to say a word."""
 _FOR_EVER = 1e11
+_ENGINES = {"containerd": "containerd://{}", "docker": "docker://28.3.2"}
 _SERVERS = {"k3s": "k3s", "rke2-server": "rke2-server"}
 """Runtimes whose service is the control plane too."""
 _FIRST_WITH_HANDLERS = 2  # containerd 1.x does not tell the kubelet which handlers it has
@@ -84,7 +85,9 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
 def _facts(state: dict[str, Any]) -> dict[str, Any]:
     keys = ("boot_id", "machine_id", "driver", "cards", "handlers", "containerd", "kernel", "os_image")
     server = state.get("services", {}).get(_SERVERS.get(state.get("runtime", ""), ""), {})
-    return {**{key: state.get(key) for key in keys}, "serves": server.get("starts")}
+    extra = {"serves": server.get("starts"), "default_runtime": state.get("default_runtime", "")}
+    whose = "docker" if state.get("runtime") == "docker" else "containerd"
+    return {**{key: state.get(key) for key in keys}, **extra, "engine": whose}
 
 
 def _declared(facts: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +99,8 @@ def _declared(facts: dict[str, Any]) -> dict[str, Any]:
         "gpus": len(cards),
         "card": cards[0].name if cards else None,
         "node_info": _node_info(facts),
-        "runtime_handlers": _handlers(facts),
+        "runtime_handlers": _handlers(facts) if facts["engine"] == "containerd" else [],
+        "default_runtime": facts["default_runtime"] == "nvidia",
     }
     if facts["kernel"]:
         found["kernel"] = facts["kernel"]
@@ -114,7 +118,7 @@ def _node_info(facts: dict[str, Any]) -> dict[str, str]:
         "systemUUID": facts["machine_id"],
         "kernelVersion": facts["kernel"],
         "osImage": facts["os_image"],
-        "containerRuntimeVersion": facts["containerd"] and f"containerd://{facts['containerd']}",
+        "containerRuntimeVersion": facts["containerd"] and _ENGINES[facts["engine"]].format(facts["containerd"]),
     }
     return {key: str(value) for key, value in info.items() if value}
 

@@ -10,12 +10,26 @@ from lab.host.standins.box import Box
 from lab.host.standins.places import CONTAINERD, Place, place
 
 _KUBEADM: Final = ("containerd", "cri-tools", "kubeadm", "kubectl", "kubelet", "runc")
-BY_HAND: Final = ("cri-tools", "containerd", "kubeadm", "kubectl", "kubelet")
+BY_HAND: Final = ("cri-tools", "containerd", "docker-ce", "kubeadm", "kubectl", "kubelet")
+
+
+_DOCKER: Final = (
+    "containerd.io", "cri-dockerd", "cri-tools", "docker-ce", "docker-ce-cli", "kubeadm", "kubectl", "kubelet",
+)  # fmt: skip
+_SOCKETS: Final = {"docker": "/run/cri-dockerd.sock"}
+DAEMON_JSON: Final = """\
+{
+  "exec-opts": ["native.cgroupdriver=systemd"],
+  "log-driver": "json-file",
+  "log-opts": {"max-size": "100m"}
+}
+"""
+"""What an administrator has written for kubeadm."""
 
 
 def packages(box: Box) -> tuple[str, ...]:
     """What is installed for it."""
-    return () if place(box).is_rancher else _KUBEADM
+    return () if place(box).is_rancher else _DOCKER if place(box).kind == "docker" else _KUBEADM
 
 
 def join(box: Box, spec: Mapping[str, Any]) -> None:
@@ -24,12 +38,14 @@ def join(box: Box, spec: Mapping[str, Any]) -> None:
     _services(box, "ssh", "unattended-upgrades")
     if where.is_rancher:
         _rancher(box, where)
+    elif where.kind == "docker":
+        _docker(box)
     else:
         _containerd(box, spec)
     if spec["joined"]:
         box.write(where.joined, "apiVersion: v1\nkind: Config\n", 0o600)
         if not where.is_rancher:
-            _kubelet(box)
+            _kubelet(box, _SOCKETS.get(where.kind, where.socket))
 
 
 def _services(box: Box, *names: str) -> None:
@@ -55,11 +71,18 @@ def _containerd(box: Box, spec: Mapping[str, Any]) -> None:
         box.write("/etc/containerd/config.toml", settings)
 
 
-def _kubelet(box: Box) -> None:
+def _docker(box: Box) -> None:
+    """Docker's own package of containerd comes with CRI switched off: nobody's but Docker's."""
+    _services(box, CONTAINERD, "docker", "cri-docker")
+    box.write("/etc/containerd/config.toml", 'disabled_plugins = ["cri"]\n')
+    box.write("/etc/docker/daemon.json", DAEMON_JSON)
+
+
+def _kubelet(box: Box, socket: str) -> None:
     _services(box, "kubelet")
     box.write("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\ncgroupDriver: systemd\n")
     box.write("/var/lib/kubelet/kubeadm-flags.env", (
-        'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock '
+        'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix://' f'{socket} '
         '--pod-infra-container-image=registry.k8s.io/pause:3.10.1"\n'
     ))  # fmt: skip
 

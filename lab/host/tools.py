@@ -14,7 +14,7 @@ from lab.host.standins.tools import MODULES
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 BROUGHT: Final = frozenset({
     "nvidia-smi", "nvidia-modprobe", "nvidia-ctk", "nvidia-container-cli", "nvidia-container-runtime",
-    "containerd", "ctr", "crictl", "dkms", "apt-helper",
+    "containerd", "ctr", "crictl", "dkms", "apt-helper", "docker", "dockerd",
 })  # fmt: skip
 """Programs that are there only when a package brings them."""
 REAL: Final = (
@@ -22,7 +22,7 @@ REAL: Final = (
     "dirname", "echo", "env", "expr", "false", "find", "flock", "fold", "grep", "gzip", "head", "iconv",
     "install", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv", "nl", "nproc", "od", "paste", "printf", "ps",
     "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sh", "sha1sum", "sha256sum", "sort", "stat",
-    "sync", "tac", "tail", "tee", "test", "timeout", "touch", "tr", "true", "tty", "uniq", "wc", "which",
+    "sync", "tac", "tail", "tar", "tee", "test", "timeout", "touch", "tr", "true", "tty", "uniq", "wc", "which",
     "xargs", "yes",
 )  # fmt: skip
 """What the real machine lends: tools without a state of their own."""

@@ -77,6 +77,14 @@ K3S: dict[str, Any] = {
 }
 
 
+DOCKER: dict[str, Any] = {
+    "runtime__kind": "docker",
+    "runtime__version": "28.3.2",
+    "runtime__config": "/etc/docker/daemon.json",
+    "runtime__default": "runc",
+}
+
+
 def facts(**changes: Any) -> HostFacts:
     """The same, read."""
     found = read(told(**changes))

@@ -14,15 +14,19 @@ from decide.host_plan import Plan, plan
 from decide.host_wish import HostWish, read_wish
 from host.facts import HostFacts, read
 from tests.effort import examples
-from tests.unit.small_host import DEBIAN, K3S, facts, made_ready, told, working
+from tests.unit.small_host import DEBIAN, DOCKER, K3S, facts, made_ready, told, working
 
+ALONE = {"operator": "none", "runtime_class": "none"}
+"""The device plugin without an operator, and pods that name no class."""
 ADOPT = {"GR_DECIDED": "keep"}
 NOUVEAU = {**DEBIAN, "cards__0__driver": "nouveau", "modules__nouveau": True}
 
 
 def wish(**driver: Any) -> dict[str, Any]:
     """A wish for the driver; `reboot` and `toolkit` stand beside it."""
-    beside: dict[str, Any] = {key: driver.pop(key) for key in ("reboot", "runtime") if key in driver}
+    beside: dict[str, Any] = {
+        key: driver.pop(key) for key in ("reboot", "runtime", "operator", "runtime_class") if key in driver
+    }
     toolkit = {"toolkit": {"version": driver.pop("toolkit")}} if "toolkit" in driver else {}
     return {"name": "rtx", "driver": driver, **toolkit, **beside}
 
@@ -313,7 +317,11 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
         "DRV-8",
         ("no headers for the running kernel 6.12.9-own",),
     ),
-    ("Docker", {"runtime__kind": "docker"}, {}, "HST-65", ("Docker, which comes with a later release",)),
+    ("CRI-O", {"runtime__kind": "crio"}, {}, "HST-65", ("CRI-O, which comes with a later release",)),
+    ("Docker with the operator", DOCKER, {}, "RT-15", ("NVIDIA's operator knows containerd and CRI-O",)),
+    ("Docker with an operator of others", DOCKER, {"operator": "external"}, "RT-15", ("operator: none",)),
+    ("Docker with a class", DOCKER, {"operator": "none"}, "RT-15", ("takes no handler", "runtimeClass: none")),
+    ("Docker that is off", DOCKER | {"runtime__handlers": []}, ALONE, "RT-13", ("does not answer",)),
     ("k3s that is stopped", K3S | {"runtime__unit": ""}, {}, "RT-13", ("k3s is installed, but does not run",)),
     ("k3s with Docker", K3S | {"runtime__handlers": []}, {}, "RT-13", ("for a containerd of its own",)),
     ("k3s with a template", K3S | {"runtime__template": "/t.tmpl"}, {}, "RT-12", ("/t.tmpl is somebody's own",)),
@@ -666,6 +674,20 @@ def test_k3s_and_rke2_are_started_once_more_and_their_settings_are_never_written
         f"runtime   {name} (containerd 2.1.5): systemctl restart {unit}, once, so that it finds the toolkit; nothing "
         f"is written, because {name} writes its settings anew at each start; pods go on running"
     )
+
+
+def test_docker_gets_nvidia_as_its_default_where_it_is_the_kubelets() -> None:
+    made = planned(facts(**DOCKER), wish(**ALONE))
+
+    assert made.values["runtime"] == {"GR_KIND": "docker", "GR_UNIT": ""}
+    assert "runtime   Docker 28.3.2: nvidia as its default runtime in /etc/docker/daemon.json" in made.lines()[-1]
+
+
+@pytest.mark.parametrize(("default", "stays"), [("nvidia", True), ("runc", False)])
+def test_a_docker_that_has_nvidia_as_its_default_is_left_alone(default: str, stays: bool) -> None:
+    found = DOCKER | {"runtime__handlers": ["nvidia", "runc"], "runtime__default": default}
+
+    assert ("nothing is written" in planned(facts(**found), wish(**ALONE)).lines()[-1]) is stays
 
 
 def test_what_is_at_work_is_why_a_host_made_ready_needs_no_reboot() -> None:

@@ -25,6 +25,7 @@ _PROGRAMS = {
     "nvidia-container-toolkit-base": ("nvidia-ctk", "nvidia-container-runtime"),
     "libnvidia-container-tools": ("nvidia-container-cli",),
     "apt": ("../lib/apt/apt-helper",), "containerd": ("containerd", "ctr"), "cri-tools": ("crictl",), "dkms": ("dkms",),
+    "docker-ce": ("dockerd",), "docker-ce-cli": ("docker",), "containerd.io": ("containerd", "ctr"),
 }  # fmt: skip
 _PLAIN = {
     "nvidia-container-toolkit": ("/usr/bin/nvidia-container-runtime-hook",),
@@ -32,6 +33,13 @@ _PLAIN = {
     "nvidia-persistenced": ("/usr/bin/nvidia-persistenced", "/usr/lib/systemd/system/nvidia-persistenced.service"),
     "containerd": ("/usr/bin/containerd-shim-runc-v2", "/usr/lib/systemd/system/containerd.service"),
     "runc": ("/usr/sbin/runc",),
+    "docker-ce": ("/usr/lib/systemd/system/docker.service",),
+    "cri-dockerd": ("/usr/bin/cri-dockerd", "/usr/lib/systemd/system/cri-docker.service"),
+    "containerd.io": (
+        "/usr/bin/containerd-shim-runc-v2",
+        "/usr/bin/runc",
+        "/usr/lib/systemd/system/containerd.service",
+    ),
     "kubelet": ("/usr/bin/kubelet", "/usr/lib/systemd/system/kubelet.service"),
     "gcc-": ("/usr/bin/gcc",),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.host.standins.box import Box
 
 CONTAINERD = "containerd"
+_KUBEADM = ("/usr/bin", "/etc/kubernetes/kubelet.conf")
 _RANCHER_SOCKET = "/run/k3s/containerd/containerd.sock"
 
 
@@ -29,9 +30,9 @@ def _rancher(kind: str, service: str, programs: str) -> Place:
 
 PLACES = {
     CONTAINERD: Place(
-        CONTAINERD, CONTAINERD, "/etc/containerd/config.toml", "/run/containerd/containerd.sock", "/usr/bin",
-        "/etc/kubernetes/kubelet.conf",
+        CONTAINERD, CONTAINERD, "/etc/containerd/config.toml", "/run/containerd/containerd.sock", *_KUBEADM
     ),
+    "docker": Place("docker", "docker", "/etc/docker/daemon.json", "/run/cri-dockerd.sock", *_KUBEADM),
     "k3s": _rancher("k3s", "k3s", "data/current/bin"),
     "k3s-agent": _rancher("k3s", "k3s-agent", "data/current/bin"),
     "rke2-server": _rancher("rke2", "rke2-server", "bin"),
