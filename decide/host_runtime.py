@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from decide import defaults
+from decide import defaults, host_rpm
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import TOOLKIT, is_below
 from decide.host_wish import HostWish
@@ -60,7 +60,9 @@ def toolkit_values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
     """What the step is told."""
     if keeps_toolkit(facts, wish):
         return {}
-    return {"GR_DECIDED": toolkit_version(facts, wish), **wish.mirrored("toolkit", TOOLKIT)}
+    by_dnf = facts.package_manager == "dnf"
+    usual, also = (host_rpm.TOOLKIT, host_rpm.SIGNED_LISTS) if by_dnf else (TOOLKIT, {})
+    return {"GR_DECIDED": toolkit_version(facts, wish), **wish.mirrored("toolkit", usual), **also}
 
 
 def runtime_values(facts: "HostFacts") -> dict[str, Any]:

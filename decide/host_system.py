@@ -19,17 +19,25 @@ class System(NamedTuple):
     """A distribution that is known well enough to install on."""
 
     name: str
-    source: str
-    """Where `source: auto` takes the driver from."""
+    source: str = ""
+    """Where `source: auto` takes the driver from; empty: nothing is installed, what works is kept."""
+    manager: str = "apt"
 
 
-# Others are another release's: their package names and key handling were only read about.
 SYSTEMS = {
     "ubuntu-24.04": System("Ubuntu 24.04", "distro"),
     "debian-12": System("Debian 12", "cudaRepo"),
     "debian-13": System("Debian 13", "cudaRepo"),
+    "rocky-9": System("Rocky Linux 9", "cudaRepo", "dnf"),
+    "almalinux-9": System("AlmaLinux 9", "cudaRepo", "dnf"),
+    "rhel-9": System("RHEL 9", "cudaRepo", "dnf"),
 }
 ARCHITECTURE = "x86_64"
+
+
+def system_of(facts: "HostFacts") -> System | None:
+    """The distribution of a host. Of those with releases in between all are alike: Rocky 9.6 is Rocky 9."""
+    return SYSTEMS.get(facts.os) or SYSTEMS.get(facts.os.partition(".")[0])
 
 
 def cards(facts: "HostFacts") -> list["Card"]:
@@ -60,8 +68,9 @@ def _not_ours_to_change(facts: "HostFacts") -> Iterator[Refusal]:
 
 
 def _unknown(facts: "HostFacts") -> Iterator[Refusal]:
-    known = " or ".join(one.name for one in SYSTEMS.values())
-    if facts.os not in SYSTEMS or facts.package_manager != "apt":
+    known = " or ".join(one.name for one in SYSTEMS.values() if one.source)
+    system = system_of(facts)
+    if system is None or facts.package_manager != system.manager:
         yield refusal("HST-61", f"{facts.pretty} is not one of the systems that gpu-ready installs on: {known}")
     if facts.arch != ARCHITECTURE:
         yield refusal("HST-61", f"its processor is {facts.arch}; gpu-ready installs on {ARCHITECTURE}")

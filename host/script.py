@@ -49,11 +49,11 @@ class Bundle(NamedTuple):
 
 
 UNPACK = 'unpack() { cat >"$1"; }\n'
-ALIKE = "lib.sh tools.sh facts.sh card.sh apt.sh toolkit.sh call.sh driver.sh check.sh reboot.sh runtime.sh"
+ALIKE = "lib.sh tools.sh facts.sh card.sh packages.sh apt.sh rpm.sh toolkit.sh call.sh driver.sh check.sh reboot.sh"
 """An order in which they pack well: what is alike stands together."""
 WAYS = ("root", "passwordless", "password")
 """How whoever logs in becomes root; `call.sh` knows what each takes."""
-NEVER_STEPS = ("lib", "apt", "card", "call", "tools")
+NEVER_STEPS = ("lib", "packages", "apt", "rpm", "card", "call", "tools")
 # In braces, so that a shell reads all of it before it begins: half a script does nothing. It stands in the state twice
 # for each step of each host, so all that can lie on the host does.
 CALL = """\
