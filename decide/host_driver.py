@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults
+from decide import defaults, host_rpm
 from decide.catalog import BRANCHES, PROPRIETARY, SUPPORTED, Generation, drives, generation_of, name_of
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import missing, packages
@@ -32,6 +32,10 @@ SIGNED = {
 }
 """Where Secure Boot leads to, by distribution."""
 
+PIN = (
+    "look at that key, and pin it yourself: bareMetal: {repositories: {cuda: {url: NVIDIA's address for it, keyUrl: of the "
+    "key, keySha256: what sha256sum says of the key}}}"
+)
 KEEP = "keep"
 
 
@@ -89,7 +93,7 @@ def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
     if is_settled(facts, wish):
         return []
     choice = chosen(facts, wish)
-    there = [*_foreign(facts), *_branch(choice), *_cards(facts, wish, choice), *_source(facts, choice)]
+    there = [*_foreign(facts), *_branch(choice), *_cards(facts, wish, choice), *_source(facts, wish, choice)]
     packaged = [] if there else missing(facts, packages(facts, choice))
     installed = facts.ours.installs and works(facts)
     return [*there, *packaged, *([] if installed else room(facts)), *_reboot(facts, wish, choice)]
@@ -178,11 +182,14 @@ def _one_card(name: str, generation: Generation, wish: HostWish, branch: int) ->
         yield refusal(id, problem, f"driver: {{flavour: {only}}}, or leave flavour out")
 
 
-def _source(facts: "HostFacts", choice: Choice) -> Iterator[Refusal]:
+def _source(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:
     system = system_of(facts)
     if system is None:
         return
-    if choice.source != system.source:
+    if not system.source:
+        fix = "make it work, as nvidia-smi shows; then it is kept as it is"
+        yield refusal("HST-67", f"on {facts.pretty} no driver is installed: {system.instead}", fix)
+    elif choice.source != system.source:
         why = (
             "its archive has only branches that ended"
             if system.source == "cudaRepo"
@@ -192,6 +199,11 @@ def _source(facts: "HostFacts", choice: Choice) -> Iterator[Refusal]:
     elif choice.source == "cudaRepo" and facts.secure_boot:
         fix = SIGNED.get(facts.os.partition("-")[0], SIGNED[""])
         yield refusal("DRV-5", "Secure Boot is on, and modules that DKMS builds here carry no key it accepts", fix)
+    key = host_rpm.unpinned(facts) if choice.source == system.source and facts.package_manager == "dnf" else ""
+    if key and not wish.has_mirror("cuda"):
+        yield refusal(
+            "TK-1", f"the key of NVIDIA's repository for {system.name}, {key}, is not pinned in this release", PIN
+        )
 
 
 def _reboot(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:

@@ -26,9 +26,15 @@ class Family(NamedTuple):
     """The repository with what packages of EPEL may need, which is there and switched off."""
 
 
-FAMILIES = {"9": Family("rhel9", builders="crb")}
-WITHOUT_EPEL = ("rhel",)
-"""Their own repositories have no package that brings EPEL."""
+FAMILIES = {
+    "8": Family("rhel8", builders="powertools"),
+    "9": Family("rhel9", builders="crb"),
+    # Its key is another one, CDF6BA43, of which nobody was found who wrote down the whole fingerprint.
+    "10": Family("rhel10", "CDF6BA43", "", streams=False, builders="crb"),
+    "2023": Family("amzn2023", streams=False, hotfixes=True),
+}
+WITHOUT_EPEL = ("rhel", "amzn")
+"""Their own repositories have no package that brings EPEL; Amazon's have dkms themselves."""
 BUILDERS = {"rhel": "codeready-builder-for-rhel-{}-x86_64-rpms"}
 TOOLKIT = {
     "GR_REPO": defaults.TOOLKIT_REPOSITORY_RPM,
@@ -52,7 +58,11 @@ def driver_names(choice: "Choice") -> tuple[str, ...]:
 
 def headers(kernel: str) -> str:
     """How the package with the headers of this kernel begins; empty for a kernel that is not the distribution's."""
-    return "kernel-devel-" if re.search(r"\.el[0-9]+(_[0-9]+)?\.x86_64$", kernel) else ""
+    if re.search(r"\.el[0-9]+(_[0-9]+)?\.x86_64$", kernel):
+        return "kernel-devel-"
+    of_amazon = re.match(r"([0-9]+\.[0-9]+)\..*\.amzn2023\.x86_64$", kernel)
+    # Its first kernel is simply called kernel.
+    return ("kernel-devel-" if of_amazon[1] == "6.1" else f"kernel{of_amazon[1]}-devel-") if of_amazon else ""
 
 
 def repository(facts: "HostFacts") -> dict[str, Any]:
@@ -64,6 +74,12 @@ def repository(facts: "HostFacts") -> dict[str, Any]:
         "GR_KEY_URL": f"{address}/{family.key}.pub",
         "GR_KEY_FINGERPRINT": family.fingerprint,
     }
+
+
+def unpinned(facts: "HostFacts") -> str:
+    """The key of NVIDIA's repository for this system, where its fingerprint is not known."""
+    family = FAMILIES.get(named(facts)[1])
+    return family.key if family and not family.fingerprint else ""
 
 
 def also(facts: "HostFacts", choice: "Choice") -> dict[str, Any]:

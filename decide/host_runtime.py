@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from decide import defaults, host_rpm
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import TOOLKIT, is_below
+from decide.host_system import system_of
 from decide.host_wish import HostWish
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def _runtime(facts: "HostFacts") -> Iterator[Refusal]:
 
 def _toolkit(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
     kept = keeps_toolkit(facts, wish)
+    system = system_of(facts)
+    if system and not system.source and not kept:
+        fix = "install it by hand: https://docs.nvidia.com/datacenter/cloud-native/container-toolkit; then it is kept"
+        yield refusal("HST-67", f"on {facts.pretty} no container toolkit is installed", fix)
+        return
     version = facts.toolkit if kept else toolkit_version(facts, wish)
     second = facts.runtime.kind == CONTAINERD and not is_below(facts.runtime.version, SECOND_LINE)
     fix = "" if wish.toolkit else f"toolkit: {{version: {defaults.TOOLKIT_VERSION}}} moves it"

@@ -51,6 +51,9 @@ known_trouble() {
 }
 
 no_dkms() {
+  [ "$(of_os ID)" != amzn ] ||
+    refuse "PKG-1 packages" "dkms, with which the module is built, is not in this release of Amazon Linux" \
+      "on the host: dnf upgrade --releasever=latest; then pulumi up"
   refuse "PKG-1 packages" "dkms, with which the module is built, is in no repository of this host; it is in EPEL" \
     "on the host: dnf install https://dl.fedoraproject.org/pub/epel/epel-release-latest-$(of_os VERSION_ID | cut -d. -f1).noarch.rpm; then pulumi up"
 }
@@ -62,6 +65,7 @@ broken() { ! rpm -q rpm >/dev/null 2>&1; }
 mend() {
   ! broken || refuse "HST-31 packages" "the database of rpm cannot be read" "on the host: rpm --rebuilddb"
   after_keys
+  rm -f "$ROOT$LOCKS.gpu-ready"
   has_note pending || return 0
   packages >"$T/installed"
   twice=$(cut -d' ' -f1 "$T/installed" | sort | uniq -d | grep -xF "$(noted pending)" | paste -sd' ' - || :)

@@ -28,6 +28,26 @@ DISTRIBUTIONS: Final = {
     "debian-12": Distribution(
         "debian", "12", "", "Debian GNU/Linux 12 (bookworm)", "bookworm", "gcc-12 (Debian 12.2.0-14) 12.2.0"
     ),
+    "rocky-8": Distribution(
+        "rocky",
+        "8.10",
+        "rhel centos fedora",
+        "Rocky Linux 8.10 (Green Obsidian)",
+        "",
+        "gcc (GCC) 8.5.0 (Red Hat 8.5.0-22)",
+    ),
+    "rocky-10": Distribution(
+        "rocky",
+        "10.0",
+        "rhel centos fedora",
+        "Rocky Linux 10.0 (Red Quartz)",
+        "",
+        "gcc (GCC) 14.2.1 (Red Hat 14.2.1-7)",
+    ),
+    "amzn-2023": Distribution(
+        "amzn", "2023", "fedora", "Amazon Linux 2023.9", "", "gcc (GCC) 11.5.0 (Red Hat 11.5.0-5)"
+    ),
+    "fedora-44": Distribution("fedora", "44", "", "Fedora Linux 44 (Server Edition)", "", "gcc (GCC) 16.0.1"),
     "rocky-9": Distribution(
         "rocky", "9.6", "rhel centos fedora", "Rocky Linux 9.6 (Blue Onyx)", "", "gcc (GCC) 11.5.0 (Red Hat 11.5.0-5)"
     ),
@@ -96,7 +116,8 @@ def state(spec: Mapping[str, Any], clock: str, speed: float) -> dict[str, Any]:
 
 
 def _keys(distro: str) -> dict[str, str]:
-    return rpm_archive.KEYS if manager(distro) == "dnf" else archive.KEYS
+    other = {"cuda": rpm_archive.CUDA_KEY_EL10} if distro == "rocky-10" else {}
+    return {**rpm_archive.KEYS, **other} if manager(distro) == "dnf" else archive.KEYS
 
 
 def manager(distro: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from lab.host.machine import Machine, Snapshot
+from lab.host.standins.downloads import fetched
 from lab.providers.transport import Script
 from tests.effort import long
 from tests.host.chain import WISH, Chain
@@ -80,6 +82,35 @@ def test_there_and_back_and_nothing_is_left(rocky: Chain) -> None:
     assert not [call for call in rocky.machine.calls()[calls:] if "dnf" in call and " -y " in call]
     rocky.down()
     assert differing(start, rocky.machine.snapshot()) == []
+
+
+@pytest.mark.parametrize("distro", ["rocky-8", "rocky-10", "amzn-2023"])
+def test_the_others_get_there_and_back_too(tmp_path: Path, distro: str) -> None:
+    chain = born(tmp_path / "machine", distro=distro, nouveau=True)
+    base = "https://developer.download.nvidia.com/compute/cuda/repos/rhel10/x86_64"
+    key = hashlib.sha256(fetched(f"{base}/CDF6BA43.pub")[0].encode()).hexdigest()
+    pinned = {"cuda": {"url": base, "key_url": f"{base}/CDF6BA43.pub", "key_sha256": key}}
+    chain.wish = {**WISH, **({"repositories": pinned} if distro == "rocky-10" else {})}
+    start = chain.machine.snapshot()
+    chain.up()
+    assert chain.answers["reboot"]["driver"].startswith("580.")
+    assert (chain.machine.root / STREAM).exists() == (distro == "rocky-8")
+    assert ("epel-release" in installed(chain)) == (distro != "amzn-2023")
+    chain.down()
+    assert differing(start, chain.machine.snapshot()) == []
+
+
+def test_on_fedora_what_works_is_kept_and_nothing_is_installed(tmp_path: Path) -> None:
+    chain = born(tmp_path / "machine", distro="fedora-44", driver="580.178.04", toolkit="1.20.0")
+    start = chain.machine.snapshot()
+    chain.wish = {**WISH, "toolkit": {}}
+    chain.up()
+    assert not [call for call in chain.machine.calls() if " dnf " in call and "-y" in call]
+    chain.down()
+    assert differing(start, chain.machine.snapshot()) == []
+    fresh = born(tmp_path / "fresh", distro="fedora-44")
+    fresh.do("tools")
+    assert "HST-67 driver: on Fedora Linux 44 (Server Edition) no driver is installed" in refused(fresh)
 
 
 def test_an_update_of_the_whole_system_moves_neither_driver_nor_toolkit(rocky: Chain) -> None:

@@ -114,3 +114,68 @@ def test_who_has_to_reboot_by_hand_is_told_the_tools_of_the_system() -> None:
 def test_what_works_is_kept_there_too() -> None:
     working = rocky(driver={"works": True, "version": "580.126.20", "foreign": ""})
     assert told(working) == {"GR_DECIDED": "keep"}
+
+
+@pytest.mark.parametrize(
+    ("id", "version", "repository", "stream", "builders"),
+    [
+        ("rocky", "8.10", "rhel8", "nvidia-driver:580-open", "powertools"),
+        ("almalinux", "8.10", "rhel8", "nvidia-driver:580-open", "powertools"),
+        ("rhel", "8.10", "rhel8", "nvidia-driver:580-open", "codeready-builder-for-rhel-8-x86_64-rpms"),
+        ("centos", "9", "rhel9", "nvidia-driver:580-open", "crb"),
+    ],
+)
+def test_each_distribution_has_its_repository(
+    id: str, version: str, repository: str, stream: str, builders: str
+) -> None:
+    values = told(rocky(id, version))
+    assert (values["GR_REPO"].split("/")[-3], values["GR_STREAM"], values["GR_CRB"]) == (repository, stream, builders)
+
+
+@pytest.mark.parametrize("id", ["rocky", "almalinux", "rhel", "centos"])
+def test_of_the_tenth_the_key_is_pinned_by_who_looked_at_it(id: str) -> None:
+    tenth = rocky(id, "10" if id == "centos" else "10.1", kernel="6.12.0-55.el10.x86_64")
+    said = refused(tenth)["TK-1"]
+    assert "CDF6BA43" in said
+    assert "keySha256" in said
+    mirror = {"url": "https://mirror/rhel10/x86_64", "key_url": "https://mirror/CDF6BA43.pub", "key_sha256": "0" * 64}
+    values = told(tenth, repositories={"cuda": mirror})
+    assert (values["GR_STREAM"], values["GR_REPO"]) == ("", "https://mirror/rhel10/x86_64/ /")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "headers"),
+    [
+        ("6.1.141-155.222.amzn2023.x86_64", "kernel-devel-"),
+        ("6.12.40-63.114.amzn2023.x86_64", "kernel6.12-devel-"),
+    ],
+)
+def test_amazon_linux_has_several_kernels_no_streams_and_its_own_dkms(kernel: str, headers: str) -> None:
+    values = told(rocky("amzn", "2023", kernel=kernel))
+    assert (values["GR_KERNEL_PACKAGES"], values["GR_STREAM"], values["GR_HOTFIXES"]) == (headers, "", True)
+    assert (values["GR_EPEL"], values["GR_REPO"].split("/")[-3]) == ("", "amzn2023")
+
+
+@pytest.mark.parametrize(
+    ("id", "version", "manager", "why"),
+    [
+        ("fedora", "44", "dnf", "RPM Fusion"),
+        ("sles", "15.7", "zypper", "nvidia-open-driver-G06-signed-cuda-kmp-default"),
+        ("opensuse-leap", "15.6", "zypper", "nvidia-open-driver-G06-signed-cuda-kmp-default"),
+        ("ubuntu", "20.04", "apt", "no more fixes"),
+        ("debian", "11", "apt", "no more fixes"),
+    ],
+)
+def test_what_is_only_looked_at_keeps_what_works_and_says_how_to_get_there(
+    id: str, version: str, manager: str, why: str
+) -> None:
+    found = {"package_manager": manager, "kernel": "6.4.0-150600.23-default"}
+    said = host_plan.plan(rocky(id, version, **found), WISH)
+    assert isinstance(said, tuple)
+    assert [one.id for one in said] == ["HST-67", "HST-67"], "driver and toolkit"
+    assert why in said[0].problem
+    there = {"driver": {"works": True, "version": "580.178.04", "foreign": ""}, "toolkit": "1.20.0"}
+    ready = rocky(id, version, **found, **there)
+    assert told(ready) == {"GR_DECIDED": "keep"}
+    assert told(ready, "toolkit") == {}
+    assert "HST-67" in refused(ready, driver={"branch": 595})

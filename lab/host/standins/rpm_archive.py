@@ -23,13 +23,30 @@ class Kind:
 
 
 KINDS = {
+    "rocky-8": Kind(
+        "el8", "4.18.0-553.16.1.el8_10.x86_64", "4.18.0-553.60.1.el8_10.x86_64",
+        streams=True, dkms="epel", builders="powertools",
+    ),
     "rocky-9": Kind(
         "el9", "5.14.0-570.12.1.el9_6.x86_64", "5.14.0-687.51.1.el9_8.x86_64",
         streams=True, dkms="epel", builders="crb",
     ),
+    "rocky-10": Kind(
+        "el10", "6.12.0-55.9.1.el10_0.x86_64", "6.12.0-124.8.1.el10_1.x86_64",
+        streams=False, dkms="epel", builders="crb",
+    ),
+    "amzn-2023": Kind(
+        "amzn2023", "6.1.141-155.222.amzn2023.x86_64", "6.1.158-178.288.amzn2023.x86_64",
+        streams=True, dkms="base", builders="",
+    ),
+    "fedora-44": Kind(
+        "fc44", "7.0.4-200.fc44.x86_64", "7.0.9-200.fc44.x86_64", streams=False, dkms="base", builders="",
+    ),
 }  # fmt: skip
 KERNELS = {name: one.kernel for name, one in KINDS.items()}
-CUDA_FOLDER = {"el8": "rhel8", "el9": "rhel9", "el10": "rhel10", "amzn2023": "amzn2023"}
+CUDA_FOLDER = {"el8": "rhel8", "el9": "rhel9", "el10": "rhel10", "amzn2023": "amzn2023", "fc44": "fedora44"}
+CUDA_KEY_EL10 = f"{0:032}CDF6BA43"
+"""Only its end is known."""
 KEYS = {
     "cuda": "610C7B14E068A878070DA4E99CD0A493D42D0685", "toolkit": "C95B321B61E88C1809C4F759DDCAE044F796ECB0",
     "epel": "FF8AD1344597106ECE813B918A3872BF3228467C", "base": "21CB256AE16FC54C6E652949702D426D350D275D",
@@ -46,7 +63,7 @@ def repository(url: str, distro: str) -> str | None:
         return "toolkit"
     if "/cuda/repos/" in path:
         return "cuda" if path.endswith(f"/{CUDA_FOLDER[KINDS[distro].number]}/x86_64") else None
-    return next((name for name in ("epel", "crb", "base") if f"/{name}/" in f"{path}/"), None)
+    return next((name for name in ("epel", "crb", "powertools", "base") if f"/{name}/" in f"{path}/"), None)
 
 
 def packages(name: str, distro: str) -> Iterator[Package]:
