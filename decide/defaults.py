@@ -81,6 +81,7 @@ PLUGIN_TOLERATIONS: tuple[dict[str, Any], ...] = (
 
 # Independent of the distribution; old versions stay in it, so that an exact pin stays good.
 TOOLKIT_REPOSITORY = "https://nvidia.github.io/libnvidia-container/stable/deb/amd64 /"
+TOOLKIT_REPOSITORY_RPM = "https://nvidia.github.io/libnvidia-container/stable/rpm/x86_64/"
 TOOLKIT_KEY_URL = "https://nvidia.github.io/libnvidia-container/gpgkey"
 TOOLKIT_KEY_FINGERPRINT = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"  # of the key in that file
 
@@ -92,6 +93,10 @@ CUDA_KEYRING_SHA256 = {"debian-12": "e7f219eab6fe4819cdb5c15b98233dc3420302d9c00
 # Debian 13 has a key of its own: its apt takes no signature by SHA-1 any more. Read about, not seen served.
 CUDA_KEY_DEBIAN_13 = "8793F200"
 CUDA_KEY_DEBIAN_13_FINGERPRINT = "02182E60104FCDC26EAE1B8597A5D4CB8793F200"
+
+# Of RHEL 8 and 9 and all that is like them. The fingerprint stands in several public scripts that check it.
+CUDA_KEY_RPM = "D42D0685"
+CUDA_KEY_RPM_FINGERPRINT = "610C7B14E068A878070DA4E99CD0A493D42D0685"
 
 # Room on a host -------------------------------------------------------------------------------------------------------
 

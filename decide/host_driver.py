@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults
+from decide import defaults, host_rpm
 from decide.catalog import BRANCHES, PROPRIETARY, SUPPORTED, Generation, drives, generation_of, name_of
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import missing, packages
-from decide.host_system import IN_THE_KERNEL, SYSTEMS, bound, cards, room
+from decide.host_system import IN_THE_KERNEL, bound, cards, room, system_of
 from decide.host_wish import HostWish
 
 if TYPE_CHECKING:
@@ -20,10 +20,22 @@ HELD = {
 }
 BY_HAND = (
     "printf 'blacklist nouveau\\nblacklist nova_core\\nblacklist nova_drm\\noptions nouveau modeset=0\\n' "
-    "> /etc/modprobe.d/gpu-ready-nouveau.conf && update-initramfs -u && systemctl reboot"
+    "> /etc/modprobe.d/gpu-ready-nouveau.conf && {} && systemctl reboot"
 )
+INITRAMFS = {"apt": "update-initramfs -u", "zypper": "dracut -f", "dnf": "dracut --force"}
 
 
+SIGNED = {
+    "": "turn Secure Boot off in the firmware, or use Ubuntu 24.04, whose modules are signed",
+    "almalinux": "turn Secure Boot off in the firmware; or install AlmaLinux's own driver by hand, whose modules its "
+    "kernel trusts: driver: {source: keep}",
+}
+"""Where Secure Boot leads to, by distribution."""
+
+PIN = (
+    "look at that key, and pin it yourself: bareMetal: {repositories: {cuda: {url: NVIDIA's address for it, keyUrl: of "
+    "the key, keySha256: what sha256sum says of the key}}}"
+)
 KEEP = "keep"
 
 
@@ -81,7 +93,7 @@ def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
     if is_settled(facts, wish):
         return []
     choice = chosen(facts, wish)
-    there = [*_foreign(facts), *_branch(choice), *_cards(facts, wish, choice), *_source(facts, choice)]
+    there = [*_foreign(facts), *_branch(choice), *_cards(facts, wish, choice), *_source(facts, wish, choice)]
     packaged = [] if there else missing(facts, packages(facts, choice))
     installed = facts.ours.installs and works(facts)
     return [*there, *packaged, *([] if installed else room(facts)), *_reboot(facts, wish, choice)]
@@ -96,7 +108,7 @@ def _gone(wish: HostWish) -> Refusal:
 
 def chosen(facts: "HostFacts", wish: HostWish) -> Choice:
     """Source, branch and flavour: what is not said stays as it was decided, else follows from system and cards."""
-    before, flavours, system = decided(facts), _flavours(_generations(facts)), SYSTEMS.get(facts.os)
+    before, flavours, system = decided(facts), _flavours(_generations(facts)), system_of(facts)
     source = before.source if before else system.source if system else wish.source
     flavour = before.flavour if before and before.flavour in flavours else next(iter(flavours), PROPRIETARY)
     return Choice(
@@ -170,11 +182,14 @@ def _one_card(name: str, generation: Generation, wish: HostWish, branch: int) ->
         yield refusal(id, problem, f"driver: {{flavour: {only}}}, or leave flavour out")
 
 
-def _source(facts: "HostFacts", choice: Choice) -> Iterator[Refusal]:
-    system = SYSTEMS.get(facts.os)
+def _source(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:
+    system = system_of(facts)
     if system is None:
         return
-    if choice.source != system.source:
+    if not system.source:
+        fix = "make it work, as nvidia-smi shows; then it is kept as it is"
+        yield refusal("HST-67", f"on {facts.pretty} no driver is installed: {system.instead}", fix)
+    elif choice.source != system.source:
         why = (
             "its archive has only branches that ended"
             if system.source == "cudaRepo"
@@ -182,14 +197,21 @@ def _source(facts: "HostFacts", choice: Choice) -> Iterator[Refusal]:
         )
         yield refusal("HST-67", f"on {system.name} the driver does not come from {choice.source}: {why}")
     elif choice.source == "cudaRepo" and facts.secure_boot:
-        fix = "turn Secure Boot off in the firmware, or use Ubuntu 24.04, whose modules are signed"
+        fix = SIGNED.get(facts.os.partition("-")[0], SIGNED[""])
         yield refusal("DRV-5", "Secure Boot is on, and modules that DKMS builds here carry no key it accepts", fix)
+    key = host_rpm.unpinned(facts) if choice.source == system.source and facts.package_manager == "dnf" else ""
+    if key and not wish.has_mirror("cuda"):
+        yield refusal(
+            "TK-1", f"the key of NVIDIA's repository for {system.name}, {key}, is not pinned in this release", PIN
+        )
 
 
 def _reboot(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:
     reason = reboot_reason(facts, wish, choice)
     if reason and wish.reboot == "never":
-        by_hand = BY_HAND if bound(facts) else "install the wished driver and reboot"
+        by_hand = (
+            BY_HAND.format(INITRAMFS[facts.package_manager]) if bound(facts) else "install the wished driver and reboot"
+        )
         yield refusal(
             "HST-64", f"{reason}, which takes a reboot, and reboot is never", f"reboot: ifNeeded; or as root: {by_hand}"
         )
@@ -222,6 +244,7 @@ def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
         # What somebody writes is consent to replace what was there before us.
         "GR_REPLACE": bool(wish.wanted or wish.flavour),
         **(wish.mirrored("cuda", what.repository) if what.repository else {}),
+        **(what.also or {}),
     }
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults
+from decide import defaults, host_rpm
 from decide.catalog import OPEN
 from decide.host_failures import Refusal, refusal
 
@@ -45,10 +45,16 @@ class Packages(NamedTuple):
     by_kernel: tuple[str, ...] = ()
     pin: str = ""
     repository: dict[str, Any] | None = None
+    also: dict[str, Any] | None = None
+    """What else the step is told, whichever repository it is."""
 
 
 def packages(facts: "HostFacts", choice: "Choice") -> Packages:
     """The packages of a driver. Only what is needed to compute: no desktop."""
+    if facts.package_manager == "dnf":
+        devel = host_rpm.headers(facts.kernel)
+        found = (host_rpm.repository(facts), host_rpm.also(facts, choice))
+        return Packages(host_rpm.driver_names(choice), (devel,) if devel else (), "", *found)
     if choice.source == "cudaRepo":
         return _of_nvidia(choice, debian_headers(facts.kernel), CUDA.get(facts.os))
     return _of_ubuntu(choice, kernel_flavour(facts.kernel))
@@ -86,6 +92,10 @@ def debian_headers(kernel: str) -> str:
 
 def missing(facts: "HostFacts", what: Packages) -> list[Refusal]:
     """Nothing for this kernel, as far as apt knows: an apt that knows none of the packages was not asked yet."""
+    if what.also is not None:
+        fix = "boot a kernel of the distribution, or install the headers of this one by hand"
+        gone = not what.by_kernel and not facts.headers
+        return [refusal("DRV-8", f"dnf has no headers for the running kernel {facts.kernel}", fix)] if gone else []
     if what.pin:
         later = debian_headers(facts.kernel)
         gone = not facts.headers and (not later or f"linux-headers-{facts.kernel}" in facts.apt_lacks)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults
+from decide import defaults, host_rpm
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import TOOLKIT, is_below
+from decide.host_system import system_of
 from decide.host_wish import HostWish
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ def _docker(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
 
 def _toolkit(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
     kept = keeps_toolkit(facts, wish)
+    system = system_of(facts)
+    if system and not system.source and not kept:
+        fix = "install it by hand: https://docs.nvidia.com/datacenter/cloud-native/container-toolkit; then it is kept"
+        yield refusal("HST-67", f"on {facts.pretty} no container toolkit is installed", fix)
+        return
     version = facts.toolkit if kept else toolkit_version(facts, wish)
     second = facts.runtime.kind == CONTAINERD and not is_below(facts.runtime.version, SECOND_LINE)
     fix = "" if wish.toolkit else f"toolkit: {{version: {defaults.TOOLKIT_VERSION}}} moves it"
@@ -88,7 +94,9 @@ def toolkit_values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
     """What the step is told."""
     if keeps_toolkit(facts, wish):
         return {}
-    return {"GR_DECIDED": toolkit_version(facts, wish), **wish.mirrored("toolkit", TOOLKIT)}
+    by_dnf = facts.package_manager == "dnf"
+    usual, also = (host_rpm.TOOLKIT, host_rpm.SIGNED_LISTS) if by_dnf else (TOOLKIT, {})
+    return {"GR_DECIDED": toolkit_version(facts, wish), **wish.mirrored("toolkit", usual), **also}
 
 
 def runtime_values(facts: "HostFacts") -> dict[str, Any]:

@@ -19,17 +19,51 @@ class System(NamedTuple):
     """A distribution that is known well enough to install on."""
 
     name: str
-    source: str
-    """Where `source: auto` takes the driver from."""
+    source: str = ""
+    """Where `source: auto` takes the driver from; empty: nothing is installed, what works is kept."""
+    manager: str = "apt"
+    instead: str = ""
+    """Where nothing is installed: why, and how somebody gets a driver there."""
 
 
-# Others are another release's: their package names and key handling were only read about.
+FEDORA = (
+    "its kernels come faster than drivers that build for them; install akmod-nvidia of RPM Fusion, or NVIDIA's own "
+    "packages, by hand"
+)
+SUSE = (
+    "SUSE signs and moves the module together with its kernel; by hand: zypper install "
+    "nvidia-open-driver-G06-signed-cuda-kmp-default nvidia-compute-utils-G06"
+)
+TOO_OLD = "its archive gets no more fixes for drivers; upgrade it, or install a driver by hand"
 SYSTEMS = {
     "ubuntu-24.04": System("Ubuntu 24.04", "distro"),
     "debian-12": System("Debian 12", "cudaRepo"),
     "debian-13": System("Debian 13", "cudaRepo"),
+    **{
+        f"{id}-{number}": System(f"{name} {number}", "cudaRepo", "dnf")
+        for id, name in (
+            ("rocky", "Rocky Linux"),
+            ("almalinux", "AlmaLinux"),
+            ("rhel", "RHEL"),
+            ("centos", "CentOS Stream"),
+        )
+        for number in (8, 9, 10)
+        if (id, number) != ("centos", 8)
+    },
+    "amzn-2023": System("Amazon Linux 2023", "cudaRepo", "dnf"),
+    "fedora": System("Fedora", "", "dnf", FEDORA),
+    "sles": System("SLES", "", "zypper", SUSE),
+    "opensuse-leap": System("openSUSE Leap", "", "zypper", SUSE),
+    "ubuntu-20.04": System("Ubuntu 20.04", "", "apt", TOO_OLD),
+    "debian-11": System("Debian 11", "", "apt", TOO_OLD),
 }
 ARCHITECTURE = "x86_64"
+
+
+def system_of(facts: "HostFacts") -> System | None:
+    """The distribution of a host. Of those with releases in between all are alike: Rocky 9.6 is Rocky 9."""
+    names = (facts.os, facts.os.partition(".")[0], facts.os.rpartition("-")[0])
+    return next((SYSTEMS[name] for name in names if name in SYSTEMS), None)
 
 
 def cards(facts: "HostFacts") -> list["Card"]:
@@ -60,8 +94,9 @@ def _not_ours_to_change(facts: "HostFacts") -> Iterator[Refusal]:
 
 
 def _unknown(facts: "HostFacts") -> Iterator[Refusal]:
-    known = " or ".join(one.name for one in SYSTEMS.values())
-    if facts.os not in SYSTEMS or facts.package_manager != "apt":
+    known = "Ubuntu 24.04 or Debian 12 or 13, Rocky Linux, AlmaLinux, RHEL or CentOS Stream 8 to 10, Amazon Linux 2023"
+    system = system_of(facts)
+    if system is None or facts.package_manager != system.manager:
         yield refusal("HST-61", f"{facts.pretty} is not one of the systems that gpu-ready installs on: {known}")
     if facts.arch != ARCHITECTURE:
         yield refusal("HST-61", f"its processor is {facts.arch}; gpu-ready installs on {ARCHITECTURE}")

@@ -68,6 +68,10 @@ class HostWish:
         mirror = dict(self.repositories).get(name)
         return mirror.values() if mirror else dict(usual)
 
+    def has_mirror(self, name: str) -> bool:
+        """Whether the packages of that name come from elsewhere."""
+        return name in dict(self.repositories)
+
     @property
     def wanted(self) -> str:
         """What the version of a driver has to begin with; empty: anything will do."""

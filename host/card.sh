@@ -72,7 +72,8 @@ driver_version() { sed -n '1s/.*, //p' "$T/seen"; }
 
 DRIVER="(linux-(modules|objects|signatures)-|xserver-xorg-video-|firmware-)nvidia.*|cuda-drivers.*|libcuda1"
 DRIVER="$DRIVER|nvidia-(driver|headless|dkms|kernel|firmware|open|utils|compute-utils|modprobe|persistenced|smi|alternative)(-.*)?"
-DRIVER="$DRIVER|libnvidia-(cfg1|common|compute|decode|encode|extra|fbc1|gl|ml1|ptxjitcompiler1|nvvm)(-.*)?"
+DRIVER="$DRIVER|libnvidia-(cfg1?|common|compute|decode|encode|extra|fbc1?|gl|gpucomp|ml1?|ptxjitcompiler1|nvvm)(-.*)?"
+DRIVER="$DRIVER|a?kmod-nvidia.*|nvidia-(kmod-common|libXNVCtrl|settings|xconfig)|dnf-plugin-nvidia|xorg-x11-(drv-)?nvidia.*"
 
 # theirs: "NAME VERSION" of the driver's packages that were there before us. Who writes a branch, a version or a flavour
 # into the stack file has them replaced; what is no driver (fabric manager, toolkit, CUDA) stays.

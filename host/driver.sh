@@ -42,14 +42,14 @@ of_branch() {
     modules=$(for_kernel | sed -n 's/.*=//p' | head -n 1)
     if [ -n "$modules" ] && [ -n "$(offered "$1=$modules")" ]; then echo "$1=$modules"; else echo "$1"; fi
     ;;
-  linux-*) echo "$1" ;;
+  linux-* | kernel*) echo "$1" ;;
   *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*" ;; *) echo "$1=$GR_WANT_DRIVER.*" ;; esac ;;
   esac
 }
 
 install_driver() {
   decide
-  mend_dpkg
+  mend
   for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   [ -z "${GR_REPLACE-}" ] || theirs | note replaced
   # shellcheck disable=SC2046,SC2086
@@ -60,9 +60,10 @@ install_driver() {
     make_folder $DKMS
     repository
     update_lists
+    more_repositories
     for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   fi
-  # All or nothing: what apt does not have is found out before anything is changed.
+  # All or nothing: what is not offered is found out before anything is changed.
   # shellcheck disable=SC2046,SC2086
   resolved $(cat "$T/wanted") $GR_PIN_PACKAGE >/dev/null
   built_of_it
@@ -70,8 +71,8 @@ install_driver() {
   # The pin decides which branch all others come from, headers are what DKMS builds with: both before the rest.
   outdated | grep '^nvidia-driver-pinning-' >"$T/old" || :
   take_away <"$T/old"
-  if [ -n "$GR_PIN_PACKAGE" ]; then
-    install "$GR_PIN_PACKAGE"
+  if [ "${GR_DECIDED%% *}" = cudaRepo ]; then
+    [ -z "$GR_PIN_PACKAGE" ] || install "$GR_PIN_PACKAGE"
     # shellcheck disable=SC2046
     install $(offered_for_kernel)
     # shellcheck disable=SC2046
@@ -84,7 +85,7 @@ install_driver() {
   outdated >"$T/old"
   take_away <"$T/old"
   # shellcheck disable=SC2046
-  hold $(to_hold)
+  hold $({ to_hold; companions; } | sort -u)
   rebuild_initramfs
   settle
 }
@@ -163,7 +164,7 @@ block_others() {
 
 rebuild_initramfs() {
   if has_note initramfs && ! noted initramfs | grep -qx rebuilt; then
-    run update-initramfs -u || apt_failed update-initramfs
+    initramfs
     echo rebuilt | note initramfs
   fi
 }
@@ -177,7 +178,10 @@ settle() {
   elif ! has_module "$kernel"; then
     next=$(next_kernel)
     { [ "$next" != "$kernel" ] && has_module "${next:-none}"; } ||
-      refuse "DRV-4 driver" "there is no nvidia module for kernel $kernel" "update the kernel (apt-get full-upgrade), reboot, and run pulumi up"
+      {
+        unbuilt
+        refuse "DRV-4 driver" "there is no nvidia module for kernel $kernel" "update the kernel ($UPGRADE), reboot, and run pulumi up"
+      }
     reboot_for "only the next kernel, $next, has an nvidia module"
   elif held_by 'nouveau|nova_core'; then
     reboot_for "nouveau or nova holds the card"
@@ -226,13 +230,14 @@ load_again() {
 # The daemon that keeps cards awake runs in the end where it ran before, or where it came with our packages.
 note_daemon() {
   case $(systemctl is-enabled nvidia-persistenced 2>/dev/null || :) in
-  '' | not-found) ;;
+  '' | not-found) echo enable | note daemon ;;
   *) systemctl is-active nvidia-persistenced >/dev/null 2>&1 || return 0 ;;
   esac
   echo start | note daemon
 }
 
 start_daemon() {
+  ! noted daemon | grep -qx enable || run systemctl enable nvidia-persistenced || :
   ! has_note daemon || run systemctl start nvidia-persistenced || :
   drop daemon
 }
@@ -251,11 +256,11 @@ load() {
   done_with "$(driver_version)" false false
 }
 
-# What went for ours does not come back by itself: apt may not have it any more, and only people know whether they want it.
+# What went for ours does not come back by itself: it may not be offered any more, and only people know whether they want it.
 gone() {
   packages | cut -d' ' -f1 >"$T/installed"
   noted replaced | while read -r name version; do grep -qxF "$name" "$T/installed" || printf ' %s=%s' "$name" "$version"; done >"$T/gone"
-  [ ! -s "$T/gone" ] || say "the driver that was here before does not come back by itself: apt-get install$(cat "$T/gone")"
+  [ ! -s "$T/gone" ] || say "the driver that was here before does not come back by itself: $COMMAND install$(cat "$T/gone")"
   drop replaced
 }
 
@@ -265,7 +270,7 @@ remove() {
   if has_note packages; then
     smi --query-compute-apps=pid,name --format=csv,noheader && grep -E '^[0-9]' "$T/smi" >"$T/busy" || :
     [ ! -s "$T/busy" ] || refuse "HST-81 driver" "the card is in use: $(paste -sd' ' "$T/busy")" "stop that first, or keep all: state: abandoned"
-    mend_dpkg
+    mend
     to_take_back
     # Wherever this ends: what stays installed stays loaded.
     trap 'unless_gone; rm -rf "$T"' EXIT
@@ -282,7 +287,7 @@ remove() {
   drop key
   take_back_files
   if has_note initramfs; then
-    run update-initramfs -u || apt_failed update-initramfs
+    initramfs
     say "nouveau is no longer blocked, from the next reboot on"
   fi
   drop initramfs

@@ -6,8 +6,6 @@
 . "${0%/*}/lib.sh"
 begin
 
-of_os() { sed -n "s/^$1=//p" "$ROOT/etc/os-release" 2>/dev/null | head -n 1 | tr -d "\"'"; }
-
 first_line() { head -n 1 "$ROOT$1" 2>/dev/null | plain || :; }
 
 first_word() { [ $# -eq 0 ] || echo "$1"; }
@@ -58,7 +56,8 @@ flavour() {
 
 driver_packages() {
   sed -n 's/ .*//; /^nvidia-driver-[0-9]/p; /^nvidia-\(open\|headless\|utils\|dkms\|kernel\)/p; /^cuda-drivers/p; /^linux-modules-nvidia/p
-    /^libnvidia-compute/p; /^nvidia-driver$/p; /^nvidia-smi$/p; /^libcuda1$/p' "$T/installed"
+    /^libnvidia-compute/p; /^nvidia-driver$/p; /^nvidia-smi$/p; /^libcuda1$/p
+    /^a\{0,1\}kmod-nvidia/p; /^nvidia-driver-cuda/p; /^xorg-x11-drv-nvidia/p; /^nvidia-.*driver-G0/p; /^nvidia-compute-G0/p' "$T/installed"
 }
 
 foreign() {
@@ -141,22 +140,6 @@ runtime() {
     unit "$(quoted "$unit")" template "$(quoted "$template")" default "$(quoted "$default")"
 }
 
-# What apt does not have for the running kernel, though it has the same for later ones: it was asked, and left this
-# kernel behind. One call for all names: each takes a second.
-lacking() {
-  later=${kernel#*-*-}
-  names=
-  for what in headers $(for branch in ${GR_BRANCHES-}; do echo "modules-nvidia-$branch-server modules-nvidia-$branch-server-open"; done); do
-    names="$names linux-$what-$kernel linux-$what-$later linux-$what-$later-hwe-24.04"
-  done
-  # shellcheck disable=SC2086
-  {
-    apt-cache policy $names | awk '/^[^ ]/ {sub(":", ""); name = $1} /^  (Installed|Candidate): [^(]/ {print name}'
-    apt-cache madison $names | awk '{print $1}'
-  } 2>/dev/null | plain >"$T/has"
-  # shellcheck disable=SC2086
-  printf '%s %s %s\n' $names | awk 'NR == FNR {has[$1]; next} !($1 in has) && ($2 in has || $3 in has) {print $1}' "$T/has" - | list_of
-}
 
 # decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
 # have brought his own since. A key, a pin or headers of ours are no driver yet.
@@ -190,7 +173,7 @@ apply() {
     next_kernel "$(quoted "$next")" \
     next_kernel_has_module "$(yes_no has_module "${next:-$kernel}")" \
     package_manager "$(quoted "$(package_manager)")" \
-    dpkg_broken "$(yes_no test -n "$(dpkg --audit 2>/dev/null || :)")" \
+    dpkg_broken "$(yes_no broken)" \
     disk_free_mb "$(answer root "$(megabytes /)" boot "$(megabytes /boot)")" \
     runtime "$(runtime)" \
     toolkit "$(quoted "$(nvidia-ctk --version 2>/dev/null | sed -n '1s/.* //p')")" \
@@ -200,7 +183,7 @@ apply() {
     vgpu "$(yes_no shared_card)" \
     kubelet "$(yes_no joined)" \
     apt_lacks "$(lacking)" \
-    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")")"
+    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")")"
 }
 
 "$VERB"

@@ -268,8 +268,10 @@ take_back_files() {
   drop folders
 }
 
-# shellcheck source=host/apt.sh
-. "${0%/*}/apt.sh"
+of_os() { sed -n "s/^$1=//p" "$ROOT/etc/os-release" 2>/dev/null | head -n 1 | tr -d "\"'"; }
+
+# shellcheck source=host/packages.sh
+. "${0%/*}/packages.sh"
 # shellcheck source=host/card.sh
 . "${0%/*}/card.sh"
 # shellcheck source=host/node.sh

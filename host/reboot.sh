@@ -64,7 +64,7 @@ safe_to_go_down() {
   next=$(next_kernel)
   has_module "${next:-$(uname -r)}" ||
     refuse "DRV-16 driver" "kernel $next boots next and has no nvidia module" "install its module or headers before anybody reboots"
-  ! systemctl is-active apt-daily.service apt-daily-upgrade.service 2>/dev/null | grep -qE '^(active|activating)$' ||
+  ! systemctl is-active apt-daily.service apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service 2>/dev/null | grep -qE '^(active|activating)$' ||
     not_yet "TK-12 automatic updates are running; a reboot would cut them off"
 }
 

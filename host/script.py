@@ -50,13 +50,13 @@ class Bundle(NamedTuple):
 
 UNPACK = 'unpack() { cat >"$1"; }\n'
 ALIKE = (
-    "lib.sh tools.sh facts.sh card.sh apt.sh toolkit.sh call.sh driver.sh check.sh reboot.sh node.sh runtime.sh "
-    "runtime_containerd.sh runtime_rancher.sh runtime_docker.sh"
+    "lib.sh tools.sh facts.sh card.sh packages.sh apt.sh rpm.sh toolkit.sh call.sh driver.sh check.sh reboot.sh "
+    "node.sh runtime.sh runtime_containerd.sh runtime_rancher.sh runtime_docker.sh"
 )
 """An order in which they pack well: what is alike stands together."""
 WAYS = ("root", "passwordless", "password")
 """How whoever logs in becomes root; `call.sh` knows what each takes."""
-NEVER_STEPS = ("lib", "apt", "card", "call", "node", "tools")
+NEVER_STEPS = ("lib", "packages", "apt", "rpm", "card", "call", "node", "tools")
 PART = "_"
 """Stands in the name of what is a part of a step."""
 # In braces, so that a shell reads all of it before it begins: half a script does nothing. It stands in the state twice

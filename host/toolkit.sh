@@ -20,7 +20,7 @@ apply() {
 "*) refuse "TK-3 packages" "its packages have different versions: $versions" "remove holds and older lists, then pulumi up" ;;
   esac
   version=$(version_here)
-  [ -n "$version" ] || refuse "TK-3 packages" "nvidia-ctk does not say its version" "on the host: apt-get install --reinstall $NAMES"
+  [ -n "$version" ] || refuse "TK-3 packages" "nvidia-ctk does not say its version" "on the host: $AGAIN $NAMES"
   sees_driver
   [ -z "${GR_DECIDED-}" ] || carried_out
   has_note packages || echo "$version" | note adopted
@@ -29,7 +29,7 @@ apply() {
 
 install_toolkit() {
   decide
-  mend_dpkg
+  mend
   # They fit only each other.
   # shellcheck disable=SC2059,SC2086
   wanted=$(printf "%s=$GR_DECIDED-1\n" $NAMES)
@@ -57,7 +57,7 @@ sees_driver() {
 
 remove() {
   if has_note packages; then
-    mend_dpkg
+    mend
     to_take_back
     take_back_packages
   fi

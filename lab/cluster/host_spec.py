@@ -10,7 +10,7 @@ from typing import Any
 
 from decide import catalog
 
-DISTROS = ("ubuntu-24.04", "debian-12")
+DISTROS = ("ubuntu-24.04", "debian-12", "rocky-8", "rocky-9", "rocky-10", "amzn-2023", "fedora-44")
 NOT_REHEARSED = "debian-13"
 """Its repository's key is pinned by fingerprint, and only NVIDIA has a key with that one."""
 SSH = ("up", "refused", "silent", "off", "denied")

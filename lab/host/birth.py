@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lab.host import kubernetes
+from lab.host import kubernetes, rpm_birth
 from lab.host.spec import DISTRIBUTIONS, state
-from lab.host.standins import archive, boot, cdi, contents, drivers, kernel, modules, packing, sources
+from lab.host.standins import archive, boot, cdi, contents, drivers, kernel, modules, packing, rpm_archive, sources
 from lab.host.standins.box import Box, dumps
 from lab.host.standins.containerd_daemon import start as start_containerd
 
@@ -38,10 +38,10 @@ def bear(folder: Path, spec: Mapping[str, Any], clock: str, speed: float) -> Non
     if spec["driver"]:
         _driver(box, str(spec["driver"]), str(spec["driver_by"]))
     if spec["toolkit"]:
-        _install(box, [one for one in archive.packages("toolkit", "") if one.version == f"{spec['toolkit']}-1"])
+        _install(box, [one for one in _toolkit(box) if one.version == f"{spec['toolkit']}-1"])
     for image in modules.kernels(box):
-        box.write(f"/boot/initrd.img-{image}", kernel.ramdisk(box, image), 0o600)
-    if spec["lists"]:
+        box.write(kernel.initial(box, image), kernel.ramdisk(box, image), 0o600)
+    if spec["lists"] and box.state["manager"] == "apt":
         for source in sources.read(box):
             box.write(source.list_file, "distribution\n")
     drivers.publish(box)
@@ -63,16 +63,20 @@ def _system(box: Box, spec: Mapping[str, Any]) -> None:
     box.write("/etc/hostname", f"{spec['name']}\n")
     box.write("/etc/modprobe.d/site.conf", "# settings of this site\noptions usbcore autosuspend=-1\n")
     box.write("/etc/modules-load.d/k8s.conf", "overlay\nbr_netfilter\n")
-    if identity == "ubuntu":
+    if box.state["manager"] == "dnf":
+        rpm_birth.system(box, spec)
+        rpm_birth.make_folders(box)
+    elif identity == "ubuntu":
         where = f"URIs: http://archive.ubuntu.com/ubuntu/\nSuites: {codename} {codename}-updates\n"
         stanza = f"Types: deb\n{where}Components: main restricted\n"
         box.write("/etc/apt/sources.list.d/ubuntu.sources", stanza)
     else:
         line = f"deb http://deb.debian.org/debian {codename} main contrib non-free-firmware\n"
         box.write("/etc/apt/sources.list", line)
-    for name in ("/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"):
+    by_apt = box.state["manager"] == "apt"
+    for name in ("/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock") if by_apt else ():
         box.write(name, "", 0o640)
-    for name in (*_FOLDERS, f"/home/{spec['user']}"):
+    for name in (*(_FOLDERS if by_apt else ()), f"/home/{spec['user']}"):
         Path(box.path(name)).mkdir(parents=True, exist_ok=True)
     boot.populate(box)
 
@@ -80,12 +84,18 @@ def _system(box: Box, spec: Mapping[str, Any]) -> None:
 def _packages(box: Box, spec: Mapping[str, Any]) -> None:
     version = dict.fromkeys(("kubelet", "kubeadm", "kubectl"), "1.35.4-1.1")
     version["containerd"] = f"{spec['containerd']}-1"
-    base = sorted({*_BASE, *kubernetes.packages(box)})
-    by_hand = (*_BY_HAND, *kubernetes.BY_HAND)
-    _install(
-        box, [archive.Package(name, version.get(name, contents.BASE), (), (), (), "base") for name in base], by_hand
-    )
+    by_dnf = box.state["manager"] == "dnf"
+    if by_dnf:
+        version["containerd.io"] = f"{spec['containerd']}-3.1.el9"
+    names = {*(rpm_birth.PACKAGES if by_dnf else _BASE), *kubernetes.packages(box)}
+    by_hand = (*(rpm_birth.BY_HAND if by_dnf else _BY_HAND), *kubernetes.BY_HAND)
+    base = [archive.Package(name, version.get(name, contents.BASE), (), (), (), "base") for name in sorted(names)]
+    _install(box, base, by_hand)
     image = box.state["kernel"]
+    if box.state["manager"] == "dnf":
+        _install(box, rpm_birth.headers(box, spec))
+        _boot_files(box, spec, rpm_archive.KINDS[spec["distro"]].newer)
+        return
     flavor = "generic" if image.endswith("generic") else "amd64"
     wanted = [f"linux-image-{image}", f"linux-image-{flavor}"]
     headers = spec["headers"] if spec["headers"] is not None else flavor == "generic"
@@ -94,17 +104,21 @@ def _packages(box: Box, spec: Mapping[str, Any]) -> None:
     offered = {one.name: one for one in archive.packages("distribution", spec["distro"])}
     depends = [name.partition(" ")[0] for one in wanted for name in offered[one].depends]
     _install(box, [offered[name] for name in dict.fromkeys([*depends, *wanted])], wanted)
+    _boot_files(box, spec, image.replace("-117-", "-119-").replace("-50-", "-51-"))
+
+
+def _boot_files(box: Box, spec: Mapping[str, Any], newer: str) -> None:
     _library(box)
-    _kernel(box, image)
+    _kernel(box, box.state["kernel"])
     if spec["newer_kernel"]:
-        _kernel(box, image.replace("-117-", "-119-").replace("-50-", "-51-"))
+        _kernel(box, newer)
         box.write("/run/reboot-required", "*** System restart required ***\n")
 
 
 def _library(box: Box) -> None:
     """The C library: what a container that is made on the host takes along."""
     for name in ("ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6"):
-        box.write(f"{contents.LIB}/{name}", f"{name}\n", 0o755)
+        box.write(f"{contents.lib(box)}/{name}", f"{name}\n", 0o755)
 
 
 def _kernel(box: Box, image: str) -> None:
@@ -146,17 +160,24 @@ def _hardware(box: Box, spec: Mapping[str, Any]) -> None:
                 card["driver"] = card["driver"] or name
 
 
+def _toolkit(box: Box) -> list[Any]:
+    by_dnf = box.state["manager"] == "dnf"
+    return [*rpm_archive.packages("toolkit", box.state["distro"])] if by_dnf else archive.packages("toolkit", "")
+
+
 def _driver(box: Box, version: str, by: str) -> None:
     branch = version.partition(".")[0]
     if by == "run":
         box.write("/usr/bin/nvidia-uninstall", "#!/bin/sh\n", 0o755)
         box.write("/usr/bin/nvidia-smi", contents.PROGRAM % "nvidia-smi", 0o755)
         box.write("/var/log/nvidia-installer.log", f"nvidia-installer log file: version {version}\n")
-        box.write(f"{contents.LIB}/libnvidia-ml.so.{version}", "")
-        box.link(f"{contents.LIB}/libnvidia-ml.so.1", f"libnvidia-ml.so.{version}")
+        box.write(f"{contents.lib(box)}/libnvidia-ml.so.{version}", "")
+        box.link(f"{contents.lib(box)}/libnvidia-ml.so.1", f"libnvidia-ml.so.{version}")
         for name in modules.NAMES:
             path = f"/lib/modules/{box.state['kernel']}/kernel/drivers/video/{name}.ko"
             box.write(path, modules.text(version, "open", box.state["kernel"], ""))
+    elif box.state["manager"] == "dnf":
+        _install(box, rpm_birth.driver(box, version), ["nvidia-driver-cuda", "kmod-nvidia-open-dkms"])
     elif box.state["distro"].startswith("debian"):
         _install_with(box, [*archive.cuda_driver(version)], ["nvidia-open"])
     else:

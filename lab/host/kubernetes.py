@@ -9,10 +9,12 @@ from lab.host.standins import contents
 from lab.host.standins.box import Box
 from lab.host.standins.places import CONTAINERD, Place, place
 
-_KUBEADM: Final = ("containerd", "cri-tools", "kubeadm", "kubectl", "kubelet", "runc")
-BY_HAND: Final = ("cri-tools", "containerd", "docker-ce", "kubeadm", "kubectl", "kubelet")
-
-
+_KUBEADM: Final = {
+    "apt": ("containerd", "cri-tools", "kubeadm", "kubectl", "kubelet", "runc"),
+    "dnf": ("containerd.io", "cri-tools", "kubeadm", "kubectl", "kubelet"),
+}
+BY_HAND: Final = ("cri-tools", "containerd", "containerd.io", "docker-ce", "kubeadm", "kubectl", "kubelet")
+_OF_SYSTEM: Final = {"apt": ("ssh", "unattended-upgrades"), "dnf": ("sshd",)}
 _DOCKER: Final = (
     "containerd.io", "cri-dockerd", "cri-tools", "docker-ce", "docker-ce-cli", "kubeadm", "kubectl", "kubelet",
 )  # fmt: skip
@@ -29,13 +31,13 @@ DAEMON_JSON: Final = """\
 
 def packages(box: Box) -> tuple[str, ...]:
     """What is installed for it."""
-    return () if place(box).is_rancher else _DOCKER if place(box).kind == "docker" else _KUBEADM
+    return () if place(box).is_rancher else _DOCKER if place(box).kind == "docker" else _KUBEADM[box.state["manager"]]
 
 
 def join(box: Box, spec: Mapping[str, Any]) -> None:
     """Makes it a node, or what a node is before that."""
     where = place(box)
-    _services(box, "ssh", "unattended-upgrades")
+    _services(box, *_OF_SYSTEM[box.state["manager"]])
     if where.is_rancher:
         _rancher(box, where)
     elif where.kind == "docker":

@@ -22,7 +22,17 @@ from lab.providers.transport import Finished, Lines, Script, kill, pumped, reada
 LOST: Final = "wait: remote command exited without exit status or exit signal"
 Door = Literal["up", "refused", "silent", "off", "denied"]
 Snapshot = dict[str, tuple[str, str]]
-PASSING: Final = ("/proc", "/sys", "/run", "/dev", "/tmp", "/var/lib/apt/lists", "/var/cache", "/var/log")
+PASSING: Final = (
+    "/proc",
+    "/sys",
+    "/run",
+    "/dev",
+    "/tmp",
+    "/var/lib/apt/lists",
+    "/var/lib/rpm",
+    "/var/cache",
+    "/var/log",
+)
 """Folders that no comparison looks at: they do not last, or are caches."""
 SWITCHES: Final = ("ssh", "sftp", "fault", "sudo", "password", "reboot_seconds", "host_key", "images")
 SSHD_SECONDS: Final = 6.0
@@ -46,7 +56,7 @@ class Machine:
         """Makes a machine from its spec in a world; the clock is the world's, or one of its own."""
         made = cls(folder)
         birth.bear(made.folder, spec.checked(wish), os.path.relpath(clock or made._clock(), made.folder), speed)
-        tools.install(made.folder / "bin")
+        tools.install(made.folder / "bin", spec.manager(str(spec.checked(wish)["distro"])))
         return made
 
     def _clock(self) -> Path:
@@ -205,7 +215,8 @@ class Machine:
         services = {
             f"service {name}": ("", "enabled" if one["enabled"] else "") for name, one in state["services"].items()
         }
-        return packages | holds | services
+        keys = {f"key {name}": ("", "") for name in state["rpm_keys"]}
+        return packages | holds | services | keys
 
     def calls(self) -> list[str]:
         """Every call of a stand-in so far: user, name, arguments."""

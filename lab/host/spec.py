@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from lab.host import cards
-from lab.host.standins import archive, boot
+from lab.host.standins import archive, boot, rpm_archive
 from lab.host.standins.places import PLACES
 
 
@@ -29,7 +29,31 @@ DISTRIBUTIONS: Final = {
     "debian-12": Distribution(
         "debian", "12", "", "Debian GNU/Linux 12 (bookworm)", "bookworm", "gcc-12 (Debian 12.2.0-14) 12.2.0"
     ),
+    "rocky-8": Distribution(
+        "rocky",
+        "8.10",
+        "rhel centos fedora",
+        "Rocky Linux 8.10 (Green Obsidian)",
+        "",
+        "gcc (GCC) 8.5.0 (Red Hat 8.5.0-22)",
+    ),
+    "rocky-10": Distribution(
+        "rocky",
+        "10.0",
+        "rhel centos fedora",
+        "Rocky Linux 10.0 (Red Quartz)",
+        "",
+        "gcc (GCC) 14.2.1 (Red Hat 14.2.1-7)",
+    ),
+    "amzn-2023": Distribution(
+        "amzn", "2023", "fedora", "Amazon Linux 2023.9", "", "gcc (GCC) 11.5.0 (Red Hat 11.5.0-5)"
+    ),
+    "fedora-44": Distribution("fedora", "44", "", "Fedora Linux 44 (Server Edition)", "", "gcc (GCC) 16.0.1"),
+    "rocky-9": Distribution(
+        "rocky", "9.6", "rhel centos fedora", "Rocky Linux 9.6 (Blue Onyx)", "", "gcc (GCC) 11.5.0 (Red Hat 11.5.0-5)"
+    ),
 }
+KERNELS: Final = {**archive.KERNELS, **rpm_archive.KERNELS}
 DEFAULTS: Final[dict[str, Any]] = {
     "name": "", "address": "192.0.2.1", "port": 22, "distro": "ubuntu-24.04", "cards": [], "nouveau": False,
     "driver": None, "driver_by": "packages", "toolkit": None, "containerd": None, "containerd_config": None,
@@ -44,7 +68,7 @@ FAULTS: Final = (
     "module-build-fails", "no-network", "no-registry", "reboot-for-ever", "reboot-never",
 )  # fmt: skip
 CHOICES: Final = {
-    "distro": tuple(archive.KERNELS), "sudo": ("passwordless", "password", "none"), "fault": FAULTS,
+    "distro": tuple(KERNELS), "sudo": ("passwordless", "password", "none"), "fault": FAULTS,
     "ssh": ("up", "refused", "silent", "off", "denied"), "sftp": ("up", "missing", "full"),
     "driver_by": ("packages", "run"), "runtime": tuple(PLACES),
 }  # fmt: skip
@@ -86,14 +110,25 @@ def state(spec: Mapping[str, Any], clock: str, speed: float) -> dict[str, Any]:
     return {
         **{key: spec[key] for key in kept}, "format": 1, "machine_id": machine_id, "boots": 1, "clock": clock,
         "boot_id": boot.boot_id(machine_id, 1), "up": True, "off_until": 0.0, "reboot_at": None, "speed": speed,
-        "kernel": archive.KERNELS[distro], "os_image": image, "compiler": compiler, "modules": {}, "driver": None,
+        "kernel": KERNELS[distro], "os_image": image, "compiler": compiler, "modules": {}, "driver": None,
         "cards": list(spec["cards"]),
         "pci": [cards.described(one, number, name) for number, one in enumerate(spec["cards"])],
         "in_tree": {"nouveau": spec["nouveau"], "nova_core": spec["nova"]}, "packages": {}, "holds": [], "images": [],
         "services": {}, "handlers": [], "running": None, "dmesg": [], "folders": [],
-        "repository_keys": {**archive.KEYS, **spec["repository_keys"]},
+        "manager": manager(distro), "rpm_keys": [],
+        "repository_keys": {**_keys(distro), **spec["repository_keys"]},
         "apt_holder": holder(str(spec["fault"]), float(spec["held_seconds"])),
     }  # fmt: skip
+
+
+def _keys(distro: str) -> dict[str, str]:
+    other = {"cuda": rpm_archive.CUDA_KEY_EL10} if distro == "rocky-10" else {}
+    return {**rpm_archive.KEYS, **other} if manager(distro) == "dnf" else archive.KEYS
+
+
+def manager(distro: str) -> str:
+    """Which package manager a distribution has."""
+    return "dnf" if distro in rpm_archive.KERNELS else "apt"
 
 
 def holder(fault: str, seconds: float) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ def step(root: Path, body: str, *args: str) -> subprocess.CompletedProcess[str]:
     bundle = root / "tools"
     bundle.mkdir(exist_ok=True)
     (root / "run").mkdir(exist_ok=True)
-    for part in ("lib.sh", "apt.sh", "card.sh", "node.sh"):
+    for part in ("lib.sh", "packages.sh", "apt.sh", "rpm.sh", "card.sh", "node.sh"):
         shutil.copy(HOST / part, bundle)
     (bundle / "some.sh").write_text(f'. "${{0%/*}}/lib.sh"\nalone\n{body}\n')
     environment = {"PATH": f"{root / 'bin'}:{os.defpath}", "GPU_READY_ROOT": str(root)}

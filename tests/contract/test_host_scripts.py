@@ -247,7 +247,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("probe")
     bundle = root / "var/lib/gpu-ready" / HASH
     bundle.mkdir(parents=True)
-    for part in ("lib.sh", "apt.sh", "card.sh", "node.sh", "call.sh"):
+    for part in ("lib.sh", "packages.sh", "apt.sh", "rpm.sh", "card.sh", "node.sh", "call.sh"):
         shutil.copy(HOST / part, bundle)
     (bundle / "facts.sh").write_text(PROBE)
     return root

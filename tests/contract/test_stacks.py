@@ -43,6 +43,7 @@ TARGETS = {
     "gke-a100": "gke",
     "homelab": "bareMetal",
     "homelab-k3s": "bareMetal",
+    "rocky-g5": "bareMetal",
 }
 NODES: dict[str, Any] = {
     "cluster": ExistingGpuNodesArgs,

@@ -26,7 +26,8 @@ gpu_ready_step() {
   case ${gpu_ready_last-} in
   *'>'* | *' -i'*) gpu_ready_ask ;;
   '[ '* | : | return* | shift* | echo* | printf* | sed* | grep* | awk* | cut* | head* | tail* | tr* | sort* | paste*) ;;
-  cat* | dpkg-query* | apt-cache* | 'apt-mark show'* | modinfo* | 'systemctl is-'* | read* | wc* | cmp*) ;;
+  cat* | dpkg-query* | 'rpm -q'* | 'dnf -q'* | apt-cache* | 'apt-mark show'* |\
+    modinfo* | 'systemctl is-'* | read* | wc* | cmp*) ;;
   [A-Za-z_]*=*) ;;
   *) gpu_ready_ask ;;
   esac

@@ -26,6 +26,7 @@ pytestmark = long
 EVERY_LINE = os.environ.get("GPU_READY_EVERY_LINE") == "1"
 HOSTS: dict[str, dict[str, Any]] = {
     "debian": {"name": "tesla", "cards": [TESLA], "nouveau": True, "distro": "debian-12", "user": "root"},
+    "rocky": {"name": "g5", "cards": [TESLA], "nouveau": True, "distro": "rocky-9", "user": "rocky"},
     "ubuntu": {"name": "rtx", "cards": [CARD], "user": "ubuntu", "sudo": "password"},
 }
 CONFIG, OURS = "/etc/containerd/config.toml", "/var/lib/gpu-ready/"

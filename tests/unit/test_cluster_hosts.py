@@ -165,7 +165,7 @@ def test_what_a_machine_decides_is_no_switch_of_its_node(house: House) -> None:
         ({"name": ""}, "hosts[0].name: is missing, for example rtx"),
         (
             {"distro": "debian-1"},
-            "hosts[0].distro: 'debian-1' is not one of 'ubuntu-24.04', 'debian-12'; did you mean 'debian-12'?",
+            "hosts[0].distro: 'debian-1' is not one of 'ubuntu-24.04', 'debian-12', ",
         ),
         (
             {"distro": "debian-13"},

@@ -9,7 +9,7 @@ from lab.host.standins.box import Box
 from lab.host.standins.cdi import refresh
 from lab.host.standins.containerd_daemon import start as start_containerd
 from lab.host.standins.drivers import publish
-from lab.host.standins.kernel import insert
+from lab.host.standins.kernel import initial, insert
 
 _OFF = ("/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true")
 
@@ -82,11 +82,11 @@ def blocks(text: str, module: str) -> bool:
 
 def _load_modules(box: Box) -> None:
     """The initial RAM disk comes first: what is not blocked there takes the cards before anything else can."""
-    initial = box.read(f"/boot/initrd.img-{box.state['kernel']}") or ""
+    disk = box.read(initial(box, box.state["kernel"])) or ""
     for card in box.state["pci"]:
         card["driver"] = ""
     for module in ("nouveau", "nova_core"):
-        if box.state["in_tree"].get(module) and not blocks(initial, module):
+        if box.state["in_tree"].get(module) and not blocks(disk, module):
             _take_cards(box, module)
     if modules.read(box, box.state["kernel"], "nvidia") and any(not card["driver"] for card in box.state["pci"]):
         insert(box, "nvidia")

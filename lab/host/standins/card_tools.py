@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.host.standins.box import Box, fail, say
-from lab.host.standins.contents import LIB
+from lab.host.standins.contents import lib
 from lab.host.standins.drivers import held
 from lab.host.standins.kernel import insert
 
@@ -30,7 +30,7 @@ def library(box: Box) -> str:
     """Version of the driver's library on the disk; nothing without it."""
     import os
 
-    path = box.path(f"{LIB}/libnvidia-ml.so.1")
+    path = box.path(f"{lib(box)}/libnvidia-ml.so.1")
     return os.readlink(path).partition(".so.")[2] if os.path.islink(path) else ""
 
 

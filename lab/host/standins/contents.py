@@ -15,6 +15,7 @@ if MYPY:
     """Name, text, mode; `-> target` for a link."""
 
 LIB = "/usr/lib/x86_64-linux-gnu"
+"""On Debian and Ubuntu; `lib` says where it is on others."""
 PROGRAM = """\
 #!/bin/sh
 exec "${0%%"/root/"*}/bin/.standin" "${0%%"/root/"*}" %s "$@"
@@ -63,13 +64,17 @@ def files(box: Box, name: str, version: str) -> Files:
         yield _in("/usr/bin", program), PROGRAM % program.rpartition("/")[2], 0o755
     for path in _of(_PLAIN, name):
         yield path, f"{name} {version}\n", 0o644 if path.endswith(".service") else 0o755
-    yield from _libraries(name, upstream)
+    yield from _libraries(lib(box), name, upstream)
     yield from module_files(box, name, upstream)
     yield from _settings(name)
     if name.startswith("linux-headers-") and name[14:15].isdigit():
         kernel = name.removeprefix("linux-headers-")
         yield f"/usr/src/{name}/Makefile", "# kernel headers\n", 0o644
         yield f"/lib/modules/{kernel}/build", f"-> ../../../usr/src/{name}", 0o777
+    elif name.startswith("kernel-devel-"):
+        kernel = name.removeprefix("kernel-devel-")
+        yield f"/usr/src/kernels/{kernel}/Makefile", "# kernel headers\n", 0o644
+        yield f"/lib/modules/{kernel}/build", f"-> ../../../usr/src/kernels/{kernel}", 0o777
 
 
 def _settings(name: str) -> Files:
@@ -83,6 +88,16 @@ def _settings(name: str) -> Files:
         version = f"{branch}-*" if "." in branch else f"{branch}.*"
         stanza = f"Package: *nvidia* cuda-drivers libcuda1\nPin: version {version}\nPin-Priority: 1000\n"
         yield f"/etc/apt/preferences.d/{name}", stanza, 0o644
+    elif name == "epel-release":
+        from lab.host.standins.rpm_archive import KEYS as KEYS_OF_RPM
+
+        key = "/etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL"
+        yield key, key_text(KEYS_OF_RPM["epel"]), 0o644
+        address = "https://mirror.example.org/pub/epel/9/Everything/x86_64"
+        text = f"[epel]\nname=EPEL\nbaseurl={address}\nenabled=1\ngpgcheck=1\ngpgkey=file://{key}\n"
+        yield "/etc/yum.repos.d/epel.repo", text, 0o644
+    elif name == "python3-dnf-plugin-versionlock":
+        yield "/etc/dnf/plugins/versionlock.list", "", 0o644
     elif name == "cuda-keyring":
         yield _CUDA_KEY, key_text(KEYS["cuda"]), 0o644
         line = (
@@ -104,14 +119,20 @@ def _of(table: dict[str, tuple[str, ...]], name: str) -> tuple[str, ...]:
     return ()
 
 
-def _libraries(name: str, upstream: str) -> Files:
+def lib(box: Box) -> str:
+    """Where libraries lie."""
+    return "/usr/lib64" if box.state.get("manager") == "dnf" else LIB
+
+
+def _libraries(folder: str, name: str, upstream: str) -> Files:
     for package, library in (
         ("libnvidia-compute-", "libnvidia-ml"), ("libnvidia-compute-", "libcuda"), ("libnvidia-ml1", "libnvidia-ml"),
-        ("libcuda1", "libcuda"), ("libnvidia-container1", "libnvidia-container"),
+        ("libcuda1", "libcuda"), ("libnvidia-ml", "libnvidia-ml"), ("nvidia-driver-cuda-libs", "libcuda"),
+        ("libnvidia-container1", "libnvidia-container"),
     ):  # fmt: skip
         if name == package or (package.endswith("-") and name.startswith(package)):
-            yield f"{LIB}/{library}.so.{upstream}", f"{library} {upstream}\n", 0o644
-            yield f"{LIB}/{library}.so.1", f"-> {library}.so.{upstream}", 0o777
+            yield f"{folder}/{library}.so.{upstream}", f"{library} {upstream}\n", 0o644
+            yield f"{folder}/{library}.so.1", f"-> {library}.so.{upstream}", 0o777
 
 
 def put(box: Box, name: str, version: str) -> list[str]:

@@ -139,10 +139,15 @@ def update_initramfs(box: Box, args: list[str]) -> int:
             fail(1, f"{kernel} is not a kernel of this machine: /boot/vmlinuz-{kernel} is missing")
         say(f"update-initramfs: Generating /boot/initrd.img-{kernel}")
         with box.locked():
-            box.write(f"/boot/initrd.img-{kernel}", ramdisk(box, kernel), 0o600)
+            box.write(initial(box, kernel), ramdisk(box, kernel), 0o600)
             box.save()
         box.spend(8)
     return 0
+
+
+def initial(box: Box, kernel: str) -> str:
+    """Where the initial RAM disk of a kernel lies."""
+    return f"/boot/initramfs-{kernel}.img" if box.state.get("manager") == "dnf" else f"/boot/initrd.img-{kernel}"
 
 
 def ramdisk(box: Box, kernel: str) -> str:

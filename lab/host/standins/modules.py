@@ -22,7 +22,7 @@ def read(box: Box, kernel: str, name: str) -> tuple[str, dict[str, str]] | None:
     """File and fields of a module for a kernel; None where there is none. DKMS's folder comes first, as in depmod."""
     file = name.replace("_", "-") if name.startswith("nvidia") else name
     folder = f"/lib/modules/{kernel}"
-    for where in ("updates/dkms", "kernel/*", "kernel/drivers/*", "kernel/drivers/*/*/*"):
+    for where in ("updates/dkms", "extra", "kernel/*", "kernel/drivers/*", "kernel/drivers/*/*/*"):
         pattern = f"{folder}/{where}/{file}.ko"
         for found in box.find(pattern):
             lines = (box.read(found) or "").splitlines()
@@ -44,7 +44,9 @@ def module_files(box: Box, package: str, upstream: str) -> Iterator[tuple[str, s
 
 def is_dkms(package: str) -> bool:
     """Whether this package has its module built on the machine."""
-    return package.startswith("nvidia-dkms-") or package in {"nvidia-kernel-open-dkms", "nvidia-kernel-dkms"}
+    return package.startswith("nvidia-dkms-") or package in {
+        "nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "kmod-nvidia-open-dkms", "kmod-nvidia-latest-dkms",
+    }  # fmt: skip
 
 
 def _named(package: str) -> tuple[str, str, str]:
@@ -79,7 +81,12 @@ def kernels(box: Box) -> list[str]:
 
 def built(kernel: str, name: str) -> str:
     """Where DKMS puts a module."""
-    return f"/lib/modules/{kernel}/updates/dkms/{name}.ko"
+    return f"{_folder(kernel)}/{name}.ko"
+
+
+def _folder(kernel: str) -> str:
+    own = kernel.endswith(".x86_64")
+    return f"/lib/modules/{kernel}/{'extra' if own else 'updates/dkms'}"
 
 
 def build(box: Box, version: str, flavor: str) -> Iterator[str]:
@@ -92,6 +99,9 @@ def build(box: Box, version: str, flavor: str) -> Iterator[str]:
         yield f"Building initial module for {kernel}"
         _begin(box, version)
         if box.fault("module-build-fails"):
+            box.write(
+                f"{TREE}/nvidia/{version}/build/make.log", "cc1: error: the rehearsal's fault module-build-fails\n"
+            )
             yield f"Error! Bad return status for module build on kernel: {kernel} (x86_64)"
             yield f"Consult /var/lib/dkms/nvidia/{version}/build/make.log for more information."
             return
@@ -114,4 +124,4 @@ def unbuild(box: Box) -> None:
     for kernel in kernels(box):
         for name in NAMES:
             box.remove(built(kernel, name))
-        box.prune(f"/lib/modules/{kernel}/updates/dkms")
+        box.prune(_folder(kernel))

@@ -65,7 +65,9 @@ def after_install(box: Box, name: str, version: str) -> Iterator[str]:
     elif name.startswith("linux-headers-"):
         yield from _autoinstall(box)
     elif "persistenced" in name or name.startswith("nvidia-compute-utils-"):
-        box.state["services"].setdefault("nvidia-persistenced", {"active": False, "enabled": True, "starts": 0})
+        box.state["services"].setdefault(
+            "nvidia-persistenced", {"active": False, "enabled": box.state.get("manager") != "dnf", "starts": 0}
+        )
     elif name == "nvidia-container-toolkit-base":
         _refresh_cdi(box)
 
@@ -95,16 +97,22 @@ def remove(box: Box, name: str, *, purge: bool) -> None:
     if modules.is_dkms(name):
         modules.unbuild(box)
     _erase(box, package, kept)
-    if "persistenced" in name or name.startswith("nvidia-compute-utils-"):
-        box.state["services"].pop("nvidia-persistenced", None)
-    if name == "nvidia-container-toolkit-base":
-        for unit in ("nvidia-cdi-refresh.path", "nvidia-cdi-refresh.service"):
-            box.state["services"].pop(unit, None)
+    forget_units(box, name)
     if kept:
         package.update(status="config-files", files=list(kept), depends=[], provides=[])
     else:
         del box.state["packages"][name]
     box.save()
+
+
+def forget_units(box: Box, name: str) -> None:
+    """The units of a package go with it."""
+    if "persistenced" in name or name.startswith("nvidia-compute-utils-"):
+        box.state["services"].pop("nvidia-persistenced", None)
+        box.remove("/etc/systemd/system/multi-user.target.wants/nvidia-persistenced.service")
+    if name == "nvidia-container-toolkit-base":
+        for unit in ("nvidia-cdi-refresh.path", "nvidia-cdi-refresh.service"):
+            box.state["services"].pop(unit, None)
 
 
 def _erase(box: Box, package: dict[str, Any], keep: tuple[str, ...]) -> None:

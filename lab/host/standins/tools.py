@@ -8,6 +8,7 @@ import sys
 from lab.host.standins.box import Box, Ended
 
 MODULES = {
+    "dnf": "dnf", "rpm": "rpm", "curl": "rpm", "dracut": "rpm",
     "apt-get": "apt_get", "apt-helper": "downloads",
     "apt-mark": "apt_mark", "apt-cache": "apt_cache", "dpkg": "dpkg", "dpkg-query": "dpkg",
     "modprobe": "kernel", "modinfo": "kernel", "rmmod": "kernel", "depmod": "kernel", "update-initramfs": "kernel",
