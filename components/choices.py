@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from decide import defaults, ownership
+from decide import defaults, ownership, sharing
 from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
@@ -61,6 +61,24 @@ class Toleration(TypedDict):
     """`NoSchedule`, `PreferNoSchedule` or `NoExecute`; empty: all of them."""
 
 
+class SharingBy(str, Enum):
+    """How pods share a card."""
+
+    TIME_SLICING = "timeSlicing"
+    """By turns; nothing keeps them apart."""
+    MPS = "mps"
+    """At once, each with a part of memory and threads."""
+
+
+class Sharing(TypedDict):
+    """Several pods on one card."""
+
+    strategy: SharingBy
+    """How they share it."""
+    replicas: int
+    """How many may have it at a time."""
+
+
 class GpuChoices(TypedDict):
     """Who brings what. The same for all components of a stack."""
 
@@ -72,10 +90,26 @@ class GpuChoices(TypedDict):
     """Who brings the container toolkit. Default: operator"""
     runtime_class: NotRequired[RuntimeClassBy]
     """Who brings the RuntimeClass. Default: what goes with the operator"""
+    sharing: NotRequired[Sharing]
+    """Whether several pods share a card. Default: no"""
     operator_namespace: NotRequired[str]
     """Namespace of the GPU operator. Default: gpu-operator"""
     tolerations: NotRequired[list[Toleration]]
     """Taints of the GPU nodes beside `nvidia.com/gpu`."""
+
+
+def shared(gpu: GpuChoices) -> dict[str, Any] | None:
+    """How cards are shared, in plain values; nothing where each is one pod's alone."""
+    wish = gpu.get("sharing")
+    if not wish:
+        return None
+    strategy, replicas = text(wish["strategy"]), count("sharing.replicas", wish["replicas"])
+    if strategy not in sharing.STRATEGIES or not 2 <= replicas <= sharing.MOST:
+        known = " or ".join(sharing.STRATEGIES)
+        raise pulumi.InputPropertyError(
+            "sharing", f"{known} among 2 to {sharing.MOST} belongs here, got {dict(wish)!r}"
+        )
+    return {"strategy": strategy, "replicas": replicas}
 
 
 def this_stack() -> str:

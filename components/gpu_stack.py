@@ -15,11 +15,12 @@ from components.choices import (
     count,
     made_namespace,
     owned,
+    shared,
     this_stack,
     tolerations,
     when_away,
 )
-from decide import defaults, operator_values, user_values
+from decide import defaults, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -122,7 +123,9 @@ class GpuStack(pulumi.ComponentResource):
         namespace: kubernetes.core.v1.Namespace,
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
-        values = device_plugin.chart_values(args, who, tolerations(args.get("gpu") or {}))
+        gpu = args.get("gpu") or {}
+        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu)}
+        values = device_plugin.chart_values(args, who, options)
         wish = {**args, "timeout": helm_timeout(args)}
         return device_plugin.device_plugin(name, wish, values, namespace, opts)
 
@@ -211,4 +214,5 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
         said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds"))}
-    return operator_values.as_tree(operator_values.values(who, wish), own)
+    derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
+    return operator_values.as_tree(derived, own)

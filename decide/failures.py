@@ -149,6 +149,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      "find the Xid in the node's kernel log, then restart the plugin's pod"),
     ("DP-12", "plugin", "a workload took the last card before the validation pod could",
      "free a card, then run pulumi up again", (r"UnexpectedAdmissionError",)),
+    ("SH-1", "plugin", "a node hands out another number of shares than gpu.sharing makes of its cards",
+     "see which configuration the plugin has there: kubectl get node NODE -L nvidia.com/device-plugin.config"),
     ("OP-4", "operator", "the operator's ClusterPolicy does not become ready",
      "read the pod of the first state that is not ready"),
     ("OP-5", "operator", "node feature discovery has not labelled the node",

@@ -16,6 +16,7 @@ from settings.faults import Fault, SettingsError
 from settings.kinds import BROKEN, Place, Reading, camel, unknown
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
 from settings.rules import broken, decision
+from settings.sharing import told
 
 __all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
 
@@ -148,6 +149,7 @@ class Settings(Config):
         return {
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
+            **({"sharing": shared} if (shared := gpu.sharing.plain()) else {}),
             "operator_namespace": gpu.operator.namespace,
             "tolerations": [one.plain() for one in self.cluster.tolerations],
         }
@@ -186,7 +188,7 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     owners = decision(config) if not faults else ()
     if not isinstance(owners, Ownership):
         raise SettingsError(faults)
-    return Settings(**vars(config), ownership=owners)
+    return Settings(**vars(config), ownership=dataclasses.replace(owners, notes=(*owners.notes, *told(config))))
 
 
 def veiled(secret: str) -> str:

@@ -10,6 +10,7 @@ from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
+from settings.sharing import Sharing
 
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
@@ -181,6 +182,13 @@ class Gpu:
         "Likewise for the container toolkit.",
         None,
         "operator",
+    )
+    sharing: Sharing = setting(
+        Section(Sharing, short="mode"),
+        "sharing: {timeSlicing: {replicas: 4}}",
+        "Whether several pods share a card.",
+        Sharing(),
+        "none",
     )
     runtime_class: str | None = setting(
         Choice(("ours", "external", "none")),

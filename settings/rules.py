@@ -6,7 +6,7 @@ from typing import Any
 
 from decide import defaults, user_values
 from decide.ownership import Decision, Ownership, Refusal, decide
-from settings import host_rules
+from settings import host_rules, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -172,6 +172,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     only_for_our_operator,
     only_for_the_plugin_alone,
     helm_values,
+    sharing.faults,
     namespaces_are_free,
     polls_within_its_time,
     something_to_do,

@@ -9,6 +9,7 @@ _JUDGING = (
     "decide/rollout_health.py",
     "decide/operator_health.py",
     "decide/plugin_health.py",
+    "decide/share_health.py",
     "decide/cluster_health.py",
 )
 _PROVING = ("decide/placement_health.py", "decide/job_health.py", "decide/proof_health.py")
