@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from decide import defaults, ownership, sharing
+from decide import defaults, flavour, ownership, sharing
 from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
@@ -92,6 +92,8 @@ class GpuChoices(TypedDict):
     """Who brings the RuntimeClass. Default: what goes with the operator"""
     sharing: NotRequired[Sharing]
     """Whether several pods share a card. Default: no"""
+    flavour: NotRequired[str]
+    """Distribution of Kubernetes, where the operator's toolkit container has to find its containerd. Default: other"""
     operator_namespace: NotRequired[str]
     """Namespace of the GPU operator. Default: gpu-operator"""
     tolerations: NotRequired[list[Toleration]]
@@ -165,6 +167,14 @@ def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:
     return [defaults.GPU_TOLERATION, *(dict(one) for one in extra if dict(one) != defaults.GPU_TOLERATION)]
 
 
+def known_flavour(gpu: GpuChoices) -> str:
+    """The distribution of Kubernetes."""
+    wish = gpu.get("flavour") or "other"
+    if wish not in flavour.FLAVOURS:
+        raise pulumi.InputPropertyError("flavour", f"{' or '.join(flavour.FLAVOURS)} belongs here, got {wish!r}")
+    return wish
+
+
 def release_name(mode: str) -> str:
     """Helm's name of what hands out cards."""
     return defaults.PLUGIN_RELEASE if mode == OperatorMode.NONE.value else defaults.RELEASE_NAME
@@ -179,6 +189,7 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "context": context,
         "tolerations": tolerations(gpu),
         "resource": defaults.RESOURCE_NAME,
+        "runtime": {"toolkit": owners["toolkit"].owner.value, "flavour": known_flavour(gpu), "signs": flavour.SIGNS},
         "operator": {"mode": mode, "release": release_name(mode), "namespace": operator_namespace(gpu)},
         "releases": [defaults.RELEASE_NAME, defaults.PLUGIN_RELEASE],
         "stack": this_stack(),

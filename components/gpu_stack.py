@@ -13,6 +13,7 @@ from components.choices import (
     STACK,
     GpuChoices,
     count,
+    known_flavour,
     made_namespace,
     owned,
     shared,
@@ -20,7 +21,7 @@ from components.choices import (
     tolerations,
     when_away,
 )
-from decide import defaults, operator_values, sharing, user_values
+from decide import defaults, flavour, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -215,4 +216,15 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds"))}
     derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
+    if who.toolkit.owner is Owner.OPERATOR:
+        derived += flavour.values(toolkit_flavour(gpu, version))
     return operator_values.as_tree(derived, own)
+
+
+def toolkit_flavour(gpu: GpuChoices, version: str) -> str:
+    """The distribution whose containerd the toolkit container can find."""
+    wish = known_flavour(gpu)
+    found = flavour.problem(wish, version)
+    if found:
+        raise pulumi.InputPropertyError("flavour", ". Right: ".join(found))
+    return wish

@@ -150,6 +150,7 @@ class Settings(Config):
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             **({"sharing": shared} if (shared := gpu.sharing.plain()) else {}),
+            **({"flavour": self.cluster.flavour} if self.cluster.flavour else {}),
             "operator_namespace": gpu.operator.namespace,
             "tolerations": [one.plain() for one in self.cluster.tolerations],
         }

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from decide import defaults
+from decide.flavour import FLAVOURS
 from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
 from settings.hosts import KEY, BareMetal
@@ -75,6 +76,14 @@ class Cluster:
         'nodeSelector: {pool: "gpu"}',
         "Target `cluster`: labels of the GPU nodes, where nodes come and go; one is validated. Either this or `nodes`.",
         {},
+    )
+    flavour: str | None = setting(
+        Choice(tuple(FLAVOURS)),
+        "flavour: rke2",
+        "Target `cluster`: the distribution of Kubernetes, where the operator's toolkit container has to find its "
+        "containerd. One that is found and not said is refused.",
+        None,
+        "other",
     )
     tolerations: tuple[Toleration, ...] = setting(
         ListOf(Section(Toleration)),

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from decide import defaults, user_values
-from decide.ownership import Decision, Ownership, Refusal, decide
+from decide import defaults, flavour, user_values
+from decide.ownership import Decision, Owner, Ownership, Refusal, decide
 from settings import host_rules, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
@@ -126,6 +126,19 @@ def _charts(config: Config) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]
         yield "gpu.plugin", user_values.PLUGIN.chart, version, plugin.values
 
 
+def flavour_fits(config: Config, given: Given) -> Iterator[Fault]:
+    """The operator's toolkit container has to find the distribution's containerd."""
+    wish, version, owners = config.cluster.flavour, config.gpu.operator.version, decision(config)
+    if wish in (None, BROKEN) or not isinstance(owners, Ownership):
+        return
+    if config.target == "bareMetal":
+        yield Fault("cluster.flavour", "has no effect: the hosts have their toolkit", "leave flavour out", FIX)
+    elif owners.toolkit.owner is Owner.OPERATOR and version is not BROKEN:
+        found = flavour.problem(wish, version or defaults.OPERATOR_VERSION)
+        if found:
+            yield Fault("cluster.flavour", *found, FIX)
+
+
 def namespaces_are_free(config: Config, given: Given) -> Iterator[Fault]:
     """A namespace that we make is one that destroy deletes."""
     operator, validation = config.gpu.operator, config.validation
@@ -173,6 +186,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     only_for_the_plugin_alone,
     helm_values,
     sharing.faults,
+    flavour_fits,
     namespaces_are_free,
     polls_within_its_time,
     something_to_do,

@@ -16,7 +16,7 @@ _PROVING = ("decide/placement_health.py", "decide/job_health.py", "decide/proof_
 _WAITING = ("components/steps/kubectl.py", "components/steps/waiting.py")
 
 SOURCES = {
-    "look": (*_READING, "components/steps/kubectl.py", "components/steps/look.py"),
+    "look": (*_READING, "components/steps/kubectl.py", "components/steps/runtimes.py", "components/steps/look.py"),
     "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),
     "ready": (*_READING, *_JUDGING, *_WAITING, "components/steps/ready.py"),
     "gate": (*_READING, *_JUDGING, *_PROVING, *_WAITING, "components/steps/gate.py"),
