@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from decide import defaults, ownership
+from decide import defaults, flavour, ownership, sharing
 from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
@@ -63,6 +63,24 @@ class Toleration(TypedDict):
     """`NoSchedule`, `PreferNoSchedule` or `NoExecute`; empty: all of them."""
 
 
+class SharingBy(str, Enum):
+    """How pods share a card."""
+
+    TIME_SLICING = "timeSlicing"
+    """By turns; nothing keeps them apart."""
+    MPS = "mps"
+    """At once, each with a part of memory and threads."""
+
+
+class Sharing(TypedDict):
+    """Several pods on one card."""
+
+    strategy: SharingBy
+    """How they share it."""
+    replicas: int
+    """How many may have it at a time."""
+
+
 class GpuChoices(TypedDict):
     """Who brings what. The same for all components of a stack."""
 
@@ -78,10 +96,28 @@ class GpuChoices(TypedDict):
     """Who brings the container toolkit. Default: operator"""
     runtime_class: NotRequired[RuntimeClassBy]
     """Who brings the RuntimeClass. Default: what goes with the operator"""
+    sharing: NotRequired[Sharing]
+    """Whether several pods share a card. Default: no"""
+    flavour: NotRequired[str]
+    """Distribution of Kubernetes, where the operator's toolkit container has to find its containerd. Default: other"""
     operator_namespace: NotRequired[str]
     """Namespace of the GPU operator. Default: gpu-operator"""
     tolerations: NotRequired[list[Toleration]]
     """Taints of the GPU nodes beside `nvidia.com/gpu`."""
+
+
+def shared(gpu: GpuChoices) -> dict[str, Any] | None:
+    """How cards are shared, in plain values; nothing where each is one pod's alone."""
+    wish = gpu.get("sharing")
+    if not wish:
+        return None
+    strategy, replicas = text(wish["strategy"]), count("sharing.replicas", wish["replicas"])
+    if strategy not in sharing.STRATEGIES or not 2 <= replicas <= sharing.MOST:
+        known = " or ".join(sharing.STRATEGIES)
+        raise pulumi.InputPropertyError(
+            "sharing", f"{known} among 2 to {sharing.MOST} belongs here, got {dict(wish)!r}"
+        )
+    return {"strategy": strategy, "replicas": replicas}
 
 
 def this_stack() -> str:
@@ -137,6 +173,14 @@ def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:
     return [defaults.GPU_TOLERATION, *(dict(one) for one in extra if dict(one) != defaults.GPU_TOLERATION)]
 
 
+def known_flavour(gpu: GpuChoices) -> str:
+    """The distribution of Kubernetes."""
+    wish = gpu.get("flavour") or "other"
+    if wish not in flavour.FLAVOURS:
+        raise pulumi.InputPropertyError("flavour", f"{' or '.join(flavour.FLAVOURS)} belongs here, got {wish!r}")
+    return wish
+
+
 def release_name(mode: str) -> str:
     """Helm's name of what hands out cards."""
     return defaults.PLUGIN_RELEASE if mode == OperatorMode.NONE.value else defaults.RELEASE_NAME
@@ -151,6 +195,7 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "context": context,
         "tolerations": tolerations(gpu),
         "resource": defaults.RESOURCE_NAME,
+        "runtime": {"toolkit": owners["toolkit"].owner.value, "flavour": known_flavour(gpu), "signs": flavour.SIGNS},
         "operator": {"mode": mode, "release": release_name(mode), "namespace": operator_namespace(gpu)},
         "releases": [defaults.RELEASE_NAME, defaults.PLUGIN_RELEASE],
         "stack": this_stack(),

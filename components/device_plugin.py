@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 
-from decide import defaults, plugin_values, user_values
+from decide import defaults, plugin_values, sharing, user_values
 from decide.operator_values import as_tree
 from decide.ownership import Ownership
 
@@ -45,7 +45,7 @@ def known_version(args: Mapping[str, Any]) -> str:
     return version
 
 
-def chart_values(args: Mapping[str, Any], who: Ownership, tolerations: Any) -> dict[str, Any]:
+def chart_values(args: Mapping[str, Any], who: Ownership, options: Mapping[str, Any]) -> dict[str, Any]:
     """The plugin's Helm values: derived, then the user's own, which must be keys that the chart knows."""
     own = args.get("values") or {}
     wrong = user_values.faults(own, known_version(args), who, user_values.PLUGIN.chart)
@@ -53,4 +53,5 @@ def chart_values(args: Mapping[str, Any], who: Ownership, tolerations: Any) -> d
         said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {key: args.get(key) for key in ("discovery", "nodes", "node_selector", "hosts")}
-    return as_tree(plugin_values.values(who, {**wish, "tolerations": tolerations}), own)
+    shared = sharing.plugin_values(sharing.read(options["sharing"]))
+    return as_tree([*plugin_values.values(who, {**wish, "tolerations": options["tolerations"]}), *shared], own)

@@ -13,13 +13,15 @@ from components.choices import (
     STACK,
     GpuChoices,
     count,
+    known_flavour,
     made_namespace,
     owned,
+    shared,
     this_stack,
     tolerations,
     when_away,
 )
-from decide import defaults, operator_values, user_values
+from decide import defaults, flavour, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -122,7 +124,9 @@ class GpuStack(pulumi.ComponentResource):
         namespace: kubernetes.core.v1.Namespace,
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
-        values = device_plugin.chart_values(args, who, tolerations(args.get("gpu") or {}))
+        gpu = args.get("gpu") or {}
+        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu)}
+        values = device_plugin.chart_values(args, who, options)
         wish = {**args, "timeout": helm_timeout(args)}
         return device_plugin.device_plugin(name, wish, values, namespace, opts)
 
@@ -211,4 +215,16 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
         said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds"))}
-    return operator_values.as_tree(operator_values.values(who, wish), own)
+    derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
+    if who.toolkit.owner is Owner.OPERATOR:
+        derived += flavour.values(toolkit_flavour(gpu, version))
+    return operator_values.as_tree(derived, own)
+
+
+def toolkit_flavour(gpu: GpuChoices, version: str) -> str:
+    """The distribution whose containerd the toolkit container can find."""
+    wish = known_flavour(gpu)
+    found = flavour.problem(wish, version)
+    if found:
+        raise pulumi.InputPropertyError("flavour", ". Right: ".join(found))
+    return wish

@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, STACK, GpuChoices, count, reading, this_stack, when_away
+from components.choices import OURS, STACK, GpuChoices, count, reading, shared, this_stack, when_away
 from components.local_step import answer, local_step
 from components.proof import GpuPool, Proof, cards, of_pool, pod_spec
 from decide import defaults
@@ -198,6 +198,7 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
     known = reading(args.get("gpu") or {}, args["kubeconfig"], args["context"])
     return {
         **known,
+        **({"sharing": wish} if (wish := shared(args.get("gpu") or {})) else {}),
         "operator": {**known["operator"], "version": args.get("operator_version") or ""},
         "nodes": [*(args.get("nodes") or []), *present(args)],
         "away": dict(args.get("away") or {}),

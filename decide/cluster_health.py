@@ -31,6 +31,7 @@ from decide.reading import (
     text_at,
     waits,
 )
+from decide.share_health import judge_shares
 
 Check = Callable[[Obj, Obj], Optional[Verdict]]
 
@@ -104,7 +105,7 @@ def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
     """Each declared node hands out cards, or one of those that the selector finds."""
     without = without_cards(snapshot, wish)
     if not without:
-        return None
+        return judge_shares(snapshot, wish)
     kept_away = [found for found in (kept_from(snapshot, wish, node) for node in without) if found]
     operand = first_bad_operand(snapshot, wish)
     if kept_away:

@@ -65,7 +65,13 @@ def as_tree(derived: Sequence[Value], user: Mapping[str, Any] | None = None) -> 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     both = {key: _merged(below[key], above[key]) for key in above if _are_maps(below.get(key), above[key])}
-    return {**below, **above, **both}
+    env = {"env": _named_once([*below["env"], *above["env"]])} if "env" in below and "env" in above else {}
+    return {**below, **above, **both, **env}
+
+
+def _named_once(variables: Sequence[Any]) -> list[Any]:
+    """The last of each name counts: Helm itself would take one list or the other."""
+    return list({one["name"]: one for one in variables}.values())
 
 
 def _are_maps(one: Any, other: Any) -> bool:

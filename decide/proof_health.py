@@ -26,6 +26,7 @@ from decide.reading import (
     text_at,
 )
 from decide.rollout_health import older_drivers
+from decide.share_health import cards_of
 
 # What a proof runs on.
 PROVEN = ("nvidia-driver", "nvidia-container-toolkit", "nvidia-device-plugin")
@@ -93,7 +94,7 @@ def node_report(snapshot: Obj, wish: Obj, one: Obj) -> Dict[str, Any]:
         "name": name,
         "card": card or text_at(labels, "nvidia.com/gpu.product"),
         "memory": memory,
-        "gpus": allocatable(node, wish),
+        **cards_of(node, wish),
         "driver": driver or text_at(labels, "nvidia.com/cuda.driver-version.full"),
         "cuda": text_at(labels, "nvidia.com/cuda.runtime-version.full"),
         "checks": checks,

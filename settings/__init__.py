@@ -18,6 +18,7 @@ from settings.gke import Gke
 from settings.kinds import BROKEN, Place, Reading, camel, unknown
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
 from settings.rules import broken, decision, settled
+from settings.sharing import told
 
 __all__ = ["Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse"]
 
@@ -162,6 +163,8 @@ class Settings(Config):
         return {
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
+            **({"sharing": shared} if (shared := gpu.sharing.plain()) else {}),
+            **({"flavour": self.cluster.flavour} if self.cluster.flavour else {}),
             "operator_namespace": gpu.operator.namespace,
             "tolerations": self._tolerations(),
             **({"target": self.target, "image": self.cloud.image} if self.cloud else {}),
@@ -217,7 +220,7 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     owners = decision(config) if not faults else ()
     if not isinstance(owners, Ownership):
         raise SettingsError(faults)
-    return Settings(**vars(config), ownership=owners)
+    return Settings(**vars(config), ownership=dataclasses.replace(owners, notes=(*owners.notes, *told(config))))
 
 
 def veiled(secret: str) -> str:

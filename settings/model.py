@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from decide import defaults
+from decide.flavour import FLAVOURS
 from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
 from settings.aws import Aws
 from settings.gke import Gke
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
+from settings.sharing import Sharing
 
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
@@ -76,6 +78,14 @@ class Cluster:
         'nodeSelector: {pool: "gpu"}',
         "Target `cluster`: labels of the GPU nodes, where nodes come and go; one is validated. Either this or `nodes`.",
         {},
+    )
+    flavour: str | None = setting(
+        Choice(tuple(FLAVOURS)),
+        "flavour: rke2",
+        "Target `cluster`: the distribution of Kubernetes, where the operator's toolkit container has to find its "
+        "containerd. One that is found and not said is refused.",
+        None,
+        "other",
     )
     tolerations: tuple[Toleration, ...] = setting(
         ListOf(Section(Toleration)),
@@ -185,6 +195,13 @@ class Gpu:
         "Likewise for the container toolkit.",
         None,
         "operator",
+    )
+    sharing: Sharing = setting(
+        Section(Sharing, short="mode"),
+        "sharing: {timeSlicing: {replicas: 4}}",
+        "Whether several pods share a card.",
+        Sharing(),
+        "none",
     )
     runtime_class: str | None = setting(
         Choice(("ours", "external", "none")),

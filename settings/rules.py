@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from decide import defaults, user_values
+from decide import defaults, flavour, user_values
 from decide.ownership import Decision, Owner, Ownership, Refusal, decide
-from settings import aws_rules, gke_rules, host_rules
+from settings import aws_rules, gke_rules, host_rules, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -145,6 +145,19 @@ def _charts(config: Config) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]
         yield "gpu.plugin", user_values.PLUGIN.chart, version, plugin.values
 
 
+def flavour_fits(config: Config, given: Given) -> Iterator[Fault]:
+    """The operator's toolkit container has to find the distribution's containerd."""
+    wish, version, owners = config.cluster.flavour, config.gpu.operator.version, decision(config)
+    if wish in (None, BROKEN) or not isinstance(owners, Ownership):
+        return
+    if config.target == "bareMetal":
+        yield Fault("cluster.flavour", "has no effect: the hosts have their toolkit", "leave flavour out", FIX)
+    elif owners.toolkit.owner is Owner.OPERATOR and version is not BROKEN:
+        found = flavour.problem(wish, version or defaults.OPERATOR_VERSION)
+        if found:
+            yield Fault("cluster.flavour", *found, FIX)
+
+
 def namespaces_are_free(config: Config, given: Given) -> Iterator[Fault]:
     """A namespace that we make is one that destroy deletes."""
     operator, validation = config.gpu.operator, config.validation
@@ -191,6 +204,8 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     only_for_our_operator,
     only_for_the_plugin_alone,
     helm_values,
+    sharing.faults,
+    flavour_fits,
     namespaces_are_free,
     polls_within_its_time,
     something_to_do,

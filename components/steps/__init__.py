@@ -10,6 +10,7 @@ _JUDGING = (
     "decide/rollout_health.py",
     "decide/operator_health.py",
     "decide/plugin_health.py",
+    "decide/share_health.py",
     "decide/cluster_health.py",
 )
 _PROVING = ("decide/placement_health.py", "decide/pool_proof.py", "decide/job_health.py", "decide/proof_health.py")
@@ -17,7 +18,7 @@ _WAITING = ("components/steps/kubectl.py", "components/steps/waiting.py")
 
 SOURCES = {
     "guard": ("components/steps/guard.py",),
-    "look": (*_READING, "components/steps/kubectl.py", "components/steps/look.py"),
+    "look": (*_READING, "components/steps/kubectl.py", "components/steps/runtimes.py", "components/steps/look.py"),
     "login": (*_READING, "components/steps/kubectl.py", "components/steps/login.py"),
     "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),
     "ready": (*_READING, *_JUDGING, *_WAITING, "components/steps/ready.py"),

@@ -6,6 +6,7 @@ import time
 from typing import Any, Dict, List, Tuple
 
 from components.steps.kubectl import MAY_BE_UNKNOWN, Unreadable, by_kind, objects, refuse, say
+from components.steps.runtimes import runtime_faults
 from decide.reading import (
     Obj,
     Verdict,
@@ -72,7 +73,8 @@ def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Every fault, so that all of them are known at once."""
     operator = operator_faults(snapshot, params)
     spaces = [] if operator else space_faults(snapshot, params)
-    return node_faults(snapshot, params) + operator + class_faults(snapshot, params, bool(operator)) + spaces
+    classes = class_faults(snapshot, params, bool(operator))
+    return node_faults(snapshot, params) + operator + classes + spaces + runtime_faults(snapshot, params)
 
 
 def space_faults(snapshot: Obj, params: Obj) -> List[Verdict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lab.cluster import host
+from lab.cluster import host, shares
 from lab.cluster.clock import stamp
 from lab.cluster.driver_upgrade import upgrade_drivers
 from lab.cluster.jobs import owner
@@ -87,8 +87,9 @@ def _advertise(cluster: Cluster, node: Object) -> None:
     facts = host.declared(cluster, name)
     wanted: dict[str, str | None] = {"capacity": None, "allocatable": None}
     if host.runs(cluster, name, PLUGIN) or _serves_alone(cluster, name) or facts.get("device_plugin"):
-        total = facts.get("gpus", 0)
-        wanted = {"capacity": str(total), "allocatable": str(total - facts.get("unhealthy", 0))}
+        parts = shares.of_node(cluster, node).replicas
+        total, ill = facts.get("gpus", 0) * parts, facts.get("unhealthy", 0) * parts
+        wanted = {"capacity": str(total), "allocatable": str(total - ill)}
     for key, amount in wanted.items():
         if status[key].get(RESOURCE) != amount:
             status[key].pop(RESOURCE, None)
@@ -108,19 +109,19 @@ def _describe(cluster: Cluster, node: Object) -> None:
     # What it finds becomes labels by way of node feature discovery: seen on a real server, where pods end one by one.
     if not (host.runs(cluster, name, "gpu-feature-discovery") and version and _has_master(cluster)):
         return
-    _set_discovered(cluster, node, {**_card_labels(facts), **_driver_labels(version)})
+    _set_discovered(cluster, node, {**_card_labels(facts, shares.of_node(cluster, node)), **_driver_labels(version)})
 
 
-def _card_labels(facts: Object) -> dict[str, str]:
+def _card_labels(facts: Object, shared: shares.Shares) -> dict[str, str]:
     compute = facts["compute_capability"].split(".")
     labels = {
-        "product": facts["card"].replace(" ", "-"),
+        "product": facts["card"].replace(" ", "-") + ("-SHARED" if shared.replicas > 1 else ""),
         "count": str(facts["gpus"]),
         "memory": str(facts["memory_mib"]),
         "family": facts["family"],
         "machine": "simulated",
-        "replicas": "1",
-        "sharing-strategy": "none",
+        "replicas": str(shared.replicas),
+        "sharing-strategy": shared.strategy,
         "mode": "compute",
         "compute.major": compute[0],
         "compute.minor": compute[1],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lab.cluster import shares
 from lab.cluster.operand_programs import DRIVER, PLUGIN, TOOLKIT, VALIDATOR
 from lab.cluster.store import Object
 
@@ -65,6 +66,9 @@ def daemon_set(operand: Operand, policy: Object, namespace: str) -> Object:
         "containers": [_container(name, f"{operand.image}:{tag}") for name in operand.containers],
         "volumes": [{"name": "run-nvidia-validations", "hostPath": {"path": "/run/nvidia/validations"}}],
     }
+    if operand.daemon_set in (PLUGIN, "gpu-feature-discovery"):
+        config = spec["devicePlugin"]["config"]
+        pod["volumes"] += shares.volumes(config["name"], config["default"])
     if operand.host_pid:
         pod["hostPID"] = True
     if operand.runtime_class and not spec["cdi"]["nriPluginEnabled"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from lab.cluster import host
+from lab.cluster import host, shares
 from lab.cluster.operand_programs import ALONE, PLUGIN, is_hit
 from lab.cluster.run import GOES_ON, Run
 from lab.cluster.store import Cluster, Object
@@ -30,6 +30,8 @@ DEFAULTS: Object = {
     "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}, _GPU],
     "runtimeClassName": None,
     "gfd": {"enabled": False},
+    "config": {"map": {}, "default": ""},
+    "podAnnotations": {},
     "nfd": {"worker": {"tolerations": [{**_GPU, "operator": "Equal", "value": "present"}]}},
 }
 NO_NVML = (
@@ -53,6 +55,11 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
     full = f"{name}-{CHART}"
     image = f"nvcr.io/nvidia/k8s-device-plugin:v{version}"
     found = [_daemon_set(full, namespace, "nvidia-device-plugin-ctr", image, values, ALONE)]
+    if values["config"]["map"]:
+        meta = {"name": f"{full}-configs", "namespace": namespace}
+        found.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": values["config"]["map"]})
+        pod = found[0]["spec"]["template"]["spec"]
+        pod["volumes"] += shares.volumes(meta["name"], values["config"]["default"])
     if values["gfd"]["enabled"]:
         found.append(
             _daemon_set(f"{name}-gpu-feature-discovery", namespace, "gfd", image, values, "gpu-feature-discovery")
@@ -68,6 +75,7 @@ def _daemon_set(full: str, namespace: str, container: str, image: str, values: O
         "affinity": copy.deepcopy(values["affinity"]),
         "tolerations": copy.deepcopy(values["tolerations"]),
         "priorityClassName": "system-node-critical",
+        "annotations": dict(values["podAnnotations"]),
         "volumes": [{"name": "kubelet-device-plugins-dir", "hostPath": {"path": "/var/lib/kubelet/device-plugins"}}],
     }
     if values["runtimeClassName"]:
@@ -92,7 +100,8 @@ def _discovery(full: str, namespace: str, tolerations: list[Object]) -> list[Obj
 
 
 def _workload(kind: str, name: str, namespace: str, labels: Object, pod: Object, operand: str) -> Object:
-    template = {"metadata": {"labels": labels}, "spec": pod}
+    annotations = pod.pop("annotations", {})
+    template = {"metadata": {"labels": labels, **({"annotations": annotations} if annotations else {})}, "spec": pod}
     return {
         "apiVersion": "apps/v1",
         "kind": kind,

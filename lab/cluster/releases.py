@@ -19,7 +19,7 @@ _DEFAULTS: Object = {
     "daemonsets": {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]},
     "driver": {"enabled": True, "version": "595.91.07", "upgradePolicy": {"autoUpgrade": True}},
     "toolkit": {"enabled": True},
-    "devicePlugin": {"enabled": True},
+    "devicePlugin": {"enabled": True, "config": {"create": False, "name": "", "default": "", "data": {}}},
     "dcgmExporter": {"enabled": True},
     "gfd": {"enabled": True},
     "migManager": {"enabled": True},
@@ -217,6 +217,9 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
     objects.append(_workload("Deployment", "gpu-operator", namespace, f"nvcr.io/nvidia/gpu-operator:{version}", []))
     if values["nfd"]["enabled"]:
         objects += _discovery(name, namespace, values["node-feature-discovery"]["worker"]["tolerations"])
+    config = values["devicePlugin"]["config"]
+    if config["create"]:
+        objects.append({**_object("v1", "ConfigMap", config["name"], namespace), "data": config["data"]})
     if values["clusterPolicy"]["deployCR"]:
         spec = {key: values[key] for key in _SPEC_KEYS}
         # The operator writes these labels into all that it makes: so one sees whether it has met this policy.

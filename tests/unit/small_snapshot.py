@@ -28,6 +28,7 @@ def wish(*nodes: str, gpus: int = 1, **more: Any) -> Object:
         "tolerations": [{"key": RESOURCE, "operator": "Exists"}],
         "resource": RESOURCE,
         "operator": {"mode": "install", "release": "gpu-operator", "namespace": OPERATOR},
+        "runtime": {"toolkit": "host", "flavour": "other", "signs": {"k3s": "+k3s"}},
         "releases": ["gpu-operator", "nvdp"],
         "stack": STACK["gpu-ready/stack"],
         "makes": [OPERATOR, OURS],

@@ -40,9 +40,9 @@ def test_two_machines_compose_the_same_text() -> None:
 def test_the_texts_stay_small_because_each_stands_twice_in_the_state() -> None:
     sizes = {step: len(compose(step, PARAMS)) for step in SOURCES}
     assert max(sizes.values()) < 76_000
-    assert sum(sizes[step] for step in ("look", "ready", "gate")) < 178_000
+    assert sum(sizes[step] for step in ("look", "ready", "gate")) < 184_000
     assert sizes["match"] < 33_000  # once per stack, and only where there are hosts
-    assert sizes["ready"] < 60_000  # it knows nothing of Jobs
+    assert sizes["ready"] < 62_000  # it knows nothing of Jobs
 
 
 def program_of(text: str) -> str:

@@ -1,0 +1,60 @@
+"""Whether nodes hand out as many shares as were asked for, and how a report counts them."""
+
+from typing import Dict, Optional, Union
+
+from decide.reading import (
+    Obj,
+    Verdict,
+    allocatable,
+    at,
+    chosen_nodes,
+    labels_of,
+    name_of,
+    number_at,
+    stuck,
+    text_at,
+)
+
+CHOICE = "nvidia.com/device-plugin.config"
+COUNT = "nvidia.com/gpu.count"
+WORDS = {"timeSlicing": "time-sliced", "mps": "MPS"}
+
+
+def replicas_of(wish: Obj) -> int:
+    """In how many shares each card is handed out."""
+    return number_at(wish, "sharing", "replicas") or 1
+
+
+def judge_shares(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
+    """Each node in question that hands out cards has the configuration that was asked for."""
+    if not at(wish, "sharing"):
+        return None
+    wrong = [one for one in chosen_nodes(snapshot, wish) if allocatable(one, wish) and not is_shared(one, wish)]
+    return not_shared(wrong[0], wish) if wrong else None
+
+
+def is_shared(node: Obj, wish: Obj) -> bool:
+    """By the number of its cards where discovery tells it, else by what can be no number of shares."""
+    has, parts = number_at(node, "status", "capacity", str(wish.get("resource"))), replicas_of(wish)
+    cards = number_at(labels_of(node), COUNT)
+    return has == cards * parts if cards else has % parts == 0
+
+
+def not_shared(node: Obj, wish: Obj) -> Verdict:
+    """Another number than there should be; a label of the node may be why."""
+    has, name = number_at(node, "status", "capacity", str(wish.get("resource"))), name_of(node)
+    cards, chosen = number_at(labels_of(node), COUNT), text_at(labels_of(node), CHOICE)
+    should = f"{cards} x {replicas_of(wish)}" if cards else f"a multiple of {replicas_of(wish)}"
+    problem = f"{name} hands out {has} {wish.get('resource')}, and gpu.sharing makes it {should}"
+    if not chosen:
+        return stuck("SH-1", problem)
+    fix = f"take the label off, unless it is meant: kubectl label node {name} {CHOICE}-"
+    return stuck("SH-1", f"{problem}; its label {CHOICE}={chosen} says otherwise", fix=fix)
+
+
+def cards_of(node: Obj, wish: Obj) -> Dict[str, Union[int, str]]:
+    """How many cards a node hands out, and in how many shares where they are shared."""
+    free, strategy = allocatable(node, wish), text_at(wish, "sharing", "strategy")
+    if not strategy:
+        return {"gpus": free}
+    return {"gpus": free // replicas_of(wish), "shares": free, "sharing": WORDS.get(strategy, strategy)}

@@ -1,0 +1,92 @@
+"""The setting `gpu.sharing`, and the rules about it."""
+# ruff: noqa: RUF009 - setting() is dataclasses.field() with metadata
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from decide import sharing
+from settings.faults import FIX, Fault
+from settings.kinds import BROKEN, Choice, Count, Section, Tree, setting
+
+LATER = "a later release sets up MIG; on cards that have it, it can be had by hand"
+BY_HAND = "gpu.operator.values: {mig: {strategy: single}}, and kubectl label node NODE nvidia.com/mig.config=all-1g.5gb"
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """How many pods share a card."""
+
+    replicas: int = setting(Count(2, sharing.MOST), "replicas: 4", "How many pods may have the same card at a time.", 2)
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Several pods on one card. `sharing: none` alone says the same as leaving it out."""
+
+    mode: str = setting(Choice(("none",)), "mode: none", "`none`: each card is one pod's alone.", "none")
+    time_slicing: Replicas | None = setting(
+        Section(Replicas),
+        "timeSlicing: {replicas: 4}",
+        f"By turns: {sharing.ISOLATION['timeSlicing']}.",
+        None,
+    )
+    mps: Replicas | None = setting(
+        Section(Replicas), "mps: {replicas: 4}", f"By NVIDIA's MPS: {sharing.ISOLATION['mps']}.", None
+    )
+    mig: Any = setting(Tree(), "mig: {}", f"Refused in this release: {LATER}.", None)
+
+    def plain(self) -> dict[str, Any] | None:
+        """As the components want it."""
+        for strategy, wish in (("timeSlicing", self.time_slicing), ("mps", self.mps)):
+            if wish is not None:
+                return {"strategy": strategy, "replicas": wish.replicas}
+        return None
+
+
+def told(config: Any) -> tuple[str, ...]:
+    """What sharing costs, said before anything is made."""
+    wish = config.gpu.sharing.plain()
+    return (f"gpu.sharing: {sharing.ISOLATION[wish['strategy']]}",) if wish else ()
+
+
+def faults(config: Any, given: set[str]) -> Iterator[Fault]:
+    """What does not go together, and what this release does not do."""
+    wish, mode = config.gpu.sharing, config.gpu.operator.mode
+    if wish is BROKEN or BROKEN in (wish.mode, wish.time_slicing, wish.mps, wish.mig):
+        return
+    asked = [key for key, one in (("timeSlicing", wish.time_slicing), ("mps", wish.mps), ("mig", wish.mig)) if one]
+    if "gpu.sharing.mig" in given:
+        yield Fault("gpu.sharing.mig", LATER, BY_HAND if mode == "install" else "leave mig out", FIX)
+    if len(asked) > 1:
+        yield Fault(
+            "gpu.sharing", f"has {' and '.join(asked)}, and a card is shared in one way", f"leave {asked[1]} out", FIX
+        )
+    if asked and "gpu.sharing.mode" in given:
+        yield Fault("gpu.sharing.mode", f"is none beside {asked[0]}", "leave mode out", FIX)
+    if asked:
+        yield from _of_a_shared_card(config, given, asked[0], mode)
+
+
+def _of_a_shared_card(config: Any, given: set[str], strategy: str, mode: Any) -> Iterator[Fault]:
+    path = f"gpu.sharing.{strategy}"
+    if mode == "external":
+        problem = "has no effect on an operator or plugin that is not ours (gpu.operator: external)"
+        yield Fault(path, problem, "configure it where that one is, or gpu.operator: install", FIX)
+    if config.validation.gpus is not BROKEN and config.validation.gpus > 1:
+        problem = f"is {config.validation.gpus}, and of a shared card a pod gets one share, whatever it asks for"
+        yield Fault("validation.gpus", problem, "validation: {gpus: 1}", FIX)
+    if mode == "none" and strategy == "mps" and config.gpu.plugin is not BROKEN and not config.gpu.plugin.discovery:
+        problem = "needs GPU feature discovery: MPS runs on nodes that it has labelled nvidia.com/mps.capable"
+        yield Fault(path, problem, "gpu.plugin: {discovery: true}", FIX)
+    yield from _said_twice(config, mode)
+
+
+def _said_twice(config: Any, mode: Any) -> Iterator[Fault]:
+    where, keys = ("plugin", ("config", "podAnnotations")) if mode == "none" else ("operator", ("devicePlugin",))
+    values = getattr(config.gpu, where).values
+    for key in keys if values is not BROKEN else ():
+        said = values.get(key)
+        if said and (where == "plugin" or (isinstance(said, dict) and "config" in said)):
+            path = f"gpu.{where}.values.{key}" + ("" if where == "plugin" else ".config")
+            yield Fault(path, "says what gpu.sharing says too", "leave one of them out", FIX)
