@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from decide import defaults, ownership
+from decide import defaults, ownership, ownership_gke
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
 """By this label the look tells what we made from what somebody else did."""
@@ -100,6 +100,13 @@ def owned(gpu: GpuChoices) -> ownership.Ownership:
     first, *more = decision
     others = [f"{one.setting}: {one.problem}. Right: {one.fix}" for one in more]
     raise pulumi.InputPropertyError(first.setting, "; ".join([f"{first.problem}. Right: {first.fix}", *others]))
+
+
+def variant(gpu: GpuChoices) -> str:
+    """Which of a platform's ways of bringing a driver this is; empty where the platform decides nothing."""
+    if gpu.get("target") != "gke":
+        return ""
+    return ownership_gke.variant(text(gpu.get("driver")), gpu.get("image"))
 
 
 def operator_namespace(gpu: GpuChoices) -> str:

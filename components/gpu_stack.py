@@ -16,8 +16,10 @@ from components.choices import (
     owned,
     this_stack,
     tolerations,
+    variant,
     when_away,
 )
+from components.gke_driver import before_operator
 from decide import defaults, operator_values, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
@@ -102,6 +104,7 @@ class GpuStack(pulumi.ComponentResource):
             ),
             opts=ResourceOptions(parent=self),
         )
+        before = before_operator(name, gpu, namespace, self)
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
             name=defaults.RELEASE_NAME,
@@ -114,7 +117,9 @@ class GpuStack(pulumi.ComponentResource):
             skip_await=True,
             timeout=helm_timeout(args),
             # A stack that names no version keeps the one it has: a new release of ours moves no running operator.
-            opts=ResourceOptions(parent=self, ignore_changes=[] if args.get("operator_version") else ["version"]),
+            opts=ResourceOptions(
+                parent=self, depends_on=before, ignore_changes=[] if args.get("operator_version") else ["version"]
+            ),
         )
 
     def _runtime_class(self, name: str) -> None:
@@ -172,5 +177,5 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
     if wrong:
         said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
-    wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds"))}
+    wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds")), "platform": variant(gpu)}
     return operator_values.as_tree(operator_values.values(who, wish), own)
