@@ -186,7 +186,7 @@ class GkeGpuNodes(pulumi.ComponentResource):
             f"{self.name}-system",
             cluster=cluster.id,
             **gke_cluster.system_pool(self.args),
-            opts=ResourceOptions.merge(ResourceOptions(parent=self), ResourceOptions(custom_timeouts=TIMES)),
+            opts=self._kept(),
         )
         return cluster, [system]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import settings
-from decide import gke
+from decide import gke, gke_prices
 from decide.gke_failures import BY_ID, GKE_FAILURES, RULES_OF_POOLS, explained, recognize
 
 POOL: dict[str, Any] = {"name": "a100", "machine_type": "a2-highgpu-1g", "max_nodes": 1}
@@ -107,6 +107,29 @@ def test_a_zone_where_the_card_was_not_seen_is_a_warning_for_stock_moves() -> No
     ]
     assert gke.warnings(wish("us-central1-a")) == []
     assert gke.warnings(wish("us-east4-a")) != []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {},
+            "0 to 1 nodes, none while no pod asks for a card; a2-highgpu-1g in us-central1 3.67 USD per node and hour",
+        ),
+        ({}, "2,681 per month (onDemand, list price of 2026"),
+        ({"capacity": "spot"}, "about 1.80 USD per node and hour, 1,314 per month"),
+        ({"min_nodes": 1}, "1 to 1 nodes; "),
+        ({"machine_type": "a2-highgpu-8g"}, "no believable price of a2-highgpu-8g in us-central1 (onDemand) is known"),
+        ({"machine_type": "a2-ultragpu-1g"}, "no believable price"),
+        ({"machine_type": "a2-ultragpu-1g", "capacity": "spot"}, "about 2.51"),
+        ({"capacity": "flexStart"}, "no believable price"),
+    ],
+)
+def test_a_price_is_dated_or_there_is_none(more: dict[str, Any], said: str) -> None:
+    (line,) = gke_prices.lines(wish("us-central1-a", **more))
+
+    assert line.startswith("cost: pool a100: ")
+    assert said in line
 
 
 SEEN = [
