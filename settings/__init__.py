@@ -54,7 +54,8 @@ class Settings(Config):
 
     def lines(self) -> list[str]:
         """What is said before anything is made: who owns what, and what it will cost."""
-        return [*self.ownership.lines(), *(gke_prices.lines(self.gke.plain()) if self.gke else ())]
+        google = gke_prices.lines(self.gke.plain()) if self.gke else ()
+        return [*self.ownership.lines(), *google, *(self.aws.lines() if self.aws else ())]
 
     def hosts_args(self) -> list[dict[str, Any]]:
         """Each host of target bareMetal in plain values, with its wish as `decide.host_plan` reads it."""

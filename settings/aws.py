@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from decide import defaults
+from decide import aws_prices, aws_rules, defaults
 from decide.aws_images import IMAGES
 from decide.aws_nodes import CAPACITY, EFFECTS
 from settings.kinds import Choice, Count, Flag, Labels, ListOf, Section, Text, setting
@@ -240,6 +240,11 @@ class Aws:
     def image(self) -> str:
         """The image of the nodes, which decides who owns what."""
         return self.nodes.image
+
+    def lines(self) -> list[str]:
+        """What it costs, and what is no fault and still worth a thought."""
+        wish = self.plain()
+        return [*aws_prices.lines(wish), *(f"note: {note}" for note in aws_rules.notes(wish))]
 
     def plain(self) -> dict[str, Any]:
         """In plain values, as `decide.aws_nodes` and the component know it."""

@@ -6,11 +6,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from lab.cloud.registry import providers
-from lab.engine import Engine, Operation, Result
-from lab.state import MemoryStore
+from lab.engine import Operation, Result
 from tests.effort import long
-from tests.unit.house import House, inside
+from tests.unit.house import House
 from tests.unit.sdk_types import args_of, strangers
 
 pytest.importorskip("pulumi_aws")
@@ -30,13 +28,16 @@ class Account(House):
     def __init__(self, folder: Path, clusters: Any = ("research",), nodes: Any = ({"name": "cpu-1"},)) -> None:
         cloud = {**WORLD["cloud"], "clusters": list(clusters)}
         super().__init__(folder, {**WORLD, "cloud": cloud, "nodes": list(nodes)})
-        kinds = [inside(self.world, self.remote), self.engine.providers[1], *providers(self.world)]
-        self.engine = Engine("gpu-ready", "demo", MemoryStore(), kinds, self.events.append)
 
     def bought(self) -> dict[str, Any]:
         """What the account has, by kind."""
         with self.world.open() as cluster:
             return {one["type"]: one["inputs"] for one in cluster.data.get("cloud", {}).values()}
+
+    def pools(self) -> set[str]:
+        """Names of the groups that bring nodes."""
+        with self.world.open() as cluster:
+            return set(cluster.data.get("pools", {}))
 
     def nodes(self, op: Operation, **wish: Any) -> Result:
         """The component alone."""
@@ -248,6 +249,24 @@ def test_what_aws_says_later_is_explained_with_the_next_step(account: Account, f
     assert account.nodes("destroy").exit == 0
     assert account.bought() == {}
     assert account.nodes("up").exit == 0
+
+
+def test_a_group_that_failed_is_made_anew_by_a_destroy_and_not_by_another_up(account: Account) -> None:
+    account.world.switch("cloud.fault", "stockout")
+    assert "AWS-11 " in said(account.nodes("up"))
+    account.world.switch("cloud.fault", "none")
+    account.nodes("up")
+    assert account.pools() == set()
+    account.nodes("destroy")
+    account.nodes("up")
+    assert account.pools() == {"research-gpu"}
+
+
+def test_without_the_cli_of_aws_nothing_is_made(account: Account) -> None:
+    account.world.switch("cloud.login", False)
+    refused = account.nodes("up")
+    assert "aws is not on PATH\nfix: install the AWS CLI, version 2" in said(refused)
+    assert GROUP not in account.bought()
 
 
 def test_who_may_not_ask_for_quotas_is_told_and_goes_on(account: Account) -> None:

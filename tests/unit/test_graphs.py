@@ -20,8 +20,18 @@ ROOT = Path(__file__).resolve().parents[2]
 GRAPHS = Path(__file__).parent / "graphs"
 OPERATOR: dict[str, Any] = {"gpu": {"driver": "operator"}}
 OURS: dict[str, Any] = {"gke": {"cluster": {"name": "ml", "create": True}}}
+EKS: dict[str, Any] = {
+    "name": "fresh",
+    "create": True,
+    "version": "1.35",
+    "zones": ["us-east-1a", "us-east-1b"],
+    "publicCidrs": ["203.0.113.7/32"],
+    "admins": ["arn:aws:iam::123456789012:role/admins"],
+}
 CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("existing-cluster", "existing-cluster", {}),
+    ("aws-g5", "aws-g5", {}),
+    ("aws-g5-ours", "aws-g5", {"aws": {"cluster": EKS}}),
     ("gke-a100", "gke-a100", {}),
     ("gke-a100-operator", "gke-a100", OPERATOR),
     ("gke-a100-ours", "gke-a100", OURS),
