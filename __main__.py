@@ -27,7 +27,7 @@ try:
 except settings.SettingsError as faults:
     raise pulumi.RunError(str(faults)) from None
 
-for line in wish.ownership.lines():
+for line in wish.lines():
     pulumi.log.info(line)
 
 match wish.target:

@@ -1,96 +1,26 @@
 """A managed node group with cards in an EKS cluster."""
 
 import json
-from typing import Any, TypedDict
+from typing import Any
 
 import pulumi
 from pulumi import ResourceOptions
-from typing_extensions import NotRequired
 
+from components.aws_args import AwsGpuNodesArgs
 from components.aws_questions import checked, cluster_of
 from components.choices import STACK, GpuChoices, operator_namespace, owned, reading, this_stack
 from components.local_step import guard_step, reading_step
 from components.proof import GpuPool
-from decide import aws_images, aws_nodes, aws_rules, defaults
+from decide import aws_cluster, aws_images, aws_nodes, aws_rules, defaults
 from decide.aws_failures import BY_ID, explained, refusal
 from decide.kubeconfig import eks_kubeconfig
 
 try:
     import pulumi_aws as aws
+
+    from components.aws_cluster import Made
 except ModuleNotFoundError:
     raise pulumi.RunError("target aws needs the SDK of AWS: run make setup WITH=aws") from None
-
-
-class AwsTaint(TypedDict):
-    """A taint of the nodes."""
-
-    key: str
-    """Key of the taint."""
-    value: NotRequired[str]
-    """Value of the taint."""
-    effect: str
-    """`NoSchedule`, `PreferNoSchedule` or `NoExecute`."""
-
-
-class AwsGpuNodesArgs(TypedDict):
-    """Which cluster, and which machines."""
-
-    region: str
-    """Region of the cluster."""
-    account: NotRequired[str]
-    """Account in which alone anything is made."""
-    cluster: str
-    """Name of the cluster in EKS."""
-    name: NotRequired[str]
-    """Name of the node group. Default: gpu"""
-    instance_types: NotRequired[list[str]]
-    """Instance types, all with as many cards of one kind. Default: g5.xlarge"""
-    image: NotRequired[str]
-    """`al2023`, `bottlerocket` or `ubuntu`. Default: al2023"""
-    ami: NotRequired[str]
-    """Id of an image of one's own, with `ubuntu`."""
-    release: NotRequired[str]
-    """Release of the image. Default: the newest when the group is made"""
-    capacity: NotRequired[str]
-    """`onDemand`, `spot`, `reservation` or `capacityBlock`. Default: onDemand"""
-    reservation: NotRequired[str]
-    """Id of the capacity reservation or block."""
-    min: NotRequired[int]
-    """The least nodes an autoscaler may leave. Default: 0"""
-    desired: NotRequired[int]
-    """Nodes that are asked for. Default: 1"""
-    max: NotRequired[int]
-    """The most nodes there may be. Default: 1"""
-    autoscaler: NotRequired[bool]
-    """Whether a cluster autoscaler runs there, which moves `desired`. Default: no"""
-    subnets: NotRequired[list[str]]
-    """Subnets of the nodes. Default: those of the cluster"""
-    disk_gib: NotRequired[int]
-    """Size of the encrypted disk. Default: 100"""
-    kms_key: NotRequired[str]
-    """Key of that disk. Default: the account's own"""
-    store: NotRequired[str]
-    """Disks of the instance: `raid0` or `none`. Default: raid0 with al2023"""
-    hop_limit: NotRequired[int]
-    """Of the instance metadata service. Default: 1, no pod reaches it"""
-    labels: NotRequired[dict[str, str]]
-    """Labels of the nodes."""
-    gpu_taint: NotRequired[bool]
-    """Whether nodes get the taint nvidia.com/gpu. Default: yes"""
-    taints: NotRequired[list[AwsTaint]]
-    """Taints beside it."""
-    node_role: NotRequired[str]
-    """ARN of a role for the nodes. Default: one is made"""
-    allow_replace: NotRequired[bool]
-    """Whether a change may delete the node group and make another. Default: no"""
-    tags: NotRequired[dict[str, str]]
-    """Tags of all that is made in AWS."""
-    checks: NotRequired[bool]
-    """Whether quota, zones, subnets and image are looked at first. Default: yes"""
-    validation_namespace: NotRequired[str]
-    """Namespace that a validation is going to make: refused when somebody else has made it already."""
-    gpu: NotRequired[GpuChoices]
-    """Who brings what."""
 
 
 class AwsGpuNodes(pulumi.ComponentResource):
@@ -123,13 +53,12 @@ class AwsGpuNodes(pulumi.ComponentResource):
         hooks = pulumi.ResourceHookBinding(on_error=[explaining(name, wish)])
         self._in_aws = ResourceOptions(parent=self, provider=account, hooks=hooks)
         asking = pulumi.InvokeOptions(parent=self, provider=account)
-        cluster = cluster_of(wish, asking)
-        subnets = self._subnets(wish, cluster, asking)
+        cluster, subnets, after = self._cluster(name, wish, asking)
         self.kubeconfig = pulumi.Output.secret(cluster.apply(lambda it: eks_kubeconfig(it, wish["region"])))
         self.context = pulumi.Output.from_input(wish["cluster"])
         self.identifier = f"eks:{wish['region']}/{wish['cluster']}"
         self.pools = [aws_nodes.pool(wish)]
-        look = self._look(name, args, gpu, self._login(name))
+        look = self._look(name, args, gpu, after)
         self.node_group = self._node_group(name, wish, cluster, subnets, tags(args), look).arn
         self.node_selector = pulumi.Output.from_input(aws_nodes.selector(wish))
         self.node_of_host: dict[str, pulumi.Output[str]] = {}
@@ -139,6 +68,18 @@ class AwsGpuNodes(pulumi.ComponentResource):
         self.any_node = ""
         outputs = ("kubeconfig", "context", "node_selector", "node_group")
         self.register_outputs({key: getattr(self, key) for key in outputs})
+
+    def _cluster(self, name: str, wish: Any, asking: pulumi.InvokeOptions) -> tuple[Any, Any, list[pulumi.Resource]]:
+        """The cluster as EKS describes it, the subnets of the nodes, and what has to be there before them."""
+        login = self._login(name)
+        if not wish.get("make"):
+            cluster = cluster_of(wish, asking)
+            return cluster, self._subnets(wish, cluster, asking), [login]
+        go: Any = pulumi.Output.from_input(None)
+        if wish["checks"]:
+            go = checked(wish, wish["make"], [], asking)
+        made = Made(name, wish, go, ResourceOptions.merge(self._in_aws, ResourceOptions(depends_on=[login])))
+        return made.described, made.subnets, made.ready
 
     def _subnets(self, wish: Any, cluster: Any, asking: pulumi.InvokeOptions) -> Any:
         """Where the nodes will be, once AWS was asked whether they can."""
@@ -154,7 +95,7 @@ class AwsGpuNodes(pulumi.ComponentResource):
         params = {"programs": {"aws": BY_ID["AWS-40"].fix, "kubectl": "install kubectl"}}
         return reading_step(f"{name}-login", "login", params, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
 
-    def _look(self, name: str, args: AwsGpuNodesArgs, gpu: GpuChoices, after: pulumi.Resource) -> pulumi.Resource:
+    def _look(self, name: str, args: AwsGpuNodesArgs, gpu: GpuChoices, after: list[pulumi.Resource]) -> pulumi.Resource:
         """What is in the cluster already is looked at before nodes are made for it."""
         makes = (operator_namespace(gpu) if owned(gpu).installs else "", args.get("validation_namespace"))
         params = {
@@ -215,17 +156,12 @@ class AwsGpuNodes(pulumi.ComponentResource):
             aws.iam.RolePolicyAttachment(
                 f"{name}-{policy}",
                 role=role.name,
-                policy_arn=f"arn:{partition(wish['region'])}:iam::aws:policy/{policy}",
+                policy_arn=f"arn:{aws_nodes.partition(wish['region'])}:iam::aws:policy/{policy}",
                 opts=self._in_aws,
             )
-            for policy in aws_nodes.ROLE_POLICIES
+            for policy in aws_nodes.role_policies(wish)
         ]
         return role.arn, attached
-
-
-def partition(region: str) -> str:
-    """The part of AWS that a region belongs to."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
 
 
 def read(args: AwsGpuNodesArgs) -> dict[str, Any]:
@@ -233,7 +169,7 @@ def read(args: AwsGpuNodesArgs) -> dict[str, Any]:
     image = args.get("image") or "al2023"
     if image not in aws_images.IMAGES:
         raise pulumi.InputPropertyError("image", f"one of {', '.join(aws_images.IMAGES)} belongs here, got {image!r}")
-    usual: dict[str, Any] = {
+    otherwise: dict[str, Any] = {
         "name": defaults.NODE_GROUP,
         "instance_types": list(defaults.AWS_TYPES),
         "image": image,
@@ -249,8 +185,11 @@ def read(args: AwsGpuNodesArgs) -> dict[str, Any]:
     said: dict[str, Any] = {key: value for key, value in args.items() if value is not None}
     # Other languages send whole numbers as floats.
     said |= {key: int(said[key]) for key in ("min", "desired", "max", "disk_gib", "hop_limit") if key in said}
-    wish = {**usual, **said}
+    wish = {**otherwise, **said}
     wrong = aws_rules.faults(wish)
+    if wish.get("make"):
+        wish["make"] = aws_cluster.usual(wish["make"])
+        wrong += aws_cluster.faults({**wish["make"], "region": wish["region"]})
     if wrong:
         listed = "; ".join(f"{one.key}: {one.problem}. Right: {one.fix}" for one in wrong)
         raise pulumi.InputPropertyError(wrong[0].key, listed)

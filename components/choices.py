@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from decide import defaults, flavour, ownership, sharing
+from decide import defaults, flavour, ownership, ownership_gke, sharing
 from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
@@ -141,6 +141,13 @@ def owned(gpu: GpuChoices) -> ownership.Ownership:
     raise pulumi.InputPropertyError(first.setting, "; ".join([f"{first.problem}. Right: {first.fix}", *others]))
 
 
+def variant(gpu: GpuChoices) -> str:
+    """Which of a platform's ways of bringing a driver this is; empty where the platform decides nothing."""
+    if gpu.get("target") != "gke":
+        return ""
+    return ownership_gke.variant(text(gpu.get("driver")), gpu.get("image"))
+
+
 def operator_namespace(gpu: GpuChoices) -> str:
     """Where the operator lives, or the device plugin alone."""
     if text(gpu.get("operator")) == OperatorMode.NONE.value:
@@ -150,7 +157,8 @@ def operator_namespace(gpu: GpuChoices) -> str:
 
 def made_namespace(gpu: GpuChoices) -> str:
     """The namespace of what we install; empty where we install nothing."""
-    return operator_namespace(gpu) if owned(gpu).plugin.owner in (Owner.OPERATOR, Owner.US) else ""
+    who = owned(gpu)
+    return operator_namespace(gpu) if who.installs or who.plugin.owner is Owner.US else ""
 
 
 def count(path: str, value: Any) -> int:

@@ -160,9 +160,9 @@ class GkeGpuNodes(pulumi.ComponentResource):
             id, endpoint = cluster.id, cluster.endpoint
             authority = cluster.master_auth.apply(lambda found: found.cluster_ca_certificate)
         else:
-            found = self._found()
+            found = looked_up(args, self)
             id, endpoint = found.id, found.endpoint
-            authority = found.master_auths.apply(lambda auths: auths[0].cluster_ca_certificate)
+            authority = found.master_auths[0].cluster_ca_certificate
         known = pulumi.Output.all(endpoint, authority, self.context)
         self.kubeconfig = pulumi.Output.secret(known.apply(lambda three: gke_access.kubeconfig(*three)))
         look = self._look(gpu, after)
@@ -177,14 +177,6 @@ class GkeGpuNodes(pulumi.ComponentResource):
         params = {"programs": {gke_access.PLUGIN: gke_access.INSTALL}}
         return reading_step(f"{self.name}-login", "login", params, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
 
-    def _found(self) -> pulumi.Output[Any]:
-        """The cluster that is there. Autopilot makes its nodes itself: a pool of ours is refused there."""
-        where = {"name": self.args["cluster"]["name"], "location": self.args["location"]}
-        found: pulumi.Output[Any] = container.get_cluster_output(
-            **where, project=self.args["project"], opts=pulumi.InvokeOutputOptions(parent=self)
-        )
-        return found.apply(standard)
-
     def _cluster(self, login: pulumi.Resource) -> tuple[container.Cluster, list[pulumi.Resource]]:
         """A cluster of ours with nodes for everything that has no card."""
         cluster = container.Cluster(
@@ -194,7 +186,7 @@ class GkeGpuNodes(pulumi.ComponentResource):
             f"{self.name}-system",
             cluster=cluster.id,
             **gke_cluster.system_pool(self.args),
-            opts=ResourceOptions.merge(ResourceOptions(parent=self), ResourceOptions(custom_timeouts=TIMES)),
+            opts=self._kept(),
         )
         return cluster, [system]
 
@@ -205,7 +197,7 @@ class GkeGpuNodes(pulumi.ComponentResource):
             **reading(gpu, self.kubeconfig, self.context),
             "nodes": [],
             "node_selector": {},
-            "pools": self.pools,
+            "pools": [{key: pool[key] for key in ("name", "node_selector")} for pool in self.pools],
             "makes": [one for one in makes if one],
         }
         opts = ResourceOptions(parent=self, depends_on=after)
@@ -237,10 +229,18 @@ def refuse(args: GkeGpuNodesArgs, platform: bool) -> None:
         pulumi.log.warn(line)
 
 
-def standard(found: container.GetClusterResult) -> container.GetClusterResult:
-    """An Autopilot cluster takes no pools of ours."""
+def looked_up(args: GkeGpuNodesArgs, parent: pulumi.Resource) -> Any:
+    """The cluster that is there. Autopilot makes its nodes itself: a pool of ours is refused there."""
+    name, where = args["cluster"]["name"], {"location": args["location"], "project": args["project"]}
+    try:
+        found = container.get_cluster(name=name, **where, opts=pulumi.InvokeOptions(parent=parent))
+    except Exception as error:
+        said = [*gke_failures.explained(str(error), args)]
+        if not said:
+            raise
+        raise pulumi.RunError("\n".join([str(error), *said])) from None
     if found.enable_autopilot:
-        raise pulumi.RunError("\n".join(gke_failures.BY_ID["GKE-20"].lines(found.name)))
+        raise pulumi.RunError("\n".join(gke_failures.BY_ID["GKE-20"].lines(name)))
     return found
 
 

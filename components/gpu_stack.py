@@ -19,8 +19,10 @@ from components.choices import (
     shared,
     this_stack,
     tolerations,
+    variant,
     when_away,
 )
+from components.gke_driver import before_operator
 from decide import defaults, flavour, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
@@ -139,6 +141,7 @@ class GpuStack(pulumi.ComponentResource):
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
         version = known_version(args.get("operator_version") or defaults.OPERATOR_VERSION)
+        before = before_operator(name, args.get("gpu") or {}, namespace, self)
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
             name=defaults.RELEASE_NAME,
@@ -152,7 +155,8 @@ class GpuStack(pulumi.ComponentResource):
             timeout=helm_timeout(args),
             # A stack that names no version keeps the one it has: a new release of ours moves no running operator.
             opts=ResourceOptions.merge(
-                opts, ResourceOptions(ignore_changes=[] if args.get("operator_version") else ["version"])
+                opts,
+                ResourceOptions(depends_on=before, ignore_changes=[] if args.get("operator_version") else ["version"]),
             ),
         )
 
@@ -214,7 +218,7 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
     if wrong:
         said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
-    wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds"))}
+    wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds")), "platform": variant(gpu)}
     derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
     if who.toolkit.owner is Owner.OPERATOR:
         derived += flavour.values(toolkit_flavour(gpu, version))

@@ -15,6 +15,9 @@ Wish = Mapping[str, Any]
 Found = Mapping[str, Any]
 
 
+GROUPS = "aws:eks/getNodeGroups:getNodeGroups"
+
+
 class Judgement(NamedTuple):
     """What stands against the wish, and what could not be seen."""
 
@@ -34,7 +37,7 @@ def questions(wish: Wish, version: str, subnets: list[str]) -> dict[str, Questio
     first, spot = wish["instance_types"][0], wish["capacity"] == "spot"
     offered = {"locationType": "availability-zone", "filters": [_filter(wish)]}
     asked = {
-        "groups": Question("aws:eks/getNodeGroups:getNodeGroups", {"clusterName": wish["cluster"]}),
+        **({} if wish.get("make") else {"groups": Question(GROUPS, {"clusterName": wish["cluster"]})}),
         "offers": Question("aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings", offered),
         "quota": Question(
             "aws:servicequotas/getServiceQuota:getServiceQuota",
@@ -130,7 +133,8 @@ def _not_offered(wish: Wish, found: Found) -> Iterator[Refusal]:
     if "offers" not in found:
         return
     zones = set(found["offers"].get("locations") or ())
-    ours = {one.get("availabilityZone") for one in _subnets(found).values()}
+    made = (wish.get("make") or {}).get("zones") or ()
+    ours = {one.get("availabilityZone") for one in _subnets(found).values()} or set(made)
     if ours and not ours & zones:
         types = ", ".join(wish["instance_types"])
         has = f"offered in {', '.join(sorted(zones))}" if zones else f"offered nowhere in {wish['region']}"

@@ -14,12 +14,18 @@ NODE_GROUP_LABEL = "eks.amazonaws.com/nodegroup"
 """EKS writes it on each node of a managed node group."""
 EFFECTS = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}
 CAPACITY = {"onDemand": "ON_DEMAND", "spot": "SPOT", "capacityBlock": "CAPACITY_BLOCK", "reservation": "ON_DEMAND"}
-ROLE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
-"""The least that a node needs, where the network add-on has no identity of its own."""
+ROLE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
+"""The least that a node needs, where the network add-on has an identity of its own."""
+CNI_POLICY = "AmazonEKS_CNI_Policy"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+
+
+def role_policies(wish: Wish) -> tuple[str, ...]:
+    """What the role of the nodes may; in a cluster that is there the network add-on may do what its node may."""
+    return ROLE_POLICIES if wish.get("make") else (*ROLE_POLICIES, CNI_POLICY)
 
 
 def selector(wish: Wish) -> dict[str, str]:
@@ -73,22 +79,40 @@ def _taint(one: Mapping[str, str]) -> dict[str, str]:
     return {"key": one["key"], **value, "effect": EFFECTS[one["effect"]]}
 
 
+def partition(region: str) -> str:
+    """The part of AWS that a region belongs to."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+
+
 def launch_template(wish: Wish, tags: Mapping[str, str]) -> dict[str, Any]:
     """Arguments of `aws.ec2.LaunchTemplate`, but for what a node is told at its first boot."""
+    disks = [_disk(name, holds, wish) for name, holds in IMAGES[wish["image"]].disks]
     named = {"Name": f"{wish['cluster']}-{wish['name']}", **tags}
+    return {
+        **_template(named, disks, wish.get("hop_limit") or defaults.IMDS_HOP_LIMIT),
+        **({"image_id": wish["ami"]} if wish.get("ami") else {}),
+        **_bought(wish),
+    }
+
+
+def system_template(cluster: str) -> dict[str, Any]:
+    """Likewise for nodes without cards."""
+    disk = _disk("/dev/xvda", True, {"disk_gib": defaults.SYSTEM_DISK_GIB})
+    return _template({"Name": f"{cluster}-system"}, [disk], defaults.IMDS_HOP_LIMIT)
+
+
+def _template(named: Mapping[str, str], disks: list[Any], hops: int) -> dict[str, Any]:
     return {
         "update_default_version": True,
         "metadata_options": {
             "http_endpoint": "enabled",
             "http_tokens": "required",
-            "http_put_response_hop_limit": wish.get("hop_limit") or defaults.IMDS_HOP_LIMIT,
+            "http_put_response_hop_limit": hops,
         },
-        "block_device_mappings": [_disk(name, holds, wish) for name, holds in IMAGES[wish["image"]].disks],
+        "block_device_mappings": disks,
         "tag_specifications": [
-            {"resource_type": kind, "tags": named} for kind in ("instance", "volume", "network-interface")
+            {"resource_type": kind, "tags": dict(named)} for kind in ("instance", "volume", "network-interface")
         ],
-        **({"image_id": wish["ami"]} if wish.get("ami") else {}),
-        **_bought(wish),
     }
 
 

@@ -144,5 +144,10 @@ AWS_TYPES = ("g5.xlarge",)  # the cheapest with a card whose price is known here
 NODE_DISK_GIB = 100  # images with CUDA have 5 to 20 GB each; the image's own 20 GiB fill with the second one
 IMDS_HOP_LIMIT = 1  # so that a pod does not get at the node's role; 2 for those that ask there for their region
 NODE_GROUP_TIMEOUT = "60m"  # a group that gets no machine is given up by EKS after about half an hour
+AWS_NETWORK = "10.64.0.0/16"  # seldom taken by others; 4096 addresses for the nodes and pods of each zone
+EKS_VERSION = "1.35"  # one below the newest that the operator is tested on
+SYSTEM_TYPE = "m6i.large"  # operator, CoreDNS and node feature discovery need about 1 CPU and 2 GiB
+SYSTEM_DISK_GIB = 40  # twice what the image has of its own
+SYSTEM_NODES = 2  # so that one can be replaced
 # The label by which the cluster autoscaler tells nodes that will have cards from nodes that have none.
 ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"

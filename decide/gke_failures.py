@@ -68,7 +68,7 @@ GKE_FAILURES = tuple(
          "wait until it ends (gcloud container operations list --location {location}), then pulumi up again",
          (r"incompatible operation", r"has running operations", r"FAILED_PRECONDITION")),
         ("GKE-31", "cloud", "no credentials for Google Cloud were found, or they have run out",
-         "gcloud auth application-default login; in CI: Workload Identity Federation (docs/ci.md)",
+         "gcloud auth application-default login; in CI: Workload Identity Federation (docs/ci/README.md)",
          (r"could not find default credentials", r"invalid_grant", r"Error 401")),
     )
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from decide import defaults
+from decide import defaults, gke_values
 from decide.ownership import Owner, Ownership
 from decide.user_values import SUBCHART, faults
 
@@ -19,9 +19,10 @@ class Value(NamedTuple):
 
 
 def values(ownership: Ownership, options: Mapping[str, Any] | None = None) -> list[Value]:
-    """What ownership and options (`tolerations`, `remove_crds`) ask of the chart; all else stays as it is."""
+    """What ownership and options (`tolerations`, `remove_crds`, `platform`) ask of the chart; all else stays."""
     wish = options or {}
-    return [*_owned_values(ownership), *_toleration_values(wish.get("tolerations") or ()), *_crd_values(wish)]
+    found = [*_owned_values(ownership), *_toleration_values(wish.get("tolerations") or ()), *_crd_values(wish)]
+    return [*found, *(Value(*row) for row in gke_values.VALUES.get(wish.get("platform") or "", ()))]
 
 
 def _owned_values(ownership: Ownership) -> Iterator[Value]:

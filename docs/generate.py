@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from decide.aws_failures import FAILURES as OF_AWS
 from decide.host_failures import ALL
 from decide.user_values import OWNED
 from settings import SECRETS
@@ -66,7 +67,7 @@ refused in clear. Target `bareMetal` reads `sshPrivateKey` for ssh, which asks t
 TROUBLES = f"""\
 # Troubleshooting
 
-Generated from `decide/failures.py` and `decide/host_failures.py`; do not edit: `{AGAIN}`
+Generated from `decide/failures.py`, `decide/host_failures.py` and `decide/aws_failures.py`; do not edit: `{AGAIN}`
 
 A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something
 else. When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the
@@ -80,7 +81,7 @@ before Python 3.8 or newer is on PATH where `pulumi` runs.
 
 def troubles() -> str:
     """The text of docs/troubleshooting.md."""
-    known = sorted(ALL, key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
+    known = sorted([*ALL, *OF_AWS], key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
     return TROUBLES + "".join(_cells(one.id, one.layer, one.cause, one.fix) for one in known)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
@@ -33,6 +34,18 @@ _SEVERITIES: Final[dict[Any, Severity]] = {
     engine_pb2.WARNING: "warning",
     engine_pb2.ERROR: "error",
 }
+
+
+class InvokeError(grpc.RpcError):  # type: ignore[misc]
+    """A function of a provider that failed: the program may catch it, as over the real engine's wire."""
+
+    def code(self) -> grpc.StatusCode:
+        """What the SDK asks for."""
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        """The provider's own words."""
+        return str(self)
 
 
 @dataclass
@@ -162,7 +175,7 @@ class Monitor:
         try:
             found = backends.package(package).invoke(context, request.tok, from_wire(request.args))
         except ProviderError as error:
-            raise RefusedError(f"invoke of {request.tok} failed: {error}") from error
+            raise InvokeError(str(error)) from error
         self.settle()
         return resource_pb2.ResourceInvokeResponse(**{"return": to_wire(found)})
 

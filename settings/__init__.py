@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, gke_hint, gke_pool, host_login
+from decide import defaults, gke_hint, gke_pool, gke_prices, host_login
 from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, TARGETS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
@@ -52,6 +52,11 @@ class Settings(Config):
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
         return {**where, "hosts": [_host(one) for one in self.hosts_args()], **_login(secret)}
+
+    def lines(self) -> list[str]:
+        """What is said before anything is made: who owns what, and what it will cost."""
+        google = gke_prices.lines(self.gke.plain()) if self.gke else ()
+        return [*self.ownership.lines(), *google, *(self.aws.lines() if self.aws else ())]
 
     def hosts_args(self) -> list[dict[str, Any]]:
         """Each host of target bareMetal in plain values, with its wish as `decide.host_plan` reads it."""

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from decide import defaults
+from decide import aws_prices, aws_rules, defaults
 from decide.aws_images import IMAGES
 from decide.aws_nodes import CAPACITY, EFFECTS
 from settings.kinds import Choice, Count, Flag, Labels, ListOf, Section, Text, setting
 
 REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
+ZONE = REGION + "[a-f]"
 CLUSTER = r"[0-9A-Za-z][0-9A-Za-z_-]*"
 ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:%s/[\w+=,.@/-]+"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
@@ -40,6 +41,66 @@ class AwsCluster:
     """The cluster in EKS. `cluster: NAME` alone says the same as `cluster: {name: NAME}`."""
 
     name: str = setting(Text("the name of an EKS cluster", CLUSTER, 100), "name: research", "Name of the cluster.")
+    create: bool = setting(
+        Flag(), "create: true", "Whether it is made here, with its network. Else it is there already.", False
+    )
+    version: str | None = setting(
+        Text("a version of Kubernetes", r"1\.[0-9]{2}"),
+        f'version: "{defaults.EKS_VERSION}"',
+        "Made here: version of Kubernetes.",
+        None,
+        "required with create: true",
+    )
+    zones: tuple[str, ...] = setting(
+        ListOf(Text("a zone", ZONE)),
+        "zones: [us-east-1a, us-east-1b]",
+        "Made here: two to four zones; one of them has to offer the instance type.",
+        (),
+        "required with create: true",
+    )
+    network: str = setting(
+        Text("a network", r"[0-9.]+/[0-9]+"),
+        f"network: {defaults.AWS_NETWORK}",
+        "Made here: addresses of its network, /16 to /20. Pods take theirs from it.",
+        defaults.AWS_NETWORK,
+    )
+    endpoint: str = setting(
+        Choice(("public", "private")),
+        "endpoint: private",
+        "Made here: `public`: the API server is reached from `publicCidrs` too. `private`: from the network alone, so "
+        "that pulumi has to run there or behind a VPN.",
+        "public",
+    )
+    public_cidrs: tuple[str, ...] = setting(
+        ListOf(Text("a network", r"[0-9.]+/[0-9]+")),
+        "publicCidrs: [203.0.113.7/32]",
+        "Made here: from where the API server may be reached.",
+        (),
+        "required with endpoint: public",
+    )
+    admins: tuple[str, ...] = setting(
+        ListOf(Text("the ARN of a user or role", ARN % "(user|role)")),
+        "admins: [arn:aws:iam::123456789012:role/admins]",
+        "Made here: who administers it beside whoever makes it.",
+        (),
+    )
+    system_type: str = setting(
+        Text("an instance type", r"[a-z0-9-]+\.[a-z0-9]+"),
+        f"systemType: {defaults.SYSTEM_TYPE}",
+        "Made here: instance type of the nodes without cards.",
+        defaults.SYSTEM_TYPE,
+    )
+    system_nodes: int = setting(
+        Count(1, 100),
+        f"systemNodes: {defaults.SYSTEM_NODES}",
+        "Made here: how many of them.",
+        defaults.SYSTEM_NODES,
+    )
+
+    def plain(self) -> dict[str, Any]:
+        """In plain values; of a cluster that is there, its name alone."""
+        said = {key: list(one) if isinstance(one, tuple) else one for key, one in vars(self).items()}
+        return {key: one for key, one in said.items() if one is not None} if self.create else {"name": self.name}
 
 
 @dataclass(frozen=True)
@@ -180,6 +241,11 @@ class Aws:
         """The image of the nodes, which decides who owns what."""
         return self.nodes.image
 
+    def lines(self) -> list[str]:
+        """What it costs, and what is no fault and still worth a thought."""
+        wish = self.plain()
+        return [*aws_prices.lines(wish), *(f"note: {note}" for note in aws_rules.notes(wish))]
+
     def plain(self) -> dict[str, Any]:
         """In plain values, as `decide.aws_nodes` and the component know it."""
         nodes = {key: value for key, value in vars(self.nodes).items() if value not in (None, ())}
@@ -193,4 +259,5 @@ class Aws:
         }
         account = {"account": self.account} if self.account else {}
         about = {"region": self.region, **account, "tags": dict(self.tags), "checks": self.checks}
-        return {**about, "cluster": self.cluster.name, **nodes, **said}
+        making = {"make": self.cluster.plain()} if self.cluster.create is True else {}
+        return {**about, "cluster": self.cluster.name, **nodes, **said, **making}

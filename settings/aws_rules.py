@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from decide import aws_nodes, aws_rules
+from decide import aws_cluster, aws_nodes, aws_rules
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, camel
 from settings.model import Cluster, Config, Toleration
@@ -39,6 +39,21 @@ def node_group(config: Config, _: set[str]) -> Iterator[Fault]:
             yield Fault(f"aws.nodes.{key}", wrong.problem, wrong.fix, FIX)
 
 
+def cluster(config: Config, given: set[str]) -> Iterator[Fault]:
+    """What no cluster can be; of one that is there already nothing can be said but its name."""
+    if not readable(config) or config.aws is None:
+        return
+    made = config.aws.cluster
+    if made.create:
+        for wrong in aws_cluster.faults({**made.plain(), "region": config.aws.region}):
+            yield Fault(f"aws.cluster.{camel(wrong.key)}", wrong.problem, wrong.fix, FIX)
+        return
+    for key in sorted(camel(name) for name in vars(made) if f"aws.cluster.{camel(name)}" in given):
+        if key not in ("name", "create"):
+            problem = "has no effect on a cluster that is there already"
+            yield Fault(f"aws.cluster.{key}", problem, f"leave {key} out, or create: true", FIX)
+
+
 def somebody_starts_a_node(config: Config, _: set[str]) -> Iterator[Fault]:
     """A proof on a group without nodes waits for somebody who starts one."""
     if not readable(config) or config.aws is None or config.validation.enabled is not True:
@@ -57,4 +72,4 @@ def only_for_clusters(config: Config, given: set[str]) -> Iterator[Fault]:
         yield Fault("validation.gpus", problem, "leave gpus out", FIX)
 
 
-RULES = (node_group, somebody_starts_a_node, only_for_clusters)
+RULES = (node_group, cluster, somebody_starts_a_node, only_for_clusters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from lab.cloud import aws_calls, aws_nodes
+from lab.cloud import aws_calls, aws_cluster, aws_nodes
 from lab.cloud.kind import Desk, Kind, Refuse, digits
 from lab.cluster import pools
 from lab.provider import PartialFailure, Props, ProviderError
@@ -56,7 +56,7 @@ def _group_made(desk: Desk, id: str, inputs: Props) -> None:
     why = aws_nodes.failure(desk.fault, inputs)
     if id in failed:
         return  # an update changes the numbers of a group that failed, and starts nothing
-    if why and not pools.nodes_of(desk.cluster, id):
+    if why and not pools.nodes_of(desk.cluster, id.replace(":", "-")):
         failed.append(id)
         text = f"waiting for EKS Node Group ({id}) create: unexpected state 'CREATE_FAILED', wanted target 'ACTIVE'. "
         raise PartialFailure(f"{text}last error: {why}", id, {}, [why])
@@ -67,7 +67,7 @@ def _group_gone(desk: Desk, id: str, _inputs: Props) -> None:
     failed = desk.cluster.data.setdefault("failed_groups", [])
     if id in failed:
         failed.remove(id)
-    pools.take_away(desk.cluster, id)
+    pools.take_away(desk.cluster, id.replace(":", "-"))
 
 
 def _group_outputs(desk: Desk, id: str, inputs: Props) -> Props:
@@ -110,6 +110,7 @@ def _role_kept(desk: Desk, id: str, _inputs: Props) -> None:
 
 
 KINDS = {
+    **aws_cluster.kinds(_denied),
     NODE_GROUP: Kind(
         inputs=frozenset(_GROUP_KEYS.split()),
         id_of=_group_id,

@@ -18,6 +18,7 @@ _DRIVER = "580.159.03"  # of release v20260714
 _OS = {
     "AL2023_x86_64_NVIDIA": "Amazon Linux 2023.8.20260714",
     "BOTTLEROCKET_x86_64_NVIDIA": "Bottlerocket OS 1.50.0 (aws-k8s-1.35-nvidia)",
+    "AL2023_x86_64_STANDARD": "Amazon Linux 2023.8.20260714",
     "CUSTOM": "Ubuntu 24.04.3 LTS",
 }
 _LAUNCH = "AsgInstanceLaunchFailures: Could not launch On-Demand Instances."
@@ -69,28 +70,35 @@ def pool(desk: Desk, id: str, inputs: Props) -> Pool:
     """The nodes of a group; one that an autoscaler knows brings more when pods ask."""
     template = desk.resources.get(str((inputs.get("launchTemplate") or {}).get("id")), {}).get("inputs", {})
     name = (inputs.get("instanceTypes") or [template.get("instanceType") or "g5.xlarge"])[0]
-    it, kind = aws_types.TYPES[name], inputs.get("amiType") or "CUSTOM"
+    kind, it = inputs.get("amiType") or "CUSTOM", aws_types.TYPES.get(name)
     labels = {
         "eks.amazonaws.com/nodegroup": inputs["nodeGroupName"],
         "eks.amazonaws.com/capacityType": inputs.get("capacityType") or "ON_DEMAND",
         "node.kubernetes.io/instance-type": name,
         **(inputs.get("labels") or {}),
     }
+    cards = (
+        {
+            "card": it.card,
+            "gpus": it.gpus,
+            "cpus": it.vcpus,
+            "memory": f"{it.memory_gib}Gi",
+            "driver": None if kind == "CUSTOM" else _DRIVER,
+            "toolkit": kind != "CUSTOM",
+            "device_plugin": kind.startswith("BOTTLEROCKET"),
+        }
+        if it
+        else {}
+    )
     node = {
-        "card": it.card,
-        "gpus": it.gpus,
-        "cpus": it.vcpus,
-        "memory": f"{it.memory_gib}Gi",
-        "driver": None if kind == "CUSTOM" else _DRIVER,
-        "toolkit": kind != "CUSTOM",
-        "device_plugin": kind.startswith("BOTTLEROCKET"),
+        **cards,
         "labels": labels,
         "taints": [_taint(one) for one in inputs.get("taints") or ()],
         "node_info": {"osImage": _OS[kind]},
     }
     sizes = {key: int(value) for key, value in inputs["scalingConfig"].items()}
     most = sizes["maxSize"] if "k8s.amazonaws.com/accelerator" in labels else sizes["desiredSize"]
-    return Pool(id, node, sizes["desiredSize"], most, "AWS")
+    return Pool(id.replace(":", "-"), node, sizes["desiredSize"], most, "AWS")
 
 
 def _taint(one: Props) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from lab.cluster.store import ApiError, Cluster, Object
 
 LONGEST_LABEL = 63
+_CRITICAL = ("system-node-critical", "system-cluster-critical")
 _LABEL = "pod-security.kubernetes.io/enforce"
 _BASELINE_CAPABILITIES = {
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
@@ -25,6 +26,7 @@ def admit(cluster: Cluster, obj: Object) -> None:
     if obj["kind"] == "Pod":
         obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
         _check_runtime_class(cluster, obj)
+        _check_critical(cluster, obj)
         _check_security(cluster, obj)
 
 
@@ -45,6 +47,21 @@ def _check_runtime_class(cluster: Cluster, pod: Object) -> None:
     wanted = pod["spec"].get("runtimeClassName")
     if wanted and cluster.get("RuntimeClass", wanted) is None:
         raise _forbidden(pod, f'pod rejected: RuntimeClass "{wanted}" not found')
+
+
+def _check_critical(cluster: Cluster, pod: Object) -> None:
+    """GKE admits critical pods outside of kube-system only where a quota allows for them."""
+    wanted, space = pod["spec"].get("priorityClassName", ""), pod["metadata"]["namespace"]
+    if cluster.spec["cloud"]["name"] != "gcp" or not wanted.startswith("system-") or space == "kube-system":
+        return
+    if not any(_allows(one, wanted) for one in cluster.list("ResourceQuota", space)):
+        scope = f"[{{PriorityClass In [{' '.join(_CRITICAL)}]}}]"
+        raise _forbidden(pod, f"insufficient quota to match these scopes: {scope}")
+
+
+def _allows(quota: Object, priority: str) -> bool:
+    scopes = quota["spec"].get("scopeSelector", {}).get("matchExpressions", ())
+    return any(one["scopeName"] == "PriorityClass" and priority in one.get("values", ()) for one in scopes)
 
 
 def _check_security(cluster: Cluster, pod: Object) -> None:

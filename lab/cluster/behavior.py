@@ -23,6 +23,8 @@ def run(cluster: Cluster, pod: Object, container: str) -> Run:
     if cluster.private(pod).get("operand"):
         return operand_programs.run(cluster, pod, container)
     found = next(one for one in host.containers(pod) if one["name"] == container)
+    if found in pod["spec"].get("initContainers", ()) and found["image"].startswith("cos-nvidia-installer"):
+        return Run(40.0, log="Installing GPU driver\n")
     return programs.run(cluster, pod, found) or (Run(1.0) if host.is_of_job(pod) else GOES_ON)
 
 

@@ -39,9 +39,10 @@ def _google(gke: Any) -> dict[str, Any]:
 
 
 def _amazon(aws: Any) -> dict[str, Any]:
-    """An account with the cluster that is named, and a node for what runs on no card."""
-    cloud = {"name": "aws", "project": aws.account or "123456789012", "clusters": [aws.cluster.name]}
-    return {"nodes": [{"name": "cpu-1"}], "cloud": cloud}
+    """An account with the cluster and a node for what runs on no card, unless the stack makes both."""
+    there = [] if aws.cluster.create else [aws.cluster.name]
+    cloud = {"name": "aws", "project": aws.account or "123456789012", "clusters": there}
+    return {"nodes": [{"name": "cpu-1"}] if there else [], "cloud": cloud}
 
 
 def fits(spec: Mapping[str, Any], wish: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.cluster.store import Cluster, Object
 
+_OF_COS = "580.126.20"
 _NVIDIA_HANDLERS = ("nvidia", "nvidia-cdi", "nvidia-legacy")
 
 
@@ -52,11 +53,21 @@ def finished(cluster: Cluster, node: str, name: str, container: str) -> bool:
 
 def driver(cluster: Cluster, node: str) -> str | None:
     """Version of the driver that runs on this node: the host's own or the operator's."""
-    own = declared(cluster, node).get("driver")
+    own = declared(cluster, node).get("driver") or _installed_by_google(cluster, node)
     if own or not runs(cluster, node, "nvidia-driver-daemonset"):
         return str(own) if own else None
     pod = operand(cluster, node, "nvidia-driver-daemonset")
     return str(pod["spec"]["containers"][0]["image"].rpartition(":")[2]) if pod else None
+
+
+def _installed_by_google(cluster: Cluster, node: str) -> str | None:
+    """What Google's installer put on a COS node, once its container has ended there."""
+    for pod in cluster.list("Pod"):
+        init = next(iter(pod["spec"].get("initContainers", ())), {"image": "", "name": ""})
+        if pod["spec"].get("nodeName") == node and init["image"].startswith("cos-nvidia-installer"):
+            note = cluster.private(pod).get("containers", {}).get(init["name"], {})
+            return _OF_COS if note.get("state") == "done" and note.get("code") == 0 else None
+    return None
 
 
 def has_handler(cluster: Cluster, node: str, handler: str) -> bool:

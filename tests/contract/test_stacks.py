@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import settings
-from components.aws import AwsGpuNodesArgs
+from components.aws_args import AwsGpuNodesArgs
 from components.bare_metal import BareMetalGpuNodesArgs
 from components.choices import GpuChoices
 from components.existing import ExistingGpuNodesArgs

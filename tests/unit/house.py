@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lab.cloud import registry
 from lab.engine import Engine, Operation, Result
 from lab.events import Event
 from lab.program_time import simulated
@@ -52,7 +53,7 @@ class House:
         self.world, self.events = world, list[Event]()
         self.remote = world.remote_commands()
         commands = as_processes(world, self.remote) if processes else inside(world, self.remote)
-        providers: list[Provider] = [commands, KubernetesProvider(world)]
+        providers: list[Provider] = [commands, KubernetesProvider(world), *registry.providers(world)]
         self.engine = Engine("gpu-ready", stack, store or MemoryStore(), providers, self.events.append)
 
     @classmethod

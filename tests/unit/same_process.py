@@ -66,6 +66,9 @@ def carried_out(text: str, world: World, streams: Streams, environment: Mapping[
         exec(compiled(code), scope)
     except SystemExit as ended:
         return int(ended.code or 0)
+    finally:
+        for file in scope.get("WRITTEN", {}).values():  # as the end of a process would
+            file.close()
     raise AssertionError("a step ends with a status of its own")
 
 

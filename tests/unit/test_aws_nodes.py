@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from decide import aws_images, aws_nodes, aws_rules, aws_types, catalog
+from decide import aws_images, aws_nodes, aws_prices, aws_rules, aws_types, catalog
 
 WISH: dict[str, Any] = {
     "region": "us-east-1",
@@ -219,3 +219,19 @@ def test_what_is_no_fault_is_still_said() -> None:
 
 def test_what_would_make_another_group_does_not_hold_what_was_left_out() -> None:
     assert set(aws_nodes.replacing(wish())) == {"cluster", "name", "image", "capacity", "instance_types"}
+
+
+# cost
+
+
+def test_a_price_is_dated_or_there_is_none() -> None:
+    (line,) = aws_prices.lines(wish())
+    assert "1 node; g5.xlarge in us-east-1 1.006 USD per node and hour (onDemand, list price of 2026" in line
+    (unknown,) = aws_prices.lines(wish(instance_types=["g6.xlarge"]))
+    assert "no believable price of g6.xlarge in us-east-1" in unknown
+    (spot,) = aws_prices.lines(wish(capacity="spot", autoscaler=True, max=3))
+    assert "0 to 3 nodes; g5.xlarge in us-east-1 about 0.43 to 0.44 USD" in spot
+
+
+def test_no_row_of_the_price_table_is_of_a_type_that_cannot_be_had() -> None:
+    assert {kind for kind, _region in aws_prices.PRICES} <= set(aws_types.TYPES)

@@ -6,11 +6,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from lab.cloud.registry import providers
-from lab.engine import Engine, Operation, Result
-from lab.state import MemoryStore
+from lab.engine import Operation, Result
 from tests.effort import long
-from tests.unit.house import House, inside
+from tests.unit.house import House
 from tests.unit.sdk_types import args_of, strangers
 
 pytest.importorskip("pulumi_aws")
@@ -27,15 +25,19 @@ RESERVED = {"reservation": "cr-0123456789abcdef0", "subnets": ["subnet-012345678
 class Account(House):
     """A house whose cluster is in AWS."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, WORLD)
-        kinds = [inside(self.world, self.remote), self.engine.providers[1], *providers(self.world)]
-        self.engine = Engine("gpu-ready", "demo", MemoryStore(), kinds, self.events.append)
+    def __init__(self, folder: Path, clusters: Any = ("research",), nodes: Any = ({"name": "cpu-1"},)) -> None:
+        cloud = {**WORLD["cloud"], "clusters": list(clusters)}
+        super().__init__(folder, {**WORLD, "cloud": cloud, "nodes": list(nodes)})
 
     def bought(self) -> dict[str, Any]:
         """What the account has, by kind."""
         with self.world.open() as cluster:
             return {one["type"]: one["inputs"] for one in cluster.data.get("cloud", {}).values()}
+
+    def pools(self) -> set[str]:
+        """Names of the groups that bring nodes."""
+        with self.world.open() as cluster:
+            return set(cluster.data.get("pools", {}))
 
     def nodes(self, op: Operation, **wish: Any) -> Result:
         """The component alone."""
@@ -82,6 +84,67 @@ def test_up_is_green_again_changes_nothing_and_destroy_leaves_nothing(account: A
 
 def test_what_a_colleague_sees_of_the_kubeconfig_is_a_secret(account: Account) -> None:
     assert account.nodes("up").outputs["kubeconfig"] == "[secret]"
+
+
+MAKE = {"version": "1.35", "zones": ["us-east-1a", "us-east-1b"], "publicCidrs": ["203.0.113.7/32"]}
+
+
+@long
+def test_a_cluster_is_made_with_its_network_and_destroy_leaves_nothing(tmp_path: Path) -> None:
+    account = Account(tmp_path, clusters=[], nodes=[])
+    wish = config()
+    wish["aws"]["cluster"] = {"name": "fresh", "create": True, **MAKE}
+    wish["aws"]["cluster"]["admins"] = ["arn:aws:iam::123456789012:role/admins"]
+    before = account.world.snapshot()
+    shown = account.run("preview", wish)
+    assert (shown.exit, shown.errors, account.bought()) == (0, [], {})
+    first = account.run("up", wish)
+    assert (first.exit, first.errors) == (0, [])
+    assert first.outputs["report"]["nodes"][0]["card"] == "NVIDIA A10G"
+    sent = [goal for goal in first.registered.all() if goal.type.startswith("aws:")]
+    assert [one for goal in sent for one in strangers(args_of(goal.type), goal.plain)] == []
+    assert set(account.run("up", wish).changes) == {"same"}
+    assert account.run("destroy", wish).exit == 0
+    assert account.bought() == {}
+    assert account.world.unexpected(before, account.world.snapshot()) == []
+
+
+def made(account: Account, op: Operation = "up", **more: Any) -> Result:
+    make = {"name": "fresh", "version": "1.35", "zones": MAKE["zones"], "public_cidrs": MAKE["publicCidrs"], **more}
+    return account.nodes(op, cluster="fresh", make=make)
+
+
+def test_who_has_no_quota_learns_it_before_a_network_is_made(account: Account) -> None:
+    account.world.switch("cloud.fault", "quota")
+    assert said(made(account)).startswith("AWS-10 ")
+    assert account.bought() == {}
+
+
+def test_a_cluster_is_closed_but_for_the_named_networks_and_knows_entries_alone(account: Account) -> None:
+    result = made(account)
+    assert (result.exit, result.errors) == (0, [])
+    cluster = result.one("aws:eks/cluster:Cluster").plain
+    assert cluster["accessConfig"]["authenticationMode"] == "API"
+    assert cluster["vpcConfig"]["publicAccessCidrs"] == ["203.0.113.7/32"]
+    assert cluster["vpcConfig"]["endpointPrivateAccess"] is True
+    hidden = made(account, endpoint="private", public_cidrs=[]).one("aws:eks/cluster:Cluster").plain
+    assert hidden["vpcConfig"]["endpointPublicAccess"] is False
+    assert "publicAccessCidrs" not in hidden["vpcConfig"]
+
+
+def test_in_a_cluster_of_ours_no_pod_has_the_networks_rights_by_way_of_its_node(account: Account) -> None:
+    goals = made(account).registered.all()
+    policies = {
+        goal.name: goal.plain["policyArn"].rpartition("/")[2] for goal in goals if goal.type.endswith("Attachment")
+    }
+    with_it = [name for name, policy in policies.items() if policy == "AmazonEKS_CNI_Policy"]
+    assert with_it == ["nodes-cni-role-AmazonEKS_CNI_Policy"]
+
+
+def test_a_cluster_that_cannot_be_is_refused(account: Account) -> None:
+    refused = said(made(account, "preview", zones=["us-east-1a"], network="10.0.0.0/24", public_cidrs=[]))
+    for words in ("from 2 to 4 different zones", "/16 to /20", "open to everybody"):
+        assert words in refused
 
 
 def test_a_preview_of_nothing_yet_asks_aws_and_makes_nothing(account: Account) -> None:
@@ -186,6 +249,24 @@ def test_what_aws_says_later_is_explained_with_the_next_step(account: Account, f
     assert account.nodes("destroy").exit == 0
     assert account.bought() == {}
     assert account.nodes("up").exit == 0
+
+
+def test_a_group_that_failed_is_made_anew_by_a_destroy_and_not_by_another_up(account: Account) -> None:
+    account.world.switch("cloud.fault", "stockout")
+    assert "AWS-11 " in said(account.nodes("up"))
+    account.world.switch("cloud.fault", "none")
+    account.nodes("up")
+    assert account.pools() == set()
+    account.nodes("destroy")
+    account.nodes("up")
+    assert account.pools() == {"research-gpu"}
+
+
+def test_without_the_cli_of_aws_nothing_is_made(account: Account) -> None:
+    account.world.switch("cloud.login", False)
+    refused = account.nodes("up")
+    assert "aws is not on PATH\nfix: install the AWS CLI, version 2" in said(refused)
+    assert GROUP not in account.bought()
 
 
 def test_who_may_not_ask_for_quotas_is_told_and_goes_on(account: Account) -> None:
