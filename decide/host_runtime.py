@@ -37,9 +37,9 @@ def _runtime(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
     if kind in FAMILIES:
         yield from FAMILIES[kind].refusals(facts, wish)
     else:
-        what = f"{NAMES[kind]}, which comes with a later release" if kind else "none that was found"
+        what = f"the kubelet uses {NAMES[kind]}" if kind else "no container runtime was found"
         known = ", ".join(NAMES[one] for one in FAMILIES)
-        yield refusal("HST-65", f"the container runtime of the kubelet is {what}; this release knows {known}")
+        yield refusal("HST-65", f"{what}; this release sets up {known}", BY_HAND.get(kind, ""))
 
 
 def _containerd(facts: "HostFacts", _wish: HostWish) -> Iterator[Refusal]:
@@ -60,6 +60,14 @@ def _rancher(facts: "HostFacts", _wish: HostWish) -> Iterator[Refusal]:
         yield refusal("RT-13", problem, f"{name} with --docker is not supported: take it out of its service")
     if found.template:
         yield refusal("RT-12", f"{found.template} is somebody's own and leaves out what {name} finds by itself")
+
+
+def _k0s(facts: "HostFacts", _wish: HostWish) -> Iterator[Refusal]:
+    found = facts.runtime
+    if not found.unit:
+        yield refusal("RT-13", "k0s is installed, but does not run, so nothing would take up a file for its containerd")
+    if found.template:
+        yield refusal("RT-17", f"{found.template} is not k0s's any more, so it takes up no other file")
 
 
 def _docker(facts: "HostFacts", wish: HostWish) -> Iterator[Refusal]:
@@ -152,6 +160,11 @@ def _rancher_line(facts: "HostFacts") -> str:
     return f"{what} settings anew at each start; pods go on running"
 
 
+def _k0s_line(facts: "HostFacts") -> str:
+    what = f"handler {defaults.RUNTIME_CLASS} as {facts.runtime.config}, in a folder that k0s watches and merges itself"
+    return f"{what}; taken up without a restart; taken back if it fails"
+
+
 def _docker_line(facts: "HostFacts") -> str:
     what = f"{defaults.RUNTIME_CLASS} as its default runtime in {facts.runtime.config}, because cri-dockerd takes no"
     return f"{what} handler; all else in that file stays as it is; tried before, reloaded, restarted only if need be"
@@ -174,5 +187,12 @@ FAMILIES = {
     CONTAINERD: Family(_containerd, _containerd_line),
     "k3s": RANCHER,
     "rke2": RANCHER,
+    "k0s": Family(_k0s, _k0s_line),
     "docker": Family(_docker, _docker_line),
 }
+_THEN = "then take the node in by target: cluster"
+BY_HAND = {
+    "crio": f"on the host: nvidia-ctk runtime configure --runtime=crio; systemctl restart crio; {_THEN}",
+    "microk8s": "microk8s enable nvidia, which brings an operator; then target: cluster with gpu: {operator: external}",
+}
+"""What its own makers have for it, where nothing is written here."""

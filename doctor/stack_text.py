@@ -36,6 +36,12 @@ CONTEXT = (
     "The cluster whose nodes the hosts are: one of `kubectl config get-contexts`, never by accident the current one."
 )
 TO_CHANGE = "CHANGE: it was not said when this was written (--context)."
+KEPT_AT = {
+    "k3s": "k3s keeps its own, with the context default, on its server, for root alone: /etc/rancher/k3s/k3s.yaml",
+    "rke2": "RKE2 keeps its own, with the context default, on its server, for root alone: /etc/rancher/rke2/rke2.yaml",
+    "k0s": "k0s tells it on its controller: sudo k0s kubeconfig admin",
+}
+"""Where the kubeconfig of such a cluster is to be had."""
 TOLERATIONS = (
     "Taints of these nodes beside nvidia.com/gpu, which is always tolerated:",
     "  tolerations: [{key: dedicated, operator: Equal, value: gpu, effect: NoSchedule}]",
@@ -74,7 +80,7 @@ def stack_text(name: str, context: str | None, seen: Sequence[Seen], kept: Mappi
         (f"{key}: {json.dumps(kept[key])}" for key in PULUMIS if kept and key in kept),
         ("config:", "  gpu-ready:target: bareMetal", ""),
         _secrets(kept or {}),
-        _cluster(context),
+        _cluster(context, seen),
         _hosts(seen),
         _end(),
     )
@@ -91,9 +97,11 @@ def _secrets(kept: Mapping[str, Any]) -> Iterator[str]:
             yield ""
 
 
-def _cluster(context: str | None) -> Iterator[str]:
+def _cluster(context: str | None, seen: Sequence[Seen]) -> Iterator[str]:
     yield "  gpu-ready:cluster:"
     yield from _comment(4, CONTEXT, *(() if context else (TO_CHANGE,)))
+    kinds = {one.facts.runtime.kind for one in seen if one.facts} if not context else set()
+    yield from _comment(4, *(KEPT_AT[kind] for kind in sorted(kinds & KEPT_AT.keys())))
     yield f"    context: {scalar(context or MADE_UP_CONTEXT)}"
     yield f"    kubeconfig: {defaults.KUBECONFIG}"
     yield from _comment(4, *TOLERATIONS)

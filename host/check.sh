@@ -47,7 +47,7 @@ make_root() {
   done
 }
 
-containers() { timeout -k 10 120 "${BIN:+$ROOT$BIN}ctr" --address "$ROOT$SOCKET" -n gpu-ready "$@"; }
+containers() { LIMIT=120 program ctr --address "$ROOT$SOCKET" -n gpu-ready "$@"; }
 
 # in_container PROGRAM ARGUMENT ...
 in_container() {

@@ -128,6 +128,12 @@ runtime() {
     handlers=$(handlers 2>/dev/null <"$ROOT$config" | list_of)
     template=$(hiding_template)
     ;;
+  k0s)
+    version=$(containerd_version)
+    config=$CONFIG
+    handlers=$(handlers 2>/dev/null <"$ROOT/run/k0s/containerd-cri.toml" | list_of)
+    template=$(own_settings)
+    ;;
   docker)
     version=$(docker_version)
     config=$CONFIG

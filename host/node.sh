@@ -17,21 +17,28 @@ know() {
     JOINED=$HOME_OF/agent/kubelet.kubeconfig
     ;;
   microk8s) HOME_OF=/var/snap/microk8s JOINED=/var/snap/microk8s/current/credentials/kubelet.config ;;
-  k0s) HOME_OF=/var/lib/k0s JOINED=/var/lib/k0s/kubelet.conf ;;
+  k0s)
+    HOME_OF=/var/lib/k0s JOINED=/var/lib/k0s/kubelet.conf
+    SOCKET=/run/k0s/containerd.sock CONFIG=/etc/k0s/containerd.d/gpu-ready.toml
+    ;;
   docker) HOME_OF='' CONFIG=/etc/docker/daemon.json ;;
   *) HOME_OF='' ;;
   esac
   case $KIND in
   k3s) BIN=/var/lib/rancher/k3s/data/current/bin/ ;;
   rke2) BIN=/var/lib/rancher/rke2/bin/ ;;
+  k0s) BIN=/var/lib/k0s/bin/ ;;
   esac
 }
 
-# program NAME ARGUMENT ...: one that belongs to the container runtime of this kind of node.
+# program NAME ARGUMENT ...: one that belongs to the container runtime of this kind of node; given up after LIMIT.
 program() {
   tool=$1
   shift
-  "${BIN:+$ROOT$BIN}$tool" "$@"
+  case $KIND,$tool in
+  k0s,ctr) ${LIMIT:+timeout -k 10 "$LIMIT"} "$ROOT/usr/local/bin/k0s" ctr "$@" ;;
+  *) ${LIMIT:+timeout -k 10 "$LIMIT"} "${BIN:+$ROOT$BIN}$tool" "$@" ;;
+  esac
 }
 
 # running UNIT ...: those that are active.
@@ -76,6 +83,12 @@ hiding_template() {
     grep -qE 'template +"base"|nvidia-container-runtime' "$ROOT$TEMPLATES/$name" || echo "$TEMPLATES/$name"
     return
   done
+}
+
+# own_settings: of k0s: the file that it leaves alone once its mark is gone.
+own_settings() {
+  own=/etc/k0s/containerd.toml
+  [ ! -e "$ROOT$own" ] || head -n 1 "$ROOT$own" | grep -qx '# k0s_managed=true' || echo "$own"
 }
 
 # look_again: of the step `toolkit`: k3s and RKE2 look for it when they start, so once it is gone they look again.

@@ -45,6 +45,19 @@ configure() {
   done_with "$changed"
 }
 
+# handler_tables PLUGIN: the handler as containerd wants it said.
+handler_tables() {
+  table=$(printf '[plugins."%s".containerd.runtimes.%s' "$1" "$NAME")
+  printf '%s]\n  runtime_type = "io.containerd.runc.v2"\n' "$table"
+  printf '%s.options]\n    BinaryName = "/usr/bin/nvidia-container-runtime"\n' "$table"
+  printf '    SystemdCgroup = %s\n' "$(systemd_cgroup)"
+}
+
+# Of runc, because pods restart for ever where the two differ.
+systemd_cgroup() {
+  awk '/^ *\[/ {on = ($0 ~ /\.runtimes\.runc\.options\]/)} on && $1 == "SystemdCgroup" {value = $3} END {print value == "true" ? "true" : "false"}' "$T/before"
+}
+
 # --- the daemon -------------------------------------------------------------------------------------------------------
 
 runs() { active "$UNIT"; }
@@ -52,7 +65,10 @@ runs() { active "$UNIT"; }
 serves() { answers && grep -q "\"$NAME\"" "$T/info"; }
 
 restarted() {
-  run timeout -k 10 300 systemctl restart "$UNIT" || return 1
+  run timeout -k 10 300 systemctl restart "$UNIT" && settled "$1"
+}
+
+settled() {
   pause=1
   until "$1"; do
     [ "$pause" -lt 8 ] || return 1

@@ -67,20 +67,13 @@ candidate() {
   fi
   case $declared in 2) plugin=io.containerd.grpc.v1.cri ;; *) plugin=io.containerd.cri.v1.runtime ;; esac
   grep -q '\.runtimes\.runc\]' "$T/without" || runc_as_read
-  table=$(printf '[plugins."%s".containerd.runtimes.%s' "$plugin" "$NAME")
-  printf '%s]\n  runtime_type = "io.containerd.runc.v2"\n' "$table"
-  printf '%s.options]\n    BinaryName = "/usr/bin/nvidia-container-runtime"\n' "$table"
-  printf '    SystemdCgroup = %s\n%s\n' "$(systemd_cgroup)" "$END"
+  handler_tables "$plugin"
+  echo "$END"
 }
 
 # With a table of ours the one for runc is no longer a matter of course, so it is said as containerd has it.
 runc_as_read() {
   awk -v plugin="$plugin" '/^ *\[/ {on = ($0 ~ /\.runtimes\.runc[].]/); if (on) sub(/plugins\.[^.]*.io[^]]*\.containerd\.runtimes/, "plugins.\"" plugin "\".containerd.runtimes")} on && NF' "$T/before"
-}
-
-# Of runc, because pods restart for ever where the two differ.
-systemd_cgroup() {
-  awk '/^ *\[/ {on = ($0 ~ /\.runtimes\.runc\.options\]/)} on && $1 == "SystemdCgroup" {value = $3} END {print value == "true" ? "true" : "false"}' "$T/before"
 }
 
 # What containerd reads, without our handler and without the names of the files.

@@ -53,7 +53,7 @@ HOST: dict[str, Any] = {
     "runtime": "containerd",
 }
 """The same that `lab.host.spec` knows; a node needs the name of one."""
-RUNTIMES = ("containerd", "docker", "k3s", "k3s-agent", "rke2-server", "rke2-agent")
+RUNTIMES = ("containerd", "docker", "k0s", "k0s-worker", "k3s", "k3s-agent", "rke2-server", "rke2-agent")
 CHOICES = {
     "distro": DISTROS, "ssh": SSH, "sftp": SFTP, "sudo": SUDO, "fault": FAULTS, "driver_by": ("packages", "run"),
     "runtime": RUNTIMES,

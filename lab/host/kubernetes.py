@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.host.standins import contents
+from lab.host.standins import contents, k0s
 from lab.host.standins.box import Box
 from lab.host.standins.places import CONTAINERD, Place, place
 
@@ -31,22 +31,22 @@ DAEMON_JSON: Final = """\
 
 def packages(box: Box) -> tuple[str, ...]:
     """What is installed for it."""
-    return () if place(box).is_rancher else _DOCKER if place(box).kind == "docker" else _KUBEADM[box.state["manager"]]
+    return () if place(box).is_whole else _DOCKER if place(box).kind == "docker" else _KUBEADM[box.state["manager"]]
 
 
 def join(box: Box, spec: Mapping[str, Any]) -> None:
     """Makes it a node, or what a node is before that."""
     where = place(box)
     _services(box, *_OF_SYSTEM[box.state["manager"]])
-    if where.is_rancher:
-        _rancher(box, where)
+    if where.is_whole:
+        _whole(box, where)
     elif where.kind == "docker":
         _docker(box)
     else:
         _containerd(box, spec)
     if spec["joined"]:
         box.write(where.joined, "apiVersion: v1\nkind: Config\n", 0o600)
-        if not where.is_rancher:
+        if not where.is_whole:
             _kubelet(box, _SOCKETS.get(where.kind, where.socket))
 
 
@@ -57,12 +57,15 @@ def _services(box: Box, *names: str) -> None:
         box.link(f"{wants}/{name}.service", f"/usr/lib/systemd/system/{name}.service")
 
 
-def _rancher(box: Box, where: Place) -> None:
+def _whole(box: Box, where: Place) -> None:
     """Their installer brings one program, which unpacks all others at its first start."""
     _services(box, where.service)
-    box.write(f"/usr/local/bin/{where.kind}", f"{where.kind}\n", 0o755)
-    for name in ("containerd", "ctr", "crictl"):
+    program = contents.PROGRAM % where.kind if where.kind == "k0s" else f"{where.kind}\n"
+    box.write(f"/usr/local/bin/{where.kind}", program, 0o755)
+    for name in ("containerd",) if where.kind == "k0s" else ("containerd", "ctr", "crictl"):
         box.write(f"{where.programs}/{name}", contents.PROGRAM % name, 0o755)
+    if where.kind == "k0s":
+        box.write(k0s.MAIN, f"{k0s.MARK}\nversion = 2\n")
 
 
 def _containerd(box: Box, spec: Mapping[str, Any]) -> None:

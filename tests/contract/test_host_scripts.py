@@ -117,7 +117,7 @@ def test_no_file_of_the_host_is_named_without_its_root() -> None:
     # These put the root before it, or say it to somebody.
     fine = re.compile(
         r"\b(?:refuse|say|place|exists|first_line|mentions|megabytes)\b|^ *\"|^(?:[a-z0-9]+\) )?[A-Z_]+=|^fix="
-        r"|\b(?:list|key|config|socket)=/"
+        r"|\b(?:list|key|config|socket|own)=/"
         r"|/etc/ld.so.conf.d|/usr/bin/nvidia-|signed-by=|/sbin:/sbin|:-/etc"
     )
     lines = [(path.name, line) for path in SOURCES for line in script.stripped(path.read_text()).splitlines()]

@@ -77,6 +77,13 @@ K3S: dict[str, Any] = {
 }
 
 
+K0S: dict[str, Any] = {
+    "runtime__kind": "k0s",
+    "runtime__version": "1.7.29",
+    "runtime__config": "/etc/k0s/containerd.d/gpu-ready.toml",
+    "runtime__unit": "k0sworker",
+    "runtime__template": "",
+}
 DOCKER: dict[str, Any] = {
     "runtime__kind": "docker",
     "runtime__version": "28.3.2",

@@ -42,6 +42,11 @@ def accepting(*addresses: str) -> list[str]:
     return [word for address in addresses for word in ("--accept-host-key", fingerprint(address))]
 
 
+SOME_HOST: dict[str, Any] = {
+    "name": "x", "address": "x", "port": 22, "user": "root", "host_key": made_up_key("x"), "state": "present",
+}  # fmt: skip
+
+
 @pytest.fixture
 def far(tmp_path: Path) -> FarHosts:
     """Two hosts that are fine."""
@@ -131,18 +136,18 @@ class TestTheWrittenFile:
 
     def test_holds_even_what_no_facts_may_hold_as_a_comment(self) -> None:
         facts = dataclasses.replace(small_host.facts(), pretty="x\n  evil: 1\r\x85\u2028y")
-        host = {
-            "name": "x",
-            "address": "x",
-            "port": 22,
-            "user": "root",
-            "host_key": made_up_key("x"),
-            "state": "present",
-        }
-        text = stack_text("home", "home", [Seen(host, facts)])
+        text = stack_text("home", "home", [Seen(SOME_HOST, facts)])
 
         assert "evil" not in str(yaml.safe_load(text))
         assert text.isascii()
+
+    @pytest.mark.parametrize(("kind", "file"), [("k3s", "/etc/rancher/k3s/k3s.yaml"), ("k0s", "k0s kubeconfig admin")])
+    def test_says_where_such_a_cluster_keeps_its_kubeconfig(self, kind: str, file: str) -> None:
+        seen = [Seen(SOME_HOST, small_host.facts(**small_host.K3S | {"runtime__kind": kind}))]
+
+        assert file in stack_text("home", None, seen)
+        assert file not in stack_text("home", "home", seen), "somebody has it already"
+        assert file not in stack_text("home", None, [Seen(SOME_HOST, small_host.facts())])
 
     @hypothesis.settings(max_examples=examples(40), deadline=None)
     @given(st.text(max_size=20))

@@ -14,7 +14,7 @@ from decide.host_plan import Plan, plan
 from decide.host_wish import HostWish, read_wish
 from host.facts import HostFacts, read
 from tests.effort import examples
-from tests.unit.small_host import DEBIAN, DOCKER, K3S, facts, made_ready, told, working
+from tests.unit.small_host import DEBIAN, DOCKER, K0S, K3S, facts, made_ready, told, working
 
 ALONE = {"operator": "none", "runtime_class": "none"}
 """The device plugin without an operator, and pods that name no class."""
@@ -317,7 +317,10 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
         "DRV-8",
         ("no headers for the running kernel 6.12.9-own",),
     ),
-    ("CRI-O", {"runtime__kind": "crio"}, {}, "HST-65", ("CRI-O, which comes with a later release",)),
+    ("CRI-O", {"runtime__kind": "crio"}, {}, "HST-65", ("the kubelet uses CRI-O", "--runtime=crio")),
+    ("MicroK8s", {"runtime__kind": "microk8s"}, {}, "HST-65", ("the kubelet uses MicroK8s", "microk8s enable nvidia")),
+    ("k0s that is stopped", K0S | {"runtime__unit": ""}, {}, "RT-13", ("k0s is installed, but does not run",)),
+    ("k0s taken over", K0S | {"runtime__template": "/own"}, {}, "RT-17", ("/own is not k0s's any more",)),
     ("Docker with the operator", DOCKER, {}, "RT-15", ("NVIDIA's operator knows containerd and CRI-O",)),
     ("Docker with an operator of others", DOCKER, {"operator": "external"}, "RT-15", ("operator: none",)),
     ("Docker with a class", DOCKER, {"operator": "none"}, "RT-15", ("takes no handler", "runtimeClass: none")),
@@ -325,7 +328,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
     ("k3s that is stopped", K3S | {"runtime__unit": ""}, {}, "RT-13", ("k3s is installed, but does not run",)),
     ("k3s with Docker", K3S | {"runtime__handlers": []}, {}, "RT-13", ("for a containerd of its own",)),
     ("k3s with a template", K3S | {"runtime__template": "/t.tmpl"}, {}, "RT-12", ("/t.tmpl is somebody's own",)),
-    ("no runtime", {"runtime__kind": "", "runtime__version": ""}, {}, "HST-65", ("none that was found",)),
+    ("no runtime", {"runtime__kind": "", "runtime__version": ""}, {}, "HST-65", ("no container runtime was found",)),
     ("old containerd", {"runtime__version": "1.5.9"}, {}, "HST-66", ("containerd is 1.5.9",)),
     ("odd containerd", {"runtime__version": ""}, {}, "HST-66", ("of an unknown version",)),
     ("CRI off", {"runtime__handlers": []}, {}, "TK-6", ("CRI plugin switched off",)),
@@ -674,6 +677,13 @@ def test_k3s_and_rke2_are_started_once_more_and_their_settings_are_never_written
         f"runtime   {name} (containerd 2.1.5): systemctl restart {unit}, once, so that it finds the toolkit; nothing "
         f"is written, because {name} writes its settings anew at each start; pods go on running"
     )
+
+
+def test_k0s_gets_a_file_in_the_folder_that_it_watches() -> None:
+    made = planned(facts(**K0S))
+
+    assert made.values["runtime"] == {"GR_KIND": "k0s", "GR_UNIT": "k0sworker"}
+    assert "k0s (containerd 1.7.29): handler nvidia as /etc/k0s/containerd.d/gpu-ready.toml" in made.lines()[-1]
 
 
 def test_docker_gets_nvidia_as_its_default_where_it_is_the_kubelets() -> None:

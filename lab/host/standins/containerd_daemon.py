@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.host.standins import k0s, rancher
 from lab.host.standins.box import Box
 from lab.host.standins.places import place
 
@@ -15,7 +16,6 @@ def start(box: Box) -> bool:
 
         return docker.start(box)
     from lab.host.standins.containerd_config import Config, Refused
-    from lab.host.standins.rancher import BadTemplate, generate
 
     where = place(box)
     service = box.state["services"].get(where.service)
@@ -24,11 +24,13 @@ def start(box: Box) -> bool:
         return True
     try:
         if where.is_rancher:
-            generate(box, where.kind)
+            rancher.generate(box, where.kind)
+        if where.kind == "k0s":
+            k0s.generate(box)
         config = Config(box, where.config)
         if box.fault("containerd-refuses") and "nvidia" in config.runtimes:
             raise Refused("containerd: failed to start: the rehearsal's fault containerd-refuses")
-    except (Refused, BadTemplate) as refused:
+    except (Refused, rancher.BadTemplate, k0s.BadFile) as refused:
         box.state["dmesg"].append(str(refused))
         service.update(active=False, state="activating")
         _down(box)

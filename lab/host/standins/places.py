@@ -17,6 +17,11 @@ class Place:
         self.programs, self.joined = programs, joined
 
     @property
+    def is_whole(self) -> bool:
+        """A distribution of Kubernetes that brings its own containerd."""
+        return self.kind in {"k3s", "rke2", "k0s"}
+
+    @property
     def is_rancher(self) -> bool:
         """k3s or RKE2."""
         return self.kind in {"k3s", "rke2"}
@@ -28,11 +33,18 @@ def _rancher(kind: str, service: str, programs: str) -> Place:
     return Place(kind, service, config, _RANCHER_SOCKET, f"{home}/{programs}", joined)
 
 
+def _k0s(service: str) -> Place:
+    merged, socket = "/run/k0s/containerd-cri.toml", "/run/k0s/containerd.sock"
+    return Place("k0s", service, merged, socket, "/var/lib/k0s/bin", "/var/lib/k0s/kubelet.conf")
+
+
 PLACES = {
     CONTAINERD: Place(
         CONTAINERD, CONTAINERD, "/etc/containerd/config.toml", "/run/containerd/containerd.sock", *_KUBEADM
     ),
     "docker": Place("docker", "docker", "/etc/docker/daemon.json", "/run/cri-dockerd.sock", *_KUBEADM),
+    "k0s": _k0s("k0scontroller"),
+    "k0s-worker": _k0s("k0sworker"),
     "k3s": _rancher("k3s", "k3s", "data/current/bin"),
     "k3s-agent": _rancher("k3s", "k3s-agent", "data/current/bin"),
     "rke2-server": _rancher("rke2", "rke2-server", "bin"),
