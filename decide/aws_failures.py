@@ -65,8 +65,6 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("AWS-31", "EKS nodes", "there is a node group of this name already, and this stack did not make it",
      "choose another: aws.nodes.name; or take it over: pulumi import aws:eks/nodeGroup:NodeGroup",
      (r"NodeGroup already exists",)),
-    ("AWS-32", "EKS nodes", "AWS took a spot machine back while it was being proven",
-     "pulumi up again proves the node that comes in its place; where it matters: capacity: onDemand"),
     ("AWS-40", "workstation", "the AWS CLI is not on PATH; kubectl and the engine ask it for a token",
      "install the AWS CLI, version 2: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
      (r"exec: executable aws not found", r"exec: \"aws\"")),

@@ -58,6 +58,15 @@ def judge_job(snapshot: Obj, wish: Obj, one: Obj) -> Optional[Verdict]:
     return job_waits(snapshot, wish, one, pod)
 
 
+def taken_away(snapshot: Obj, one: Obj) -> Optional[Verdict]:
+    """A pod that nobody but its machine's owner ended."""
+    pod = job_pod(snapshot, one)
+    ended = condition_of(pod, "DisruptionTarget")
+    said = f"{text_at(ended, 'reason')}: {text_at(ended, 'message')}"
+    problem = f"{node_of(pod)} was taken away while it was being proven"
+    return broken("CLD-13", problem, said) if ended.get("status") == "True" else None
+
+
 def unproven(snapshot: Obj, pod: Obj) -> Optional[Verdict]:
     """An exit status alone proves nothing: the sample has to say that the result was right."""
     log = log_in(snapshot, pod, KERNEL)

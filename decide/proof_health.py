@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Dict, List, Optional, Tuple
 
 from decide.cluster_health import first_fault, judge_capacity, judge_nodes, judge_runtime_class, nobody_home, worst
-from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job
+from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job, taken_away
 from decide.operator_health import first_bad_operand, operand_logs
 from decide.plugin_health import judge_bringer, plugin_report, silent_logs
 from decide.pod_health import pod_troubles, statuses_of
@@ -36,8 +36,21 @@ def judge(snapshot: Obj, wish: Obj) -> Verdict:
     """The first broken layer, or that everything is proven."""
     if nobody_home(wish):
         return Verdict("ready")
-    before = (judge_nodes, judge_failed_jobs, judge_bringer, judge_runtime_class, judge_capacity, judge_jobs)
+    before = (
+        judge_taken_away,
+        judge_nodes,
+        judge_failed_jobs,
+        judge_bringer,
+        judge_runtime_class,
+        judge_capacity,
+        judge_jobs,
+    )
     return first_fault(before, snapshot, wish)
+
+
+def judge_taken_away(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
+    """A machine that went with its proof: nothing that is seen of its pool now is the reason."""
+    return worst([taken_away(snapshot, one) for one in list_at(wish, "jobs")])
 
 
 def judge_failed_jobs(snapshot: Obj, wish: Obj) -> Optional[Verdict]:

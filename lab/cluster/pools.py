@@ -55,6 +55,7 @@ def nodes_of(cluster: Cluster, name: str) -> list[Object]:
 def scale(cluster: Cluster) -> None:
     """One round of the autoscaler: machines that are due join, pods that fit nowhere ask for one."""
     for name in list(_pools(cluster)):
+        _take_back(cluster, name)
         _join(cluster, name)
     for pod in cluster.list("Pod"):
         if _is_stuck(pod) and cluster.now >= cluster.private(pod).get("scaled", 0.0):
@@ -72,6 +73,9 @@ def _follow(cluster: Cluster, name: str) -> None:
     spec["nodes"] = [normal_node({**one, **pool["node"]}) if one["pool"] == name else one for one in spec["nodes"]]
     while pool["count"] < pool["least"]:
         _come(cluster, pool)
+    while pool["count"] > pool["most"] and (there := nodes_of(cluster, name)):
+        spec["nodes"] = [one for one in spec["nodes"] if one["name"] != there[-1]["name"]]
+        pool["count"] -= 1
     sync_nodes(cluster)
 
 
@@ -94,7 +98,36 @@ def _join(cluster: Cluster, name: str) -> None:
         born |= {"driver": None, "device_plugin": False} if ill == "no-driver" else {}
         cluster.data["spec"]["nodes"].append(normal_node(born))
     if due:
+        spec = cluster.data["spec"]
+        spec["nodes"] = [one for one in spec["nodes"] if one["pool"] != name or one["alive"]]
         sync_nodes(cluster)
+
+
+def _take_back(cluster: Cluster, name: str) -> None:
+    """A spot machine that the cloud wants again, once, while the proof is on it; another one is on its way at once."""
+    pool = _pools(cluster)[name]
+    if cluster.spec["cloud"]["fault"] != "interrupted" or pool.get("interrupted"):
+        return
+    names = [one["name"] for one in nodes_of(cluster, name)]
+    for pod in cluster.list("Pod"):
+        is_proof = "gpu-ready/check" in pod["metadata"].get("labels", {})
+        if is_proof and pod["spec"].get("nodeName") in names and pod["status"].get("phase") == "Running":
+            _end(cluster, pod)
+            gone = next(one for one in nodes_of(cluster, name) if one["name"] == pod["spec"]["nodeName"])
+            gone["alive"] = False
+            pool.update(interrupted=True, count=pool["count"] - 1)
+            _come(cluster, pool)
+            sync_nodes(cluster)
+            return
+
+
+def _end(cluster: Cluster, pod: Object) -> None:
+    """A kubelet that shuts down ends its pods."""
+    text = "Pod was terminated in response to imminent node shutdown."
+    told = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": text}
+    conditions = [*pod["status"].get("conditions", ()), told]
+    pod["status"].update(phase="Failed", reason="Terminated", message=text, conditions=conditions)
+    cluster.touch(pod)
 
 
 def _is_stuck(pod: Object) -> bool:

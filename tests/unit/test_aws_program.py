@@ -39,6 +39,11 @@ class Account(House):
         with self.world.open() as cluster:
             return set(cluster.data.get("pools", {}))
 
+    def node_count(self) -> int:
+        """Nodes of the cluster, the one for what needs no card among them."""
+        with self.world.open() as cluster:
+            return len(cluster.list("Node"))
+
     def nodes(self, op: Operation, **wish: Any) -> Result:
         """The component alone."""
 
@@ -84,6 +89,20 @@ def test_up_is_green_again_changes_nothing_and_destroy_leaves_nothing(account: A
 
 def test_what_a_colleague_sees_of_the_kubeconfig_is_a_secret(account: Account) -> None:
     assert account.nodes("up").outputs["kubeconfig"] == "[secret]"
+
+
+@long
+def test_a_spot_machine_that_is_taken_back_in_the_proof_is_named_and_the_next_up_is_green(account: Account) -> None:
+    spot = config(capacity="spot", instanceTypes=["g5.xlarge", "g5.2xlarge"])
+    account.world.switch("cloud.fault", "interrupted")
+    failed = account.run("up", spot)
+    assert failed.exit == 1
+    assert "CLD-13 cloud: research-gpu-" in said(failed)
+    assert "imminent node shutdown" in said(failed)
+    account.world.switch("cloud.fault", "none")
+    again = account.run("up", spot)
+    assert (again.exit, again.errors) == (0, [])
+    assert set(account.run("up", spot).changes) == {"same"}
 
 
 MAKE = {"version": "1.35", "zones": ["us-east-1a", "us-east-1b"], "publicCidrs": ["203.0.113.7/32"]}
@@ -267,6 +286,15 @@ def test_without_the_cli_of_aws_nothing_is_made(account: Account) -> None:
     refused = account.nodes("up")
     assert "aws is not on PATH\nfix: install the AWS CLI, version 2" in said(refused)
     assert GROUP not in account.bought()
+
+
+def test_fewer_nodes_are_wished_and_fewer_there_are(account: Account) -> None:
+    account.nodes("up", desired=2, max=2)
+    account.world.clock.sleep(300)
+    assert account.node_count() == 3
+    changed = account.nodes("up", desired=1, max=2)
+    assert (changed.exit, changed.errors) == (0, [])
+    assert account.node_count() == 2
 
 
 def test_who_may_not_ask_for_quotas_is_told_and_goes_on(account: Account) -> None:

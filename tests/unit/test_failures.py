@@ -54,6 +54,7 @@ SEEN = [
     ("(error code no kernel image is available for execution on the device)!", "CUDA-12"),
     ("FailedScaleUp: Node scale up failed: GCE out of resources. Pod is at risk of not being scheduled.", "CLD-1"),
     ("FailedScaleUp: Node scale up failed: GCE quota exceeded.", "CLD-2"),
+    ("Pod was terminated in response to imminent node shutdown.", "CLD-13"),
     ("NotTriggerScaleUp: pod didn't trigger scale-up: 1 it wouldn't fit if a new node is added", "SCH-4"),
     ("FailedScheduling: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", "SCH-1"),
     ("FailedScheduling: 0/1 nodes are available: 1 node(s) had untolerated taint(s).", "SCH-2"),
