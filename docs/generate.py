@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from decide.gke_failures import GKE_FAILURES, RULES_OF_POOLS
 from decide.host_failures import ALL
 from decide.ownership import LATER_TARGETS
 from decide.user_values import OWNED
@@ -67,7 +68,7 @@ The targets {later}, and `monitoring`.
 TROUBLES = f"""\
 # Troubleshooting
 
-Generated from `decide/failures.py` and `decide/host_failures.py`; do not edit: `{AGAIN}`
+Generated from `decide/failures.py`, `decide/host_failures.py` and `decide/gke_failures.py`; do not edit: `{AGAIN}`
 
 A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something
 else. When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the
@@ -81,8 +82,11 @@ before Python 3.8 or newer is on PATH where `pulumi` runs.
 
 def troubles() -> str:
     """The text of docs/troubleshooting.md."""
-    known = sorted(ALL, key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
-    return TROUBLES + "".join(_cells(one.id, one.layer, one.cause, one.fix) for one in known)
+    known: list[Any] = [*ALL, *GKE_FAILURES]
+    rows = [(one.id, one.layer, one.cause, one.fix) for one in known]
+    rows += [(id, "settings", cause, fix) for id, cause, fix in RULES_OF_POOLS]
+    rows.sort(key=lambda row: (row[0].split("-")[0], int(row[0].split("-")[1])))
+    return TROUBLES + "".join(_cells(*row) for row in rows)
 
 
 def _cells(*texts: str) -> str:
