@@ -55,7 +55,7 @@ def test_a_pool_is_looked_for_made_and_proven_on_one_whole_node_that_comes_for_i
     report = result.outputs["report"]
     assert report["pools"] == [{"name": "a100", "nodes": 1, "tested": 1, "not_tested": 0, "most": 1}]
     assert report["nodes"][0]["card"] == "NVIDIA A100-SXM4-40GB"
-    assert result.outputs["runtime_class"] == "nvidia"
+    assert result.outputs["runtime_class"] == ""
     assert "kubeconfig" not in result.outputs
 
 
