@@ -68,7 +68,7 @@ class GpuStack(pulumi.ComponentResource):
     ownership: pulumi.Output[dict[str, Any]]
     """Who owns driver, toolkit, device plugin and RuntimeClass, and why."""
     runtime_class: pulumi.Output[str]
-    """Name of the RuntimeClass that GPU pods may name; empty where nvidia is the default runtime."""
+    """Name of the RuntimeClass that GPU pods may name; empty where there is none and none is needed."""
     resource_name: pulumi.Output[str]
     """What a pod asks for under `resources.limits`."""
     operator_version: pulumi.Output[str]
@@ -94,7 +94,7 @@ class GpuStack(pulumi.ComponentResource):
         for host, node in (args.get("hosts") or {}).items():
             self._label(name, host, node, args)
         self.ownership = pulumi.Output.from_input(who.as_export())
-        named = "" if who.runtime_class.owner is Owner.HOST else defaults.RUNTIME_CLASS
+        named = "" if who.runtime_class.owner in (Owner.HOST, Owner.PLATFORM) else defaults.RUNTIME_CLASS
         self.runtime_class = pulumi.Output.from_input(named)
         self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
         self.operator_version = pulumi.Output.from_input(version if installs else "")
