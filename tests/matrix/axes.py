@@ -47,13 +47,13 @@ SYSTEMS: Final = {
     "rhel-8.10": _system("rhel", "8.10", "Red Hat Enterprise Linux 8.10 (Ootpa)", _EL8, "dnf"),
     "rhel-9.6": _system("rhel", "9.6", "Red Hat Enterprise Linux 9.6 (Plow)", _EL9, "dnf"),
     "rhel-10.0": _system("rhel", "10.0", "Red Hat Enterprise Linux 10.0 (Coughlan)", _EL10, "dnf"),
-    "rocky-8.10": _system("rocky", "8.10", "Rocky Linux 8.10 (Green Obsidian)", _EL8, "dnf"),
-    "rocky-9.6": _system("rocky", "9.6", "Rocky Linux 9.6 (Blue Onyx)", _EL9, "dnf"),
-    "rocky-10.0": _system("rocky", "10.0", "Rocky Linux 10.0 (Red Quartz)", _EL10, "dnf"),
+    "rocky-8.10": _system("rocky", "8.10", "Rocky Linux 8.10 (Green Obsidian)", _EL8, "dnf", machine="rocky-8"),
+    "rocky-9.6": _system("rocky", "9.6", "Rocky Linux 9.6 (Blue Onyx)", _EL9, "dnf", machine="rocky-9"),
+    "rocky-10.0": _system("rocky", "10.0", "Rocky Linux 10.0 (Red Quartz)", _EL10, "dnf", machine="rocky-10"),
     "almalinux-9.6": _system("almalinux", "9.6", "AlmaLinux 9.6 (Sage Margay)", _EL9, "dnf"),
     "centos-9": _system("centos", "9", "CentOS Stream 9", _EL9, "dnf"),
     "centos-10": _system("centos", "10", "CentOS Stream 10 (Coughlan)", _EL10, "dnf"),
-    "fedora-43": _system("fedora", "43", "Fedora Linux 43 (Server Edition)", "6.17.5-300.fc43.x86_64", "dnf"),
+    "fedora-44": _system("fedora", "44", "Fedora Linux 44 (Server Edition)", "7.0.4-200.fc44.x86_64", "dnf"),
     "amzn-2023": _system("amzn", "2023", "Amazon Linux 2023.9", "6.1.155-176.282.amzn2023.x86_64", "dnf"),
     "sles-15.7": _system("sles", "15.7", "SUSE Linux Enterprise Server 15 SP7", "6.4.0-150700.53.22-default", "zypper"),
     "opensuse-leap-15.6": _system("opensuse-leap", "15.6", "openSUSE Leap 15.6", _LEAP, "zypper"),
@@ -89,12 +89,22 @@ CARDS: Final = {
 }
 
 
-def _runtime(kind: str, version: str, *handlers: str, machine: Mapping[str, Any] | None, **more: Any) -> Value:
+def _runtime(
+    kind: str, version: str, *handlers: str, machine: Mapping[str, Any] | None, wish: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Value:  # fmt: skip
     told = {"kind": kind, "version": version, "handlers": list(handlers), "config": more.pop("config", ""), **more}
-    return Value({"runtime": told}, machine=machine)
+    return Value({"runtime": told}, wish or {}, machine=machine)
+
+
+def _whole(kind: str, version: str, unit: str, config: str, **more: Any) -> Value:
+    """A distribution of Kubernetes that brings its own containerd."""
+    machine = more.pop("machine", {"runtime": unit})
+    return _runtime(kind, version, "runc", machine=machine, config=config, unit=unit, **{"template": "", **more})
 
 
 _CONTAINERD = "/etc/containerd/config.toml"
+_RANCHER, _OF_RANCHER = "/var/lib/rancher", "/agent/etc/containerd/config.toml"
 RUNTIMES: Final = {
     "containerd 1.5": _runtime("containerd", "1.5.18", "runc", config=_CONTAINERD, machine={"containerd": "1.5.18"}),
     "containerd 1.6": _runtime("containerd", "1.6.20", "runc", config=_CONTAINERD, machine={"containerd": "1.6.20"}),
@@ -102,10 +112,29 @@ RUNTIMES: Final = {
     "containerd 2.1": _runtime("containerd", "2.1.4", "runc", config=_CONTAINERD, machine={"containerd": "2.1.4"}),
     "containerd without CRI": _runtime("containerd", "1.7.24", config=_CONTAINERD, machine=None),
     "with nvidia": _runtime("containerd", "1.7.24", "nvidia", "runc", config=_CONTAINERD, machine=None),
-    "docker": _runtime("docker", "28.5.1", machine=None),
+    "k3s": _whole("k3s", "2.1.5", "k3s", f"{_RANCHER}/k3s{_OF_RANCHER}"),
+    "k3s agent": _whole("k3s", "2.1.5", "k3s-agent", f"{_RANCHER}/k3s{_OF_RANCHER}"),
+    "RKE2": _whole("rke2", "2.1.5", "rke2-server", f"{_RANCHER}/rke2{_OF_RANCHER}"),
+    "k3s with a template": _whole(
+        "k3s", "2.1.5", "k3s", f"{_RANCHER}/k3s{_OF_RANCHER}", machine=None, template=f"{_RANCHER}/config.toml.tmpl"
+    ),
+    "k0s": _whole(
+        "k0s", "1.7.29", "k0sworker", "/etc/k0s/containerd.d/gpu-ready.toml", machine={"runtime": "k0s-worker"}
+    ),
+    "docker and an operator": _runtime(
+        "docker", "28.3.2", "runc", machine={"runtime": "docker"}, config="/etc/docker/daemon.json", default="runc"
+    ),
+    "docker": _runtime(
+        "docker",
+        "28.3.2",
+        "runc",
+        machine={"runtime": "docker"},
+        config="/etc/docker/daemon.json",
+        default="runc",
+        wish={"operator": "none", "runtime_class": "none"},
+    ),
     "crio": _runtime("crio", "1.34.2", "crun", machine=None),
     "microk8s": _runtime("microk8s", "1.7.28", machine=None),
-    "k0s": _runtime("k0s", "1.7.28", machine=None),
     "none": _runtime("", "", machine=None),
 }
 

@@ -17,8 +17,8 @@ from tests.matrix.planned import outcome, wish_of
 
 MADE = "made ready"
 CONSENT = "HST-64"
-FROM, OF_EACH = 6000, 3
-"""From how many points those that are executed are chosen; and how many of each refusal."""
+FROM, LEAST, OF_EACH = 6000, 150, 3
+"""From how many points those that are executed are chosen, how many they are at least, and how many of each refusal."""
 BESIDE = {"toolkit": {"version": "1.20.0"}, "runtime": "auto"}
 
 
@@ -65,7 +65,10 @@ def points() -> list[Point]:
             planned.append(point)
         for one in made.refused[:1]:
             refused.setdefault(one.id, []).append(point)
-    return [*covering(planned), *(point for some in refused.values() for point in some[:OF_EACH])]
+    chosen = [*covering(planned), *(point for some in refused.values() for point in some[:OF_EACH])]
+    others = [point for point in planned if point not in chosen]
+    missing = max(0, LEAST - len(chosen))
+    return chosen + others[:: max(1, len(others) // (missing or 1))][:missing]
 
 
 def execute(point: Point, folder: Path) -> Ended:

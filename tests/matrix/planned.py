@@ -11,6 +11,8 @@ from host.facts import HostFacts, read
 from tests.matrix.axes import CARDS, FOUND, SYSTEMS, Point, values_of
 from tests.unit.small_host import told
 
+BESIDE_DRIVER = ("reboot", "operator", "runtime_class")
+
 
 class Outcome(NamedTuple):
     """The values of the steps, or the refusals."""
@@ -40,7 +42,8 @@ def facts_of(point: Point) -> HostFacts:
 def wish_of(point: Point) -> dict[str, Any]:
     """What the stack file says of it."""
     said = {key: one for value in values_of(point) for key, one in value.wish.items()}
-    return {"name": "rtx", "reboot": said.pop("reboot"), "driver": said}
+    beside = {key: said.pop(key) for key in BESIDE_DRIVER if key in said}
+    return {"name": "rtx", "driver": said, **beside}
 
 
 def outcome(point: Point) -> Outcome:
