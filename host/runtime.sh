@@ -96,6 +96,7 @@ remove() {
   take_out
   take_back_files
   drop restart
+  drop restarted
   drop adopted
   drop begun
 }

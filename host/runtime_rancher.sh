@@ -51,5 +51,4 @@ roll_back() {
 # They find the toolkit until it is gone: the step that takes it away has them look again.
 take_out() {
   if [ -s "$RECORD/toolkit.packages" ]; then echo "$UNIT" | put "$RECORD/toolkit.restart"; fi
-  drop restarted
 }

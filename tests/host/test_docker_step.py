@@ -76,6 +76,18 @@ def test_with_the_operator_the_host_is_refused_before_anything_is_changed(tmp_pa
     assert (ended.ending, b"RT-15 runtime: the kubelet uses Docker" in ended.stderr) == ("exit status 3", True)
 
 
+@pytest.mark.parametrize("flag", ["", "--container-runtime-endpoint=unix:///run/cri-dockerd.sock"])
+def test_docker_is_the_kubelets_only_if_the_kubelet_says_so(tmp_path: Path, flag: str) -> None:
+    chain = Chain(born(tmp_path / "machine"))
+    root = chain.machine.root
+    (root / "var/lib/kubelet/kubeadm-flags.env").unlink()
+    (root / "proc/77").mkdir()
+    (root / "proc/77/comm").write_text("kubelet\n")
+    (root / "proc/77/cmdline").write_bytes(f"/usr/bin/kubelet\0{flag}\0".encode())
+    chain.do("tools")
+    assert chain.answers["tools"]["runtime"]["kind"] == ("docker" if flag else "containerd")
+
+
 def test_other_peoples_settings_stay_as_they_are(machine: Machine) -> None:
     (machine.root / FILE).write_text(
         '{"live-restore":true,\n\n "runtimes": {"kata": {"path": "/k"}},"log-opts":{"a":"}"} }'

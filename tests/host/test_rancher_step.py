@@ -99,6 +99,28 @@ def test_a_template_that_hides_the_handler_is_refused_before_anything_is_changed
     assert (starts(chain.machine), chain.machine.state["driver"]) == (1, None)
 
 
+def test_a_template_that_this_containerd_cannot_read_hides_nothing(tmp_path: Path) -> None:
+    chain = Chain(born(tmp_path / "machine", containerd="1.7.29-k3s1"))
+    (chain.machine.root / FOLDER / "config-v3.toml.tmpl").write_text("version = 3\n")
+    chain.do("tools")
+    assert chain.answers["tools"]["runtime"]["template"] == ""
+
+
+def test_what_an_earlier_k3s_left_behind_makes_no_k3s(tmp_path: Path) -> None:
+    chain = Chain(born(tmp_path / "machine", "containerd"))
+    (chain.machine.root / "var/lib/rancher/k3s").mkdir(parents=True)
+    chain.do("tools")
+    assert chain.answers["tools"]["runtime"]["kind"] == "containerd"
+
+
+def test_a_k3s_that_is_stopped_is_refused_as_such(tmp_path: Path) -> None:
+    chain = Chain(born(tmp_path / "machine"))
+    chain.machine.run(Script("systemctl stop k3s"), "root")
+    chain.do("tools")
+    chain.texts["driver"] = chain.text("driver")
+    assert b"RT-13 runtime: k3s is installed, but does not run" in chain.run("driver").stderr
+
+
 def test_a_template_that_came_meanwhile_is_found_by_the_step(machine: Machine) -> None:
     (machine.root / FOLDER / "config.toml.tmpl").write_text("version = 2\n")
     ended = runtime(machine)
