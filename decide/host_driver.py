@@ -33,8 +33,8 @@ SIGNED = {
 """Where Secure Boot leads to, by distribution."""
 
 PIN = (
-    "look at that key, and pin it yourself: bareMetal: {repositories: {cuda: {url: NVIDIA's address for it, keyUrl: of the "
-    "key, keySha256: what sha256sum says of the key}}}"
+    "look at that key, and pin it yourself: bareMetal: {repositories: {cuda: {url: NVIDIA's address for it, keyUrl: of "
+    "the key, keySha256: what sha256sum says of the key}}}"
 )
 KEEP = "keep"
 

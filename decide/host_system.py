@@ -36,7 +36,7 @@ SUSE = (
 )
 TOO_OLD = "its archive gets no more fixes for drivers; upgrade it, or install a driver by hand"
 SYSTEMS = {
-    "ubuntu-24.04": System("Ubuntu 24.04", "distro"),
+    **{f"ubuntu-{number}": System(f"Ubuntu {number}", "distro") for number in ("22.04", "24.04", "26.04")},
     "debian-12": System("Debian 12", "cudaRepo"),
     "debian-13": System("Debian 13", "cudaRepo"),
     **{
@@ -94,7 +94,7 @@ def _not_ours_to_change(facts: "HostFacts") -> Iterator[Refusal]:
 
 
 def _unknown(facts: "HostFacts") -> Iterator[Refusal]:
-    known = "Ubuntu 24.04 or Debian 12 or 13, Rocky Linux, AlmaLinux, RHEL or CentOS Stream 8 to 10, Amazon Linux 2023"
+    known = "Ubuntu 22.04, 24.04 or 26.04, Debian 12 or 13, Rocky Linux, AlmaLinux, RHEL or CentOS Stream 8 to 10, Amazon Linux 2023"
     system = system_of(facts)
     if system is None or facts.package_manager != system.manager:
         yield refusal("HST-61", f"{facts.pretty} is not one of the systems that gpu-ready installs on: {known}")
