@@ -34,7 +34,7 @@ def wish_of(stack: Path) -> settings.Settings:
     return settings.parse(raw)
 
 
-TARGETS = {"demo": "bareMetal", "existing-cluster": "cluster", "homelab": "bareMetal"}
+TARGETS = {"demo": "bareMetal", "existing-cluster": "cluster", "homelab": "bareMetal", "rocky-g5": "bareMetal"}
 NODES: dict[str, Any] = {"cluster": ExistingGpuNodesArgs, "bareMetal": BareMetalGpuNodesArgs}
 
 

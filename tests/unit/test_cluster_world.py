@@ -445,7 +445,7 @@ def test_a_card_has_one_piece_unless_said_otherwise_and_brings_its_data() -> Non
 @pytest.mark.parametrize("path", sorted(WORLDS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_worlds_that_come_along_can_be_made_and_belong_to_a_stack(tmp_path: Path, path: Path) -> None:
     made = World.create(tmp_path / "world.json", yaml.safe_load(path.read_text()))
-    assert [one["metadata"]["name"] for one in some(made, "Node")] == ["cpu-1", "gpu-1", "gpu-2"]
+    assert len(some(made, "Node")) == 1 + len(yaml.safe_load(path.read_text())["hosts"])
     assert (WORLDS.parents[1] / "stacks" / f"Pulumi.{path.name}").is_file()
 
 

@@ -66,7 +66,7 @@ def test_the_option_that_turns_a_switch_is_read_as_that_value(path: str, value: 
 
 
 def test_a_world_whose_making_was_interrupted_is_made_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(folder: Path) -> None:
+    def interrupted(folder: Path, _manager: str) -> None:
         folder.mkdir()
         raise KeyboardInterrupt
 
