@@ -63,7 +63,7 @@ class PackageRepositories(TypedDict):
     """Mirrors, for a host that cannot reach NVIDIA's."""
 
     cuda: NotRequired[PackageRepository]
-    """Of the CUDA repository, which has the driver for Debian."""
+    """Of the CUDA repository, which has the driver for all but Ubuntu."""
     toolkit: NotRequired[PackageRepository]
     """Of the container toolkit's repository."""
 

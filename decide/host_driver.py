@@ -265,6 +265,8 @@ def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
     modules = "asked for" if wish.flavour else "what its cards want"
     what = f"install {choice.wanted} ({why}) with {choice.flavour} modules ({modules}) from {FROM[choice.source]}"
     yield f"{what}; {HELD[choice.source]}", True
+    if facts.package_manager == "dnf":
+        yield host_rpm.line(facts, choice), True
     if works(facts) and not before:
         yield f"it replaces {facts.driver_version}, which was here before us; destroy does not bring that back", False
     yield from _ended(choice.wanted, wish)

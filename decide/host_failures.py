@@ -79,7 +79,7 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-79", "card", "no driver serves all cards of the host",
      "take one of them out, or give it to a virtual machine"),
     ("HST-61", "system", "this distribution, version or processor is not one that gpu-ready installs on",
-     "use Ubuntu 24.04, Debian 12 or 13, or Rocky, Alma or RHEL 9 on x86_64"),
+     "use Ubuntu 22.04 to 26.04, Debian 12 or 13, Rocky, Alma, RHEL or CentOS Stream 8 to 10 on x86_64"),
     ("HST-62", "system", "the system does not let packages be installed, or brings its driver from elsewhere",
      "bring driver and toolkit the way the system wants it, then take the node in by target: cluster"),
     ("HST-31", "packages", "dpkg or rpm was interrupted",

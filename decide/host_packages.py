@@ -32,9 +32,9 @@ TOOLKIT = {
 }
 DEBIAN_KERNELS = ("amd64", "cloud-amd64", "rt-amd64")
 """Kernels of Debian with a package that brings the headers of each later one."""
-# Ubuntu builds modules for these; 6.8 is the first kernel of 24.04, newer generic ones are its hardware enablement.
+# Ubuntu builds modules for these; newer generic ones than the first of a release are its hardware enablement.
 KERNEL_FLAVOURS = ("generic", "aws", "gcp", "azure")
-FIRST_KERNEL = "6.8."
+FIRST_KERNELS = {"ubuntu-22.04": "5.15.", "ubuntu-24.04": "6.8.", "ubuntu-26.04": "7.0."}
 
 
 class Packages(NamedTuple):
@@ -57,7 +57,7 @@ def packages(facts: "HostFacts", choice: "Choice") -> Packages:
         return Packages(host_rpm.driver_names(choice), (devel,) if devel else (), "", *found)
     if choice.source == "cudaRepo":
         return _of_nvidia(choice, debian_headers(facts.kernel), CUDA.get(facts.os))
-    return _of_ubuntu(choice, kernel_flavour(facts.kernel))
+    return _of_ubuntu(choice, kernel_flavour(facts))
 
 
 def _of_nvidia(choice: "Choice", headers: str, repository: dict[str, Any] | None) -> Packages:
@@ -77,11 +77,12 @@ def _of_ubuntu(choice: "Choice", kernel: str) -> Packages:
     return Packages((f"{modules}{kernel or KERNEL_FLAVOURS[0]}", *user_space), (modules,))
 
 
-def kernel_flavour(kernel: str) -> str:
+def kernel_flavour(facts: "HostFacts") -> str:
     """How Ubuntu calls the packages that go with a kernel; empty for a kernel that is not Ubuntu's."""
-    found = re.fullmatch(r"[0-9.]+-[0-9]+-([a-z]+)", kernel)
+    found = re.fullmatch(r"[0-9.]+-[0-9]+-([a-z]+)", facts.kernel)
     flavour = found[1] if found and found[1] in KERNEL_FLAVOURS else ""
-    return "generic-hwe-24.04" if flavour == "generic" and not kernel.startswith(FIRST_KERNEL) else flavour
+    is_first = facts.kernel.startswith(FIRST_KERNELS.get(facts.os, ""))
+    return flavour if is_first or flavour != "generic" else f"generic-hwe-{facts.os.partition('-')[2]}"
 
 
 def debian_headers(kernel: str) -> str:
@@ -101,7 +102,7 @@ def missing(facts: "HostFacts", what: Packages) -> list[Refusal]:
         gone = not facts.headers and (not later or f"linux-headers-{facts.kernel}" in facts.apt_lacks)
         fix = "boot a kernel of the archive: apt-get install linux-image-amd64 linux-headers-amd64, then reboot"
         return [refusal("DRV-8", f"apt has no headers for the running kernel {facts.kernel}", fix)] if gone else []
-    kernel = kernel_flavour(facts.kernel)
+    kernel = kernel_flavour(facts)
     if not kernel:
         fix = "boot Ubuntu's own kernel (linux-image-generic), or install a driver by hand: driver: {source: keep}"
         return [refusal("DRV-4", f"the running kernel {facts.kernel} is not one that Ubuntu builds modules for", fix)]

@@ -76,6 +76,19 @@ def repository(facts: "HostFacts") -> dict[str, Any]:
     }
 
 
+def line(facts: "HostFacts", choice: "Choice") -> str:
+    """What comes along with a driver here."""
+    known = also(facts, choice)
+    stream = f"module stream {known['GR_STREAM']}; " if known["GR_STREAM"] else ""
+    epel = {
+        "epel-release": "dkms of EPEL, which is switched on for it where it is not, and goes again with it",
+        "": "dkms, which a repository of this host has to have"
+        if named(facts)[0] == "rhel"
+        else "dkms of Amazon's own",
+    }[known["GR_EPEL"]]
+    return f"{stream}{epel}; locked by dnf versionlock, which dnf-automatic respects"
+
+
 def unpinned(facts: "HostFacts") -> str:
     """The key of NVIDIA's repository for this system, where its fingerprint is not known."""
     family = FAMILIES.get(named(facts)[1])

@@ -36,7 +36,7 @@ SUSE = (
 )
 TOO_OLD = "its archive gets no more fixes for drivers; upgrade it, or install a driver by hand"
 SYSTEMS = {
-    "ubuntu-24.04": System("Ubuntu 24.04", "distro"),
+    **{f"ubuntu-{number}": System(f"Ubuntu {number}", "distro") for number in ("22.04", "24.04", "26.04")},
     "debian-12": System("Debian 12", "cudaRepo"),
     "debian-13": System("Debian 13", "cudaRepo"),
     **{
@@ -57,6 +57,10 @@ SYSTEMS = {
     "ubuntu-20.04": System("Ubuntu 20.04", "", "apt", TOO_OLD),
     "debian-11": System("Debian 11", "", "apt", TOO_OLD),
 }
+KNOWN = (
+    "Ubuntu 22.04, 24.04 or 26.04, Debian 12 or 13, Rocky Linux, AlmaLinux, RHEL or CentOS Stream 8 to 10, "
+    "Amazon Linux 2023"
+)
 ARCHITECTURE = "x86_64"
 
 
@@ -94,10 +98,9 @@ def _not_ours_to_change(facts: "HostFacts") -> Iterator[Refusal]:
 
 
 def _unknown(facts: "HostFacts") -> Iterator[Refusal]:
-    known = "Ubuntu 24.04 or Debian 12 or 13, Rocky Linux, AlmaLinux, RHEL or CentOS Stream 8 to 10, Amazon Linux 2023"
     system = system_of(facts)
     if system is None or facts.package_manager != system.manager:
-        yield refusal("HST-61", f"{facts.pretty} is not one of the systems that gpu-ready installs on: {known}")
+        yield refusal("HST-61", f"{facts.pretty} is not one of the systems that gpu-ready installs on: {KNOWN}")
     if facts.arch != ARCHITECTURE:
         yield refusal("HST-61", f"its processor is {facts.arch}; gpu-ready installs on {ARCHITECTURE}")
 

@@ -141,7 +141,7 @@ lacking() {
   later=${kernel#*-*-}
   names=
   for what in headers $(for branch in ${GR_BRANCHES-}; do echo "modules-nvidia-$branch-server modules-nvidia-$branch-server-open"; done); do
-    names="$names linux-$what-$kernel linux-$what-$later linux-$what-$later-hwe-24.04"
+    names="$names linux-$what-$kernel linux-$what-$later linux-$what-$later-hwe-$(of_os VERSION_ID)"
   done
   # shellcheck disable=SC2086
   {

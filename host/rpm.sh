@@ -174,6 +174,9 @@ carry_out() {
   if [ "$verb" = remove ]; then : >"$T/begun"; else for item; do echo "${item%%=*}"; done | cat - "$T/coming" >"$T/begun"; fi
   note pending <"$T/begun"
   before_keys
+  # Of the same version the other flavour would take the new module along, if it went after that came.
+  # shellcheck disable=SC2046
+  [ "$verb" = remove ] || [ ! -s "$T/leaving" ] || run rpm -e --nodeps $(cat "$T/leaving") || return 1
   # shellcheck disable=SC2046
   dnf4 -y $(flags "$verb") "$verb" $(specs "$@") || return 1
   after_keys
@@ -196,7 +199,7 @@ after_keys() {
 
 marked_auto() {
   dnf -q -C repoquery --userinstalled --qf '%{name} %{version}-%{release} %{arch}' 2>/dev/null 9>&- | named | cut -d' ' -f1 >"$T/wished"
-  packages | cut -d' ' -f1 | grep -vxFf "$T/wished"
+  packages | cut -d' ' -f1 | grep -vxFf "$T/wished" || :
 }
 
 # dnf-automatic and everybody's `dnf upgrade` respect these locks.

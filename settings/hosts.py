@@ -154,7 +154,8 @@ class Repositories:
     cuda: Repository | None = setting(
         Section(Repository),
         f"cuda: {{url: {MIRROR}/cuda, keyUrl: {MIRROR}/cuda.asc, keySha256: {SHA256}}}",
-        "Of the CUDA repository, which has the driver for Debian. Ubuntu's driver comes from Ubuntu's archive.",
+        "Of the CUDA repository, which has the driver for all but Ubuntu, whose own archive has it. It is one for all "
+        "hosts of a stack.",
         None,
         "NVIDIA's",
     )

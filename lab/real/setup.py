@@ -14,11 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.real import tools
+from lab.real import rpm_root, tools
 from lab.real.hosts import image, packages, repositories
 from lab.real.tools import MissingError
 
-PACKAGES = {**packages.PACKAGES, "etcd": "etcd-server", "openssl": "openssl", "setpriv": "util-linux"}
+PACKAGES = {
+    **packages.PACKAGES,
+    **rpm_root.PROGRAMS,
+    "etcd": "etcd-server",
+    "openssl": "openssl",
+    "setpriv": "util-linux",
+}
 """Program that is called, and the package of Debian that brings it."""
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Where it says 101, a package that is installed starts nothing."""

@@ -750,6 +750,8 @@ def test_what_apt_left_behind_for_the_running_kernel_is_found_in_one_call(root: 
         stub(root, name, "")
     stub(root, "uname", '[ "$1" != -r ] || echo 6.8.0-60-generic')
     stub(root, "apt-cache", KNOWN_TO_APT)
+    (root / "etc").mkdir(exist_ok=True)
+    (root / "etc/os-release").write_text('ID=ubuntu\nVERSION_ID="24.04"\n')
     known = json.loads(shipped(root, "facts", "apply", values="GR_BRANCHES='580 595'\n").stdout)
     assert known["apt_lacks"] == [
         "linux-modules-nvidia-580-server-6.8.0-60-generic", "linux-modules-nvidia-580-server-open-6.8.0-60-generic",

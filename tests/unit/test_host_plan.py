@@ -114,16 +114,23 @@ def test_kernel_modules_follow_from_the_card(pci_id: str, modules: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "meta"),
+    ("release", "kernel", "meta"),
     [
-        ("6.8.0-60-generic", "generic"),
-        ("6.14.0-29-generic", "generic-hwe-24.04"),
-        ("6.8.0-1031-aws", "aws"),
-        ("6.14.0-1017-gcp", "gcp"),
+        ("24.04", "6.8.0-60-generic", "generic"),
+        ("24.04", "6.14.0-29-generic", "generic-hwe-24.04"),
+        ("24.04", "6.8.0-1031-aws", "aws"),
+        ("24.04", "6.14.0-1017-gcp", "gcp"),
+        ("22.04", "5.15.0-140-generic", "generic"),
+        ("22.04", "6.8.0-60-generic", "generic-hwe-22.04"),
+        ("22.04", "6.8.0-1031-aws", "aws"),
+        ("26.04", "7.0.0-14-generic", "generic"),
+        ("26.04", "7.2.0-9-generic", "generic-hwe-26.04"),
     ],
 )
-def test_the_package_that_brings_modules_for_later_kernels_goes_with_the_running_one(kernel: str, meta: str) -> None:
-    names = planned(facts(kernel=kernel)).values["driver"]["GR_PACKAGES"].split()
+def test_the_package_that_brings_modules_for_later_kernels_goes_with_the_running_one(
+    release: str, kernel: str, meta: str
+) -> None:
+    names = planned(facts(os__version=release, kernel=kernel)).values["driver"]["GR_PACKAGES"].split()
 
     assert names[0] == f"linux-modules-nvidia-580-server-open-{meta}"
 
@@ -278,8 +285,8 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, tuple[str, ...]]] 
     ("archive of Debian", DEBIAN, {"source": "distro"}, "HST-67", ("branches that ended",)),
     ("NVIDIA's for Ubuntu", {}, {"source": "cudaRepo"}, "HST-67", ("later release",)),
     ("nothing to keep", {}, {"source": "keep"}, "HST-69", ("no working driver",)),
-    ("unknown distribution", {"os__id": "fedora"}, {}, "HST-61", ("Ubuntu 24.04 or Debian 12",)),
-    ("other version", {"os__version": "22.04"}, {}, "HST-61", ("Ubuntu 24.04 or Debian 12",)),
+    ("unknown distribution", {"os__id": "arch"}, {}, "HST-61", ("Ubuntu 22.04, 24.04 or 26.04, Debian 12",)),
+    ("other version", {"os__version": "25.10"}, {}, "HST-61", ("Ubuntu 22.04, 24.04 or 26.04, Debian 12",)),
     ("processor", {"arch": "aarch64"}, {}, "HST-61", ("aarch64",)),
     ("image system", {"immutable": True}, {}, "HST-62", ("cannot be changed",)),
     ("WSL", {"wsl": True}, {}, "HST-62", ("Windows",)),

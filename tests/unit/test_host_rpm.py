@@ -179,3 +179,19 @@ def test_what_is_only_looked_at_keeps_what_works_and_says_how_to_get_there(
     assert told(ready) == {"GR_DECIDED": "keep"}
     assert told(ready, "toolkit") == {}
     assert "HST-67" in refused(ready, driver={"branch": 595})
+
+
+@pytest.mark.parametrize(
+    ("id", "version", "said"),
+    [
+        ("rocky", "9.6", ("module stream nvidia-driver:580-open", "dkms of EPEL, which is switched on")),
+        ("rhel", "9.6", ("dkms, which a repository of this host has to have",)),
+        ("amzn", "2023", ("dkms of Amazon's own",)),
+    ],
+)
+def test_the_plan_tells_what_comes_along(id: str, version: str, said: tuple[str, ...]) -> None:
+    kernel = "6.1.141-155.222.amzn2023.x86_64" if id == "amzn" else "5.14.0-570.12.1.el9_6.x86_64"
+    made = host_plan.plan(rocky(id, version, kernel=kernel), WISH)
+    assert isinstance(made, Plan)
+    lines = "\n".join(made.lines())
+    assert [text for text in (*said, "versionlock") if text not in lines] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.host.standins import rpm_archive
+from lab.host.standins import rpm_archive, rpm_packing
 from lab.host.standins.box import Box, fail, say
 from lab.host.standins.dnf import plain
 from lab.host.standins.dnf_sources import LOCKER
@@ -29,7 +29,7 @@ def rpm(box: Box, args: list[str]) -> int:
     if "-q" in flags:
         return max([_one(box, form, word) for word in words], default=0)
     if "-e" in flags:
-        return _erase_key(box, words)
+        return _erase(box, words, "--nodeps" in flags)
     return fail(1, f"rpm: the stand-in has no {' '.join(args)}")
 
 
@@ -71,9 +71,12 @@ def _one(box: Box, form: str, name: str) -> int:
     return 1
 
 
-def _erase_key(box: Box, names: list[str]) -> int:
+def _erase(box: Box, names: list[str], forced: bool) -> int:
     for name in names:
         with box.locked():
+            if name in box.state["packages"] and forced:
+                rpm_packing.remove(box, name)
+                continue
             if name not in box.state["rpm_keys"]:
                 fail(1, f"error: package {name} is not installed")
             box.state["rpm_keys"].remove(name)
