@@ -20,6 +20,8 @@ from components.choices import (
     tolerations,
     when_away,
 )
+from components.framework import Framework
+from components.framework import container as framework_check
 from components.local_step import answer, local_step
 from decide import defaults
 from decide.ownership import Owner
@@ -77,6 +79,8 @@ class GpuValidationArgs(TypedDict):
     """Image for nvidia-smi; any image with a shell."""
     cuda_image: NotRequired[str]
     """Image that runs CUDA vectorAdd and prints `Test PASSED`."""
+    framework: NotRequired[Framework]
+    """A framework's own check after that. Default: none"""
 
 
 class Proof(NamedTuple):
@@ -191,7 +195,7 @@ def room_for_nodes(name: str) -> int:
 
 
 def pod_spec(slot: Proof, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpecArgs:
-    """nvidia-smi first, then the kernel launch, on one and the same card: an init container gives the order."""
+    """nvidia-smi, then the kernel launch, then a framework, on the same cards: init containers give the order."""
     core = kubernetes.core.v1
     gpus = {defaults.RESOURCE_NAME: str(count("gpus", args.get("gpus", 1)))}
     common: dict[str, Any] = {
@@ -207,11 +211,15 @@ def pod_spec(slot: Proof, args: GpuValidationArgs) -> kubernetes.core.v1.PodSpec
     # With an operator of ours a pod gets its card without a class, and where nvidia is the default runtime too;
     # elsewhere the class is there by declaration.
     unnamed = owned(gpu).runtime_class.owner in (Owner.OPERATOR, Owner.HOST)
+    checks: list[kubernetes.core.v1.ContainerArgs] = [
+        core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
+        core.ContainerArgs(name="vectoradd", image=cuda_image, **common),
+        *framework_check(args.get("framework"), common),
+    ]
+    first: list[Any] = list(checks[:-1])
     return core.PodSpecArgs(
-        init_containers=[
-            core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
-        ],
-        containers=[core.ContainerArgs(name="vectoradd", image=cuda_image, **common)],
+        init_containers=first,
+        containers=[checks[-1]],
         restart_policy="Never",
         automount_service_account_token=False,
         runtime_class_name=None if unnamed else defaults.RUNTIME_CLASS,
