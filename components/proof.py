@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from typing_extensions import NotRequired
 
 from components.choices import GpuChoices, count, owned, tolerations
+from components.framework import container as framework_check
 from decide import defaults
 from decide.ownership import CLASSLESS
 
@@ -43,7 +44,7 @@ class Proof(NamedTuple):
 
 
 def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpecArgs:
-    """nvidia-smi first, then the kernel launch, on one and the same card: an init container gives the order."""
+    """nvidia-smi, then the kernel launch, then a framework, on the same cards: init containers give the order."""
     core = kubernetes.core.v1
     gpus = {defaults.RESOURCE_NAME: str(cards(slot, args))}
     common: dict[str, Any] = {
@@ -60,11 +61,15 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
     # elsewhere the class is there by declaration.
     needs_no_class = owned(gpu).runtime_class.owner in CLASSLESS
     labels = slot.pool["node_selector"] if slot.pool else args.get("node_selector")
+    checks: list[kubernetes.core.v1.ContainerArgs] = [
+        core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
+        core.ContainerArgs(name="vectoradd", image=cuda_image, **common),
+        *framework_check(args.get("framework"), common),
+    ]
+    first: list[Any] = list(checks[:-1])
     return core.PodSpecArgs(
-        init_containers=[
-            core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
-        ],
-        containers=[core.ContainerArgs(name="vectoradd", image=cuda_image, **common)],
+        init_containers=first,
+        containers=[checks[-1]],
         restart_policy="Never",
         automount_service_account_token=False,
         runtime_class_name=None if needs_no_class else defaults.RUNTIME_CLASS,

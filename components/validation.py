@@ -9,6 +9,7 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import OURS, STACK, GpuChoices, count, reading, shared, this_stack, when_away
+from components.framework import Framework
 from components.local_step import answer, local_step
 from components.proof import GpuPool, Proof, cards, of_pool, pod_spec
 from decide import defaults
@@ -64,6 +65,8 @@ class GpuValidationArgs(TypedDict):
     """Image for nvidia-smi; any image with a shell."""
     cuda_image: NotRequired[str]
     """Image that runs CUDA vectorAdd and prints `Test PASSED`."""
+    framework: NotRequired[Framework]
+    """A framework's own check after that. Default: none"""
 
 
 class GpuValidation(pulumi.ComponentResource):

@@ -35,6 +35,10 @@ CUDA_IMAGE = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0"
 # Same CUDA line and same registry as the sample above: one mirror and one pull secret serve both.
 SMI_IMAGE = "nvcr.io/nvidia/cuda:12.5.0-base-ubuntu22.04"
 
+# Tags of 2025, both of CUDA 12 for the same reason; known from their publishers' pages, never pulled by this project.
+PYTORCH_IMAGE = "docker.io/pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"
+TENSORFLOW_IMAGE = "docker.io/tensorflow/tensorflow:2.19.0-gpu"
+
 # Names ---------------------------------------------------------------------------------------------------------------
 
 OPERATOR_REPOSITORY = "https://helm.ngc.nvidia.com/nvidia"  # releases are published nowhere else

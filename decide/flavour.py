@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from decide import defaults
 from decide.operator_values import Value
 from decide.user_values import number
 
@@ -55,7 +56,8 @@ def problem(flavour: str | None, version: str) -> tuple[str, str] | None:
     if known.cannot:
         return f"{flavour} {known.cannot}", beside
     if known.since and number(version) < number(known.since):
+        oldest = [one for one in defaults.OPERATOR_VERSIONS if number(one) >= number(known.since)][-1]
         return f"the toolkit container of {version} cannot be told where {flavour} has its containerd", (
-            f"gpu.operator.version: {known.since} or newer, or {beside}"
+            f"gpu.operator.version: {oldest} or newer, or {beside}"
         )
     return None

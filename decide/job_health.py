@@ -30,8 +30,14 @@ from decide.reading import (
 )
 
 PROOF = "Test PASSED"
-SMI, KERNEL = "nvidia-smi", "vectoradd"
-IMAGE_SETTINGS = {"nvidia-smi": "validation.smiImage", "vectoradd": "validation.cudaImage"}
+SMI, KERNEL, FRAMEWORK = "nvidia-smi", "vectoradd", "framework"
+# Of what ran, the word that it has to have said.
+PROOFS = {KERNEL: PROOF, FRAMEWORK: "Framework check PASSED"}
+IMAGE_SETTINGS = {
+    SMI: "validation.smiImage",
+    KERNEL: "validation.cudaImage",
+    FRAMEWORK: "validation.framework: {image: ...}",
+}
 
 
 def job_object(snapshot: Obj, one: Obj) -> Obj:
@@ -69,10 +75,17 @@ def taken_away(snapshot: Obj, one: Obj) -> Optional[Verdict]:
 
 def unproven(snapshot: Obj, pod: Obj) -> Optional[Verdict]:
     """An exit status alone proves nothing: the sample has to say that the result was right."""
-    log = log_in(snapshot, pod, KERNEL)
-    if not isinstance(log, str) or PROOF in log:
-        return None
-    return broken("CUDA-10", "", *[f"{KERNEL}: {line}" for line in last_lines(log)])
+    for name in proven_in(pod):
+        log = log_in(snapshot, pod, name)
+        if isinstance(log, str) and PROOFS[name] not in log:
+            return broken("CUDA-10", "", *[f"{name}: {line}" for line in last_lines(log)])
+    return None
+
+
+def proven_in(pod: Obj) -> List[str]:
+    """The containers of a validation pod that have to say that they passed."""
+    there = [text_at(one, "name") for one in statuses_of(pod)]
+    return [KERNEL, *([FRAMEWORK] if FRAMEWORK in there else [])]
 
 
 def job_failed(snapshot: Obj, one: Obj, job: Obj, pod: Obj) -> Verdict:
@@ -100,6 +113,7 @@ def failed_container(snapshot: Obj, pod: Obj, trouble: Trouble, state: str) -> V
         return verdict(state, "CUDA-13", where, *lines, hopeless=True)
     setting = IMAGE_SETTINGS.get(trouble.container)
     fix = f"{known.fix}; or set another image: {setting}" if known.id == "CUDA-5" and setting else ""
+    fix = f"set an image that knows the card: {setting}" if known.id == "CUDA-12" and setting else fix
     return verdict(state, known.id, f"{where}: {known.cause}", *lines, hopeless=True, fix=fix)
 
 
@@ -135,7 +149,7 @@ def job_waits(snapshot: Obj, wish: Obj, one: Obj, pod: Obj) -> Verdict:
 
 def doing(pod: Obj) -> str:
     """The step that a validation pod is at."""
-    for name in (SMI, KERNEL):
+    for name in (SMI, *proven_in(pod)):
         state = next((map_at(one, "state") for one in statuses_of(pod) if one.get("name") == name), {})
         if at(state, "running") is not None:
             return name + " runs"
@@ -157,11 +171,12 @@ def not_created(snapshot: Obj, one: Obj) -> Verdict:
 def job_checks(snapshot: Obj, pod: Obj) -> List[Dict[str, Any]]:
     """What was proven on one node, with the evidence."""
     checks = []
-    for name in (SMI, KERNEL):
+    for name in (SMI, *proven_in(pod)):
         states = (map_at(one, "state", "terminated") for one in statuses_of(pod) if one.get("name") == name)
         ended = next(states, {})
         said, log = text_at(ended, "message").strip(), log_in(snapshot, pod, name)
-        if name == KERNEL:
-            said = PROOF if isinstance(log, str) and PROOF in log else "exit status only, its log could not be read"
+        if name in PROOFS:
+            seen = isinstance(log, str) and PROOFS[name] in log
+            said = PROOFS[name] if seen else "exit status only, its log could not be read"
         checks.append({"name": name, "passed": ended.get("exitCode") == 0, "evidence": said})
     return checks

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Dict, List, Optional, Tuple
 
 from decide.cluster_health import first_fault, judge_capacity, judge_nodes, judge_runtime_class, nobody_home, worst
-from decide.job_health import KERNEL, PROOF, SMI, job_checks, job_object, job_pod, judge_job, taken_away
+from decide.job_health import PROOFS, job_checks, job_object, job_pod, judge_job, proven_in, taken_away
 from decide.operator_health import first_bad_operand, operand_logs
 from decide.plugin_health import judge_bringer, plugin_report, silent_logs
 from decide.pod_health import pod_troubles, statuses_of
@@ -72,7 +72,7 @@ def wanted_logs(snapshot: Obj, wish: Obj) -> List[Tuple[str, str, str]]:
         pod = job_pod(snapshot, job)
         if text_at(pod, "status", "phase") in ("Succeeded", "Failed"):
             bad = [one.container for one in pod_troubles(pod) if one.kind == "error" and one.container != "pod"]
-            wanted.append((space_of(pod), name_of(pod), (bad or [KERNEL])[0]))
+            wanted += [(space_of(pod), name_of(pod), one) for one in (bad[:1] or proven_in(pod))]
     return wanted
 
 
@@ -156,7 +156,8 @@ def warnings(snapshot: Obj, wish: Obj, nodes: List[Obj]) -> List[str]:
             why = "the plugin holds the others for unhealthy"
             said.append(f"DP-4: {name_of(node)} hands out {free} of {has} cards, {why}")
     for one in nodes:
-        if any(check["passed"] and check["name"] != SMI and check["evidence"] != PROOF for check in one["checks"]):
+        passed = [check for check in one["checks"] if check["passed"] and check["name"] in PROOFS]
+        if any(check["evidence"] != PROOFS[check["name"]] for check in passed):
             said.append(f"{one['name']}: the log of the kernel launch is not readable, its exit status was judged")
     return said
 

@@ -122,6 +122,7 @@ class Settings(Config):
             "poll_seconds": wish.poll_seconds,
             "smi_image": wish.smi_image,
             "cuda_image": wish.cuda_image,
+            **({"framework": wish.framework.plain()} if wish.framework else {}),
         }
 
     @property

@@ -10,6 +10,7 @@ from decide.flavour import FLAVOURS
 from decide.host_login import NODE_NAME
 from decide.ownership import TARGETS
 from settings.aws import Aws
+from settings.framework import IMAGE, Framework
 from settings.gke import Gke
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
@@ -17,7 +18,6 @@ from settings.sharing import Sharing
 
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
-IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})"
 
 _seconds = Count(defaults.SHORTEST_TIMEOUT_SECONDS, defaults.LONGEST_TIMEOUT_SECONDS, "seconds")
 
@@ -239,6 +239,12 @@ class Validation:
         f"pollSeconds: {defaults.POLL_SECONDS}",
         "How often to look meanwhile.",
         defaults.POLL_SECONDS,
+    )
+    framework: Framework | None = setting(
+        Section(Framework, short="kind"),
+        "framework: pytorch",
+        "A framework's own check after the CUDA kernel; its image is large.",
+        None,
     )
     cuda_image: str = setting(
         Text("an image with a tag or digest", IMAGE, 512),

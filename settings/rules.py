@@ -7,7 +7,7 @@ from typing import Any
 
 from decide import defaults, flavour, user_values
 from decide.ownership import Decision, Owner, Ownership, Refusal, decide
-from settings import aws_rules, gke_rules, host_rules, sharing
+from settings import aws_rules, framework, gke_rules, host_rules, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -205,6 +205,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     only_for_the_plugin_alone,
     helm_values,
     sharing.faults,
+    framework.faults,
     flavour_fits,
     namespaces_are_free,
     polls_within_its_time,

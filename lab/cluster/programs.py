@@ -37,6 +37,8 @@ def run(cluster: Cluster, pod: Object, container: Object) -> Run | None:
     if "nvidia-smi" in text:
         said = "termination-log" in text
         return _smi(cluster, pod, container, text)._replace(said=said)
+    if container["name"] == "framework":
+        return _framework(cluster, pod, container)
     if "vectoradd" in f"{container['image']} {text}".lower():
         return _vectoradd(cluster, pod, container)
     return None
@@ -69,6 +71,16 @@ def _vectoradd(cluster: Cluster, pod: Object, container: Object) -> Run:
     if host.fault_of(cluster, pod) == "vectoradd":
         return _not_allocated("no CUDA-capable device is detected")
     return Run(2.0, 0, _PASSED)
+
+
+def _framework(cluster: Cluster, pod: Object, container: Object) -> Run:
+    if not host.injects(cluster, pod, container):
+        return Run(3.0, 1, "no CUDA-capable device is detected by torch\n")
+    if host.fault_of(cluster, pod) == "framework":
+        return Run(3.0, 1, "no kernel image is available: the card is sm_86, the image has sm_90\n")
+    script = container["command"][-1]
+    printed = "Framework check PASSED\n" if 'print("Framework check PASSED")' in script else ""
+    return Run(3.0, 0, f"card 0: matmul right\n{printed}")
 
 
 def _not_allocated(why: str) -> Run:

@@ -12,7 +12,7 @@ from lab.cluster.host_spec import host_faults, linked_nodes, meant_hosts, normal
 from lab.cluster.operand_programs import PARTS
 
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
-JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "image", "hang")
+JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "framework", "image", "hang")
 API_STATES = ("up", "down", "slow")
 CLOUD_FAULTS = (
     *("none", "stockout", "quota", "permission", "disabled", "slow", "not-ready", "no-driver"),

@@ -74,7 +74,7 @@ def test_what_the_toolkit_container_cannot_do_is_refused_only_where_it_runs() ->
     assert faults(flavour="k0s") == [("cluster.flavour", "gpu.toolkit: preinstalled")]
     assert faults(flavour="k0s", toolkit="preinstalled") == []
     assert faults(flavour="rke2", operator={"version": "v25.3.4"}) == [
-        ("cluster.flavour", "gpu.operator.version: v25.10.0 or newer, or gpu.toolkit: preinstalled")
+        ("cluster.flavour", "gpu.operator.version: v25.10.1 or newer, or gpu.toolkit: preinstalled")
     ]
 
 

@@ -1,0 +1,72 @@
+"""Every value that Helm is given, for each target, owner, distribution, sharing and version, with its reason.
+
+A change of `golden_values.txt` is a change of what clusters get, to be read line by line. Made anew with GOLDEN=1.
+"""
+
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from decide import defaults, flavour, operator_values, plugin_values, sharing
+from decide.operator_values import Value
+from decide.ownership import Owner, Ownership, decide
+from decide.sharing import Sharing
+
+GOLDEN = Path(__file__).with_name("golden_values.txt")
+BY = ("operator", "preinstalled")
+SHARED = {"none": None, "timeSlicing": Sharing("timeSlicing", 4), "mps": Sharing("mps", 4)}
+
+
+def owned(target: str = "cluster", **wish: Any) -> Ownership:
+    decided = decide(target, wish)
+    assert isinstance(decided, Ownership)
+    return decided
+
+
+def shown(values: list[Value]) -> str:
+    return "".join(f"{one.path}: {json.dumps(one.value)}\n    {one.reason}\n" for one in values)
+
+
+def of_operator(who: Ownership, name: str, version: str, how: str) -> str:
+    """What is installed, or why nothing is."""
+    told = flavour.problem(name, version) if who.toolkit.owner is Owner.OPERATOR else None
+    if told:
+        return "refused: {}; {}\n".format(*told)
+    by_flavour = flavour.values(name) if who.toolkit.owner is Owner.OPERATOR else ()
+    return shown([*operator_values.values(who), *by_flavour, *sharing.operator_values(SHARED[how])])
+
+
+def cases() -> Iterator[tuple[str, str, str]]:
+    """A heading, a version, and what that gets."""
+    for driver, toolkit, name, how in itertools.product(BY, BY, flavour.FLAVOURS, SHARED):
+        if how != "none" and name != "other":
+            continue  # the one has nothing to do with the other
+        head = f"operator: driver {driver}, toolkit {toolkit}, flavour {name}, sharing {how}"
+        for version in defaults.OPERATOR_VERSIONS:
+            yield head, version, of_operator(owned(driver=driver, toolkit=toolkit), name, version, how)
+    for target, by_class, discovery, how in itertools.product(
+        ("cluster", "bareMetal"), ("ours", "external", "none"), (False, True), SHARED
+    ):
+        head = f"plugin alone: {target}, runtimeClass {by_class}, discovery {discovery}, sharing {how}"
+        where = {"nodes": ["gpu-1"]} if target == "cluster" else {"hosts": True}
+        who = owned(target, operator="none", runtime_class=by_class)
+        found = [*plugin_values.values(who, {"discovery": discovery, **where}), *sharing.plugin_values(SHARED[how])]
+        for version in defaults.PLUGIN_VERSIONS:
+            yield head, version, shown(found)
+
+
+def written() -> str:
+    """Versions that get the same stand together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for head, version, text in cases():
+        found.setdefault((head, text), []).append(version)
+    return "".join(f"## {head}: {', '.join(versions)}\n{text}\n" for (head, text), versions in found.items())
+
+
+def test_what_clusters_get_is_what_is_written_down() -> None:
+    if os.environ.get("GOLDEN"):
+        GOLDEN.write_text(written(), encoding="utf-8")
+    assert written() == GOLDEN.read_text(encoding="utf-8"), "if this is meant: GOLDEN=1 pytest " + Path(__file__).name
