@@ -17,7 +17,7 @@ NO_PYTHON = { echo "setup: there is no $(PYTHON) here: install Python 3.10 or ne
 INSTALL = command -v $(PYTHON) >/dev/null || $(NO_PYTHON); $(PYTHON) scripts/setup_venv.py $(ASKED_FOR)
 PYTEST = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 QUIETLY = bash -c 'out=$$("$$@" 2>&1) || { echo "$$out"; exit 1; }' --
-SHELL_FILES = .ci/run $(shell find . -name '*.sh' -not -path './.*/*')
+SHELL_FILES = .ci/run .ci/preview $(shell find . -name '*.sh' -not -path './.*/*')
 
 .PHONY: help setup dev demo test check docs bench lock lab-setup lab lab-down lab-test clean FORCE
 

@@ -15,6 +15,8 @@ from decide.ownership import Owner
 
 try:
     from pulumi_gcp import container
+
+    from components.gke_network import way_out
 except ModuleNotFoundError:
     raise pulumi.RunError("target gke needs Google's SDK: run make setup WITH=gke") from None
 
@@ -37,6 +39,8 @@ class GkeCluster(TypedDict):
     """Of one that is made: name of its subnetwork."""
     private_nodes: NotRequired[bool]
     """Of one that is made: nodes without public addresses. Default: yes"""
+    nat: NotRequired[bool]
+    """Of one that is made: whether private nodes get a Cloud NAT. Default: yes"""
     authorized_networks: NotRequired[list[str]]
     """Of one that is made: from where its API server may be reached."""
     system_machine_type: NotRequired[str]
@@ -188,7 +192,7 @@ class GkeGpuNodes(pulumi.ComponentResource):
             **gke_cluster.system_pool(self.args),
             opts=self._kept(),
         )
-        return cluster, [system]
+        return cluster, [system, *way_out(self.name, self.args, self._kept(depends_on=[login]))]
 
     def _look(self, gpu: GpuChoices, after: list[pulumi.Resource]) -> pulumi.Resource:
         """What is in the cluster already is looked at before a pool is made for it."""

@@ -57,7 +57,7 @@ class GpuStack(pulumi.ComponentResource):
     ownership: pulumi.Output[dict[str, Any]]
     """Who owns driver, toolkit, device plugin and RuntimeClass, and why."""
     runtime_class: pulumi.Output[str]
-    """Name of the RuntimeClass that GPU pods may name."""
+    """Name of the RuntimeClass that GPU pods may name; empty where there is none and none is needed."""
     resource_name: pulumi.Output[str]
     """What a pod asks for under `resources.limits`."""
     operator_version: pulumi.Output[str]
@@ -80,7 +80,8 @@ class GpuStack(pulumi.ComponentResource):
         for host, node in (args.get("hosts") or {}).items():
             self._label(name, host, node, args)
         self.ownership = pulumi.Output.from_input(who.as_export())
-        self.runtime_class = pulumi.Output.from_input(defaults.RUNTIME_CLASS)
+        by_platform = who.runtime_class.owner is Owner.PLATFORM  # which has none, and needs none
+        self.runtime_class = pulumi.Output.from_input("" if by_platform else defaults.RUNTIME_CLASS)
         self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
         self.operator_version = pulumi.Output.from_input(version if installs else "")
         self.operator_revision = pulumi.Output.from_input(revision)

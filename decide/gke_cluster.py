@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from decide.gke_machines import region_of
 from decide.gke_pool import SCOPES
 
 Wish = Mapping[str, Any]
@@ -23,7 +24,6 @@ def cluster(gke: Wish) -> dict[str, Any]:
         "release_channel": {"channel": wish.get("release_channel") or "REGULAR"},
         "network": wish.get("network") or "default",
         "subnetwork": wish.get("subnetwork"),
-        "networking_mode": "VPC_NATIVE",
         "datapath_provider": "ADVANCED_DATAPATH",
         "workload_identity_config": {"workload_pool": f"{gke['project']}.svc.id.goog"},
         "private_cluster_config": private(wish),
@@ -41,6 +41,32 @@ def private(wish: Wish) -> dict[str, Any] | None:
     if wish.get("private_nodes") is False:
         return None
     return {"enable_private_nodes": True, "enable_private_endpoint": False}
+
+
+def needs_nat(gke: Wish) -> bool:
+    """Whether this stack makes the way out to registries: nodes without public addresses pull nothing without it."""
+    wish = gke["cluster"]
+    return bool(wish.get("create")) and wish.get("private_nodes") is not False and wish.get("nat") is not False
+
+
+def router(gke: Wish) -> dict[str, Any]:
+    """The router that the address translation belongs to."""
+    wish = gke["cluster"]
+    where = {"project": gke["project"], "region": region_of(gke["location"])}
+    return {"name": f"{wish['name']}-nat", "network": wish.get("network") or "default", **where}
+
+
+def nat(gke: Wish) -> dict[str, Any]:
+    """Address translation for all subnetworks of the network in that region."""
+    router_ = router(gke)
+    return {
+        "name": router_["name"],
+        "router": router_["name"],
+        "project": gke["project"],
+        "region": router_["region"],
+        "natIpAllocateOption": "AUTO_ONLY",
+        "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES",
+    }
 
 
 def system_pool(gke: Wish) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def node_pool(pool: Wish, gke: Wish, platform: bool) -> dict[str, Any]:
         "network_config": {"enable_private_nodes": True} if pool.get("private_nodes") else None,
         "queued_provisioning": {"enabled": True} if pool.get("capacity") == "queued" else None,
         "placement_policy": {"type": "COMPACT"} if pool.get("compact") else None,
-        **size(pool),
+        **size(pool, zone_count(pool, gke)),
     }
     return {key: value for key, value in wanted.items() if value is not None}
 
@@ -65,15 +65,20 @@ def is_flex(pool: Wish) -> bool:
     return pool.get("capacity") in ("flexStart", "queued")
 
 
-def size(pool: Wish) -> dict[str, Any]:
-    """How many nodes: as many as are asked for, in whichever zone has stock; none to begin with."""
+def zone_count(pool: Wish, gke: Wish) -> int:
+    """In how many zones its nodes may be; a region has three unless it is said."""
+    return len(pool.get("zones") or ()) or (1 if machines.ZONE.fullmatch(gke["location"]) else 3)
+
+
+def size(pool: Wish, zones: int) -> dict[str, Any]:
+    """How many nodes: as many as are asked for, in whichever zone has stock."""
     scaling = {
         "total_min_node_count": int(pool.get("min_nodes") or 0),
         "total_max_node_count": int(pool["max_nodes"]),
         "location_policy": "ANY" if pool.get("location_policy") in (None, "any") else "BALANCED",
     }
-    # A pool with nodes from the start would let `up` wait for stock for half an hour or more, without a word.
-    return {"initial_node_count": 0, "autoscaling": scaling}
+    # By the zone, and never more than the pool shall have: a pool that begins with nodes lets `up` wait for stock.
+    return {"initial_node_count": int(pool.get("min_nodes") or 0) // zones, "autoscaling": scaling}
 
 
 def upgrades(pool: Wish) -> dict[str, Any] | None:

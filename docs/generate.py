@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from decide.aws_failures import FAILURES as OF_AWS
+from decide.gke_failures import GKE_FAILURES, RULES_OF_POOLS
 from decide.host_failures import ALL
 from decide.user_values import OWNED
 from settings import SECRETS
@@ -67,7 +68,7 @@ refused in clear. Target `bareMetal` reads `sshPrivateKey` for ssh, which asks t
 TROUBLES = f"""\
 # Troubleshooting
 
-Generated from `decide/failures.py`, `decide/host_failures.py` and `decide/aws_failures.py`; do not edit: `{AGAIN}`
+Generated from `decide/*failures.py`; do not edit: `{AGAIN}`
 
 A failed `up` ends with the id of the first broken layer, the evidence and the fix. Ids are never given to something
 else. When a step fails, the real Pulumi CLI may print a Python traceback that ends in `KeyboardInterrupt` below the
@@ -81,8 +82,11 @@ before Python 3.8 or newer is on PATH where `pulumi` runs.
 
 def troubles() -> str:
     """The text of docs/troubleshooting.md."""
-    known = sorted([*ALL, *OF_AWS], key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
-    return TROUBLES + "".join(_cells(one.id, one.layer, one.cause, one.fix) for one in known)
+    known: list[Any] = [*ALL, *OF_AWS, *GKE_FAILURES]
+    rows = [(one.id, one.layer, one.cause, one.fix) for one in known]
+    rows += [(id, "settings", cause, fix) for id, cause, fix in RULES_OF_POOLS]
+    rows.sort(key=lambda row: (row[0].split("-")[0], int(row[0].split("-")[1])))
+    return TROUBLES + "".join(_cells(*row) for row in rows)
 
 
 def _cells(*texts: str) -> str:

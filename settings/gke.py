@@ -175,9 +175,12 @@ class GkeCluster:
     )
     subnetwork: str | None = setting(Text("the name of a subnetwork"), "subnetwork: gpu", "Likewise.", None)
     private_nodes: bool = setting(
+        Flag(), "privateNodes: false", "Of a cluster that we make: nodes without public addresses.", True
+    )
+    nat: bool = setting(
         Flag(),
-        "privateNodes: false",
-        "Of a cluster that we make: nodes without public addresses. The network needs Cloud NAT, or nothing is pulled.",
+        "nat: false",
+        "Whether its private nodes get a Cloud NAT of ours; `false` where the network has one, else nothing is pulled.",
         True,
     )
     authorized_networks: tuple[str, ...] = setting(

@@ -11,6 +11,7 @@ from lab.cluster.access import address
 from lab.provider import PartialFailure, Props, ProviderError
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
+ROUTER, NAT = "gcp:compute/router:Router", "gcp:compute/routerNat:RouterNat"
 _CLUSTER_KEYS = """
     addonsConfig clusterAutoscaling controlPlaneEndpointsConfig costManagementConfig datapathProvider deletionProtection
     description enableAutopilot enableIntranodeVisibility enableShieldedNodes gatewayApiConfig initialNodeCount
@@ -143,7 +144,47 @@ def _get_cluster(desk: Desk, args: Props) -> Props:
     return {**args, "id": id, **outputs, **auth}
 
 
+def _named(kind: str) -> Callable[[Desk, Props], str]:
+    """Ids of things that belong to a region."""
+
+    def id_of(desk: Desk, inputs: Props) -> str:
+        project = inputs.get("project") or desk.cluster.spec["cloud"]["project"]
+        return f"projects/{project}/regions/{inputs['region']}/{kind}/{inputs['name']}"
+
+    return id_of
+
+
+def _not_twice(kind: str) -> Callable[[Desk, Props], None]:
+    def check(desk: Desk, inputs: Props) -> None:
+        _denied(f"{kind}.create")(desk, inputs)
+        if _named(kind)(desk, inputs) in desk.resources:
+            words = f"googleapi: Error 409: The resource '{_named(kind)(desk, inputs)}' already exists, alreadyExists"
+            raise ProviderError(words)
+
+    return check
+
+
 KINDS = {
+    ROUTER: Kind(
+        inputs=frozenset({"name", "network", "project", "region", "description", "bgp"}),
+        id_of=_named("routers"),
+        outputs=lambda _desk, id, _inputs: {"selfLink": f"https://www.googleapis.com/compute/v1/{id}"},
+        computed=("selfLink",),
+        replaces=("name", "network", "project", "region"),
+        required=("network",),
+        before_create=_not_twice("routers"),
+        seconds={"create": 10.0, "update": 10.0, "delete": 10.0},
+    ),
+    NAT: Kind(
+        inputs=frozenset(
+            {"name", "router", "project", "region", "natIpAllocateOption", "sourceSubnetworkIpRangesToNat", "logConfig"}
+        ),
+        id_of=_named("nats"),
+        replaces=("name", "router", "project", "region"),
+        required=("router", "sourceSubnetworkIpRangesToNat"),
+        before_create=_not_twice("nats"),
+        seconds={"create": 10.0, "update": 10.0, "delete": 10.0},
+    ),
     CLUSTER: Kind(
         inputs=frozenset(_CLUSTER_KEYS.split()),
         id_of=cluster_id,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +71,31 @@ def test_every_property_of_a_cluster_is_one_of_the_installed_sdk(more: dict[str,
     assert [*strangers(system, container.NodePoolArgs, container)] == []
 
 
+@pytest.mark.parametrize(("made", "file"), [(gke_cluster.router, "router"), (gke_cluster.nat, "router_nat")])
+def test_every_property_of_the_way_out_stands_in_the_installed_sdk(made: Any, file: str) -> None:
+    """Read as a text: that part of the SDK takes seconds to load."""
+    spec = importlib.util.find_spec("pulumi_gcp")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    text = (Path(spec.submodule_search_locations[0]) / "compute" / f"{file}.py").read_text()
+    known = {*re.findall(r"@pulumi\.getter\(name=\"(\w+)\"\)", text), *re.findall(r"getter\n    def (\w+)\(", text)}
+
+    assert set(made({**GKE, "cluster": {"name": "ml", "create": True}})) <= known
+
+
+@pytest.mark.parametrize(
+    ("cluster", "needed"),
+    [
+        ({"create": True}, True),
+        ({"create": True, "nat": False}, False),
+        ({"create": True, "private_nodes": False}, False),
+        ({}, False),
+    ],
+)
+def test_private_nodes_of_ours_get_a_way_out_to_the_registries(cluster: dict[str, Any], needed: bool) -> None:
+    assert gke_cluster.needs_nat({**GKE, "cluster": {"name": "ml", **cluster}}) is needed
+
+
 def test_the_check_against_the_sdk_sees_a_misspelt_key_a_missing_one_and_a_wrong_form() -> None:
     from pulumi_gcp import container
 
@@ -115,9 +143,10 @@ def test_the_two_modes_exclude_each_other() -> None:
 
 
 def test_a_pool_begins_without_nodes_and_asks_whichever_zone_has_stock() -> None:
-    found = gke_pool.node_pool({**POOL, "min_nodes": 1}, GKE, True)
+    found = gke_pool.node_pool({**POOL, "min_nodes": 1}, {**GKE, "location": "us-central1"}, True)
 
-    assert found["initial_node_count"] == 0
+    assert found["initial_node_count"] == 0  # by the zone: one in each of three would be too many
+    assert gke_pool.node_pool({**POOL, "min_nodes": 2}, GKE, True)["initial_node_count"] == 2
     assert found["autoscaling"] == {"total_min_node_count": 1, "total_max_node_count": 2, "location_policy": "ANY"}
     assert found["upgrade_settings"] == {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}
 

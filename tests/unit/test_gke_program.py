@@ -55,7 +55,7 @@ def test_a_pool_is_looked_for_made_and_proven_on_one_whole_node_that_comes_for_i
     report = result.outputs["report"]
     assert report["pools"] == [{"name": "a100", "nodes": 1, "tested": 1, "not_tested": 0, "most": 1}]
     assert report["nodes"][0]["card"] == "NVIDIA A100-SXM4-40GB"
-    assert result.outputs["runtime_class"] == "nvidia"
+    assert result.outputs["runtime_class"] == ""
     assert "kubeconfig" not in result.outputs
 
 
@@ -70,6 +70,7 @@ def test_a_second_up_changes_nothing_and_scaling_is_a_change_in_place(house: Hou
     assert not made(larger, "replace", "create-replacement", "delete-replaced")
 
 
+@long
 def test_another_machine_type_replaces_the_pool_only_where_that_is_allowed(house: House) -> None:
     assert house.run("up", STACK).exit == 0
     other = {"machineType": "a2-highgpu-2g"}
@@ -86,6 +87,7 @@ def test_another_machine_type_replaces_the_pool_only_where_that_is_allowed(house
     assert [one["gpus"] for one in moved.outputs["report"]["nodes"]] == [2]
 
 
+@long
 def test_destroy_stops_at_a_protected_pool_and_takes_everything_back_in_order_once_it_may(house: House) -> None:
     before = house.world.snapshot()
     config = stack({"driver": "operator"})
@@ -103,6 +105,7 @@ def test_destroy_stops_at_a_protected_pool_and_takes_everything_back_in_order_on
     assert house.world.unexpected(before, house.world.snapshot()) == []
 
 
+@long
 @pytest.mark.parametrize("image", ["COS_CONTAINERD", "UBUNTU_CONTAINERD"])
 def test_with_the_operator_each_image_gets_its_driver_in_its_own_way(tmp_path: Path, image: str) -> None:
     config = stack({"driver": "operator"}, {"image": image})
@@ -119,6 +122,7 @@ def test_with_the_operator_each_image_gets_its_driver_in_its_own_way(tmp_path: P
     assert ("hostPaths" in values) == (image == "COS_CONTAINERD")
 
 
+@long
 def test_gkes_driver_under_our_operator_is_one_advertiser(tmp_path: Path) -> None:
     config = stack({"operator": "install"})
     result = housed(tmp_path, config).run("up", config)
@@ -127,6 +131,7 @@ def test_gkes_driver_under_our_operator_is_one_advertiser(tmp_path: Path) -> Non
     assert result.outputs["ownership"]["plugin"]["owner"] == "platform"
 
 
+@long
 def test_a_cluster_of_ours_comes_first_and_goes_last(tmp_path: Path) -> None:
     config = stack(cluster={"name": "ml", "create": True})
     house = housed(tmp_path, config)
@@ -134,7 +139,10 @@ def test_a_cluster_of_ours_comes_first_and_goes_last(tmp_path: Path) -> None:
 
     result = house.run("up", config)
     assert (result.exit, result.errors) == (0, [])
-    assert made(result, "create")[:5] == [LOGIN, "nodes-cluster", "nodes-system", LOOK, "nodes-a100"]
+    order = made(result, "create")
+    assert order[0] == LOGIN
+    assert order.index("nodes-router") < order.index("nodes-nat") < order.index("nodes-a100")
+    assert order.index("nodes-cluster") < order.index("nodes-system") < order.index(LOOK) < order.index("nodes-a100")
     assert set(house.run("up", config, expect_no_changes=True).changes) == {"same"}
 
     free = {**config, "gke": {**config["gke"], "allowReplace": True}}
@@ -176,6 +184,7 @@ def test_what_goes_wrong_at_google_has_an_id_and_a_next_step(
     assert "fix: " in told
 
 
+@long
 def test_a_pool_without_stock_is_tried_again_by_the_next_up(house: House) -> None:
     config = stack(pool={"minNodes": 1})
     house.world.switch("cloud.fault", "stockout")
@@ -187,6 +196,7 @@ def test_a_pool_without_stock_is_tried_again_by_the_next_up(house: House) -> Non
     assert (result.exit, result.errors) == (0, [])
 
 
+@long
 def test_slow_machines_are_waited_for(house: House) -> None:
     house.world.switch("cloud.fault", "slow")
     assert house.run("up", STACK).exit == 0
@@ -218,6 +228,7 @@ def test_a_cluster_that_is_not_there_is_said_by_name(house: House) -> None:
     assert any("clusters/other" in text for text in result.errors)
 
 
+@long
 def test_two_pools_have_a_job_each(tmp_path: Path) -> None:
     config = stack()
     config["gke"]["pools"].append({"name": "l4", "machineType": "g2-standard-48", "maxNodes": 2})
@@ -230,6 +241,7 @@ def test_two_pools_have_a_job_each(tmp_path: Path) -> None:
     ]
 
 
+@long
 @pytest.mark.parametrize(
     ("pool", "cards"),
     [({"partitionSize": "1g.5gb"}, 7), ({"sharing": {"strategy": "timeSharing", "clients": 4}}, 4)],
@@ -241,6 +253,7 @@ def test_a_divided_card_is_proven_too(house: House, pool: dict[str, Any], cards:
     assert [one["gpus"] for one in result.outputs["report"]["nodes"]] == [cards]
 
 
+@long
 @pytest.mark.parametrize("create", [True, False])
 def test_a_first_preview_knows_everything_that_is_made(tmp_path: Path, create: bool) -> None:
     config = stack({"driver": "operator"}, cluster={"name": "ml", "create": create})

@@ -15,6 +15,8 @@ KNOWN = {
     "command:local:Command": {"stdout"},
     "gcp:container/cluster:Cluster": {"endpoint", "masterAuth"},
     POOL: {"instanceGroupUrls"},
+    "gcp:compute/router:Router": {"selfLink"},
+    "gcp:compute/routerNat:RouterNat": set(),
 }
 """Every type that may be made, and the outputs that only its provider knows."""
 ARGS: dict[str, Any] = {
