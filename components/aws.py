@@ -78,7 +78,9 @@ class AwsGpuNodes(pulumi.ComponentResource):
         go: Any = pulumi.Output.from_input(None)
         if wish["checks"]:
             go = checked(wish, wish["make"], [], asking)
-        made = Made(name, wish, go, ResourceOptions.merge(self._in_aws, ResourceOptions(depends_on=[login])))
+        guard = self._guard(f"{name}-cluster", wish, aws_cluster.replacing(wish["make"]), "AWS-33")
+        first = ResourceOptions(depends_on=[login, guard])
+        made = Made(name, wish, go, ResourceOptions.merge(self._in_aws, first))
         return made.described, made.subnets, made.ready
 
     def _subnets(self, wish: Any, cluster: Any, asking: pulumi.InvokeOptions) -> Any:
@@ -89,6 +91,15 @@ class AwsGpuNodes(pulumi.ComponentResource):
             return checked(wish, it, where, asking) if wish["checks"] else where
 
         return cluster.apply(chosen)
+
+    def _guard(self, name: str, wish: Any, values: Any, id: str) -> pulumi.Resource:
+        """Before what is deleted and made anew when one of these values changes."""
+        params = {
+            "values": values,
+            "allowed": bool(wish.get("allow_replace")),
+            "refusal": refusal(id, "", wish)._asdict(),
+        }
+        return guard_step(f"{name}-guard", params, ResourceOptions(parent=self))
 
     def _login(self, name: str) -> pulumi.Resource:
         """Whoever cannot log in would have a node group that nobody can prove, or take back cleanly."""
@@ -112,15 +123,7 @@ class AwsGpuNodes(pulumi.ComponentResource):
         self, name: str, wish: Any, cluster: Any, subnets: Any, named: dict[str, str], look: pulumi.Resource
     ) -> Any:
         role, attached = self._role(name, wish, subnets)
-        guard = guard_step(
-            f"{name}-guard",
-            {
-                "values": {**aws_nodes.replacing(wish), "subnets": subnets},
-                "allowed": bool(wish.get("allow_replace")),
-                "refusal": refusal("AWS-30", "", wish)._asdict(),
-            },
-            ResourceOptions(parent=self),
-        )
+        guard = self._guard(name, wish, {**aws_nodes.replacing(wish), "subnets": subnets}, "AWS-30")
         template = aws.ec2.LaunchTemplate(
             f"{name}-template",
             user_data=pulumi.Output.all(cluster, subnets).apply(lambda both: user_data(wish, both[0])),
@@ -128,7 +131,7 @@ class AwsGpuNodes(pulumi.ComponentResource):
             opts=self._in_aws,
         )
         limits = dict.fromkeys(("create", "update", "delete"), defaults.NODE_GROUP_TIMEOUT)
-        return aws.eks.NodeGroup(
+        group = aws.eks.NodeGroup(
             f"{name}-group",
             cluster_name=wish["cluster"],
             node_role_arn=role,
@@ -145,6 +148,22 @@ class AwsGpuNodes(pulumi.ComponentResource):
                 ),
             ),
         )
+
+        self._tell_autoscaler(name, wish, group)
+        return group
+
+    def _tell_autoscaler(self, name: str, wish: Any, group: Any) -> None:
+        """Tags of the group itself, which EKS does not pass on: by them a node is known before there is one."""
+        if not wish["autoscaler"]:
+            return
+        where = group.resources.apply(lambda found: found[0]["autoscaling_groups"][0]["name"])
+        for number, (key, value) in enumerate(aws_nodes.group_tags(wish).items()):
+            aws.autoscaling.Tag(
+                f"{name}-tag-{number}",
+                autoscaling_group_name=where,
+                tag={"key": key, "value": value, "propagate_at_launch": False},
+                opts=self._in_aws,
+            )
 
     def _role(self, name: str, wish: Any, subnets: Any) -> tuple[Any, list[pulumi.Resource]]:
         """The role of the nodes, with the least that a node needs; made, like the rest, once AWS was asked."""

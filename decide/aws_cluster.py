@@ -62,6 +62,11 @@ def zones(wish: Wish) -> list[Zone]:
     return [Zone(name, parts[number], parts[-1 - number]) for number, name in enumerate(names)]
 
 
+def replacing(wish: Wish) -> dict[str, Any]:
+    """The values whose change means another network or cluster, and the end of everything in it."""
+    return {key: wish[key] for key in ("name", "network", "zones")}
+
+
 def cluster(wish: Wish) -> dict[str, Any]:
     """Arguments of `aws.eks.Cluster`, but for role and subnets."""
     return {

@@ -62,6 +62,8 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      (r"NodeCreationFailure", r"failed to join the kubernetes cluster")),
     ("AWS-30", "EKS nodes", "the change would delete the node group and make another, and end every pod on it",
      "take it back; or make a second group under another name first; or allow it: aws.nodes.allowReplace: true"),
+    ("AWS-33", "EKS cluster", "the change would delete the cluster or its subnets, and all that runs there",
+     "take it back; or make another stack beside it and move; or allow it: aws.nodes.allowReplace: true"),
     ("AWS-31", "EKS nodes", "there is a node group of this name already, and this stack did not make it",
      "choose another: aws.nodes.name; or take it over: pulumi import aws:eks/nodeGroup:NodeGroup",
      (r"NodeGroup already exists",)),

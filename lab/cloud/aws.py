@@ -147,6 +147,13 @@ KINDS = {
         before_create=_denied("iam:CreateRole"),
         before_delete=_role_kept,
     ),
+    "aws:autoscaling/tag:Tag": Kind(
+        inputs=frozenset(["autoscalingGroupName", "tag"]),
+        id_of=lambda _desk, inputs: f"{inputs['autoscalingGroupName']},{inputs['tag']['key']}",
+        replaces=("autoscalingGroupName", "tag.key"),
+        required=("autoscalingGroupName", "tag"),
+        name_key="",
+    ),
     ATTACHMENT: Kind(
         inputs=frozenset(["policyArn", "role"]),
         id_of=lambda _desk, inputs: f"{inputs['role']}/{inputs['policyArn']}",

@@ -160,6 +160,13 @@ def test_in_a_cluster_of_ours_no_pod_has_the_networks_rights_by_way_of_its_node(
     assert with_it == ["nodes-cni-role-AmazonEKS_CNI_Policy"]
 
 
+def test_a_change_that_would_delete_the_cluster_is_refused(account: Account) -> None:
+    made(account)
+    refused = made(account, zones=["us-east-1a", "us-east-1c"])
+    assert 'zones: ["us-east-1a", "us-east-1b"] -> ["us-east-1a", "us-east-1c"]\nAWS-33 EKS cluster: ' in said(refused)
+    assert made(account).exit == 0
+
+
 def test_a_cluster_that_cannot_be_is_refused(account: Account) -> None:
     refused = said(made(account, "preview", zones=["us-east-1a"], network="10.0.0.0/24", public_cidrs=[]))
     for words in ("from 2 to 4 different zones", "/16 to /20", "open to everybody"):
@@ -220,6 +227,19 @@ def test_a_change_that_would_delete_the_group_is_refused_with_what_changed(accou
     allowed = account.nodes("up", instance_types=["g5.2xlarge"], allow_replace=True)
     assert (allowed.exit, allowed.changes["replace"]) == (0, 1)
     assert account.bought()[GROUP]["instanceTypes"] == ["g5.2xlarge"]
+
+
+def test_an_autoscaler_is_told_by_tags_of_the_group_itself(account: Account) -> None:
+    result = account.nodes("up", autoscaler=True, max=3)
+    tags = {goal.plain["tag"]["key"]: goal.plain for goal in result.registered.all() if goal.type.endswith(":Tag")}
+    cards = tags["k8s.io/cluster-autoscaler/node-template/resources/nvidia.com/gpu"]
+    assert cards["tag"] == {
+        "key": "k8s.io/cluster-autoscaler/node-template/resources/nvidia.com/gpu",
+        "value": "1",
+        "propagateAtLaunch": False,
+    }
+    assert cards["autoscalingGroupName"].startswith("eks-gpu-")
+    assert not [goal for goal in account.nodes("preview").registered.all() if goal.type.endswith(":Tag")]
 
 
 def test_an_autoscaler_moves_the_number_of_nodes_and_up_leaves_it(account: Account) -> None:
