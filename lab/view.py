@@ -38,6 +38,7 @@ MARKS: dict[str, Mark] = {
     "same": Mark("·", "dim", "comparing", "unchanged"),
     "refresh": Mark("↻", "cyan", "looking", "looked at"),
     "read": Mark("<", "cyan", "reading", "read"),
+    "remove-pending-replace": Mark("-", "red", "forgetting, deleted already", "forgotten, deleted already"),
     "discard": Mark("<", "cyan", "forgetting", "forgotten"),
 }
 FAILED = Mark("✗", "bold red", "failing", "failed")

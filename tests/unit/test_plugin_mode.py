@@ -107,6 +107,7 @@ def test_the_gate_quotes_the_plugin_and_says_what_to_do(
     assert "gpu.toolkit: operator" not in error.partition("fix:")[2]
 
 
+@long
 def test_a_taint_that_the_plugin_does_not_tolerate_is_seen_before_anything_is_made(house: House) -> None:
     house.world.switch("nodes.gpu-1.taints", ["dedicated=ml:NoSchedule"])
 
@@ -118,6 +119,7 @@ def test_a_taint_that_the_plugin_does_not_tolerate_is_seen_before_anything_is_ma
     assert let.errors == []
 
 
+@long
 def test_a_plugin_of_somebody_else_is_refused_by_name(house: House) -> None:
     with house.world.open() as cluster:
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "theirs"}})
@@ -130,6 +132,7 @@ def test_a_plugin_of_somebody_else_is_refused_by_name(house: House) -> None:
     assert "DaemonSet theirs/theirs-nvidia-device-plugin" in refused.errors[0]
 
 
+@long
 def test_who_installed_the_plugin_does_not_declare_it_somebody_elses(house: House) -> None:
     assert house.run("up", ALONE).exit == 0
 
@@ -138,6 +141,7 @@ def test_who_installed_the_plugin_does_not_declare_it_somebody_elses(house: Hous
     assert "CFG-9 ownership" in refused.errors[0]
 
 
+@long
 def test_discovery_describes_the_cards_also_on_a_node_whose_taint_has_another_value(house: House) -> None:
     house.world.switch("nodes.gpu-2.taints", ["nvidia.com/gpu=yes:NoSchedule"])
 
