@@ -4,6 +4,7 @@
 A question that nobody may ask is no fault of the wish: it is said, and the creation will tell.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ Wish = Mapping[str, Any]
 Found = Mapping[str, Any]
 
 
-GROUPS = "aws:eks/getNodeGroups:getNodeGroups"
+GROUP = "aws:eks/getNodeGroup:getNodeGroup"
+NOT_THERE = re.compile(r"couldn't find|ResourceNotFound|NotFoundException|No node group found")
 
 
 class Judgement(NamedTuple):
@@ -35,9 +37,10 @@ class Question(NamedTuple):
 def questions(wish: Wish, version: str, subnets: list[str]) -> dict[str, Question]:
     """What is asked about the node group, once cluster and subnets are known."""
     first, spot = wish["instance_types"][0], wish["capacity"] == "spot"
+    group = {"clusterName": wish["cluster"], "nodeGroupName": wish["name"]}
     offered = {"locationType": "availability-zone", "filters": [_filter(wish)]}
     asked = {
-        **({} if wish.get("make") else {"groups": Question(GROUPS, {"clusterName": wish["cluster"]})}),
+        **({} if wish.get("make") else {"group": Question(GROUP, group)}),
         "offers": Question("aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings", offered),
         "quota": Question(
             "aws:servicequotas/getServiceQuota:getServiceQuota",
@@ -93,9 +96,12 @@ def _number(version: str) -> tuple[int, ...]:
 
 def judge(wish: Wish, found: Found) -> Judgement:
     """Whether the node group can come; one that is there already is not judged by what its own nodes use up."""
-    unseen = [name for name, answer in found.items() if "refused" in answer]
-    known = {name: answer for name, answer in found.items() if name not in unseen}
-    there = wish["name"] in (known.get("groups") or {}).get("names", ())
+    refused = {name: str(answer["refused"]) for name, answer in found.items() if "refused" in answer}
+    unseen = [name for name, said in refused.items() if not (name == "group" and NOT_THERE.search(said))]
+    known = {name: answer for name, answer in found.items() if name not in refused}
+    there = "group" in known
+    if there and known["group"].get("status") == "CREATE_FAILED":
+        return Judgement((refusal("AWS-25", "", wish),), ())
     rules = (_no_image,) if there else (_no_image, _not_offered, _quota_too_small, _no_addresses)
     notes = [f"{_asked(name)} could not be looked at: {_short(found[name]['refused'])}" for name in unseen]
     if "image" in unseen and "ParameterNotFound" in str(found["image"]["refused"]):
@@ -105,7 +111,7 @@ def judge(wish: Wish, found: Found) -> Judgement:
 
 def _asked(name: str) -> str:
     words = {
-        "groups": "the node groups of the cluster",
+        "group": "whether the node group is there",
         "offers": "which zones have the type",
         "quota": "the quota",
         "image": "the image",

@@ -60,6 +60,9 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      "look at one of them: aws ec2 get-console-output --instance-id ID; the usual reasons: no way out of the subnet, "
      "the role of the nodes, the image",
      (r"NodeCreationFailure", r"failed to join the kubernetes cluster")),
+    ("AWS-25", "EKS nodes", "the node group failed when it was made; EKS never mends it, and starts no machine for it",
+     "take it away: aws eks delete-nodegroup --region REGION --cluster-name CLUSTER --nodegroup-name GROUP; when it is "
+     "gone: pulumi up --refresh; or pulumi destroy, then pulumi up"),
     ("AWS-30", "EKS nodes", "the change would delete the node group and make another, and end every pod on it",
      "take it back; or make a second group under another name first; or allow it: aws.nodes.allowReplace: true"),
     ("AWS-33", "EKS cluster", "the change would delete the cluster or its subnets, and all that runs there",
@@ -95,7 +98,14 @@ def explained(said: str, place: Mapping[str, Any]) -> Refusal | None:
     known = next((one for one in _ORDER if any(re.search(sign, said) for sign in one.signs)), None)
     if known is None:
         return None
-    return Refusal(known.id, known.layer, known.cause, filled(known.fix, place))
+    fix = f"{known.fix}; before the next up {REMOVE}" if "CREATE_FAILED" in said else known.fix
+    return Refusal(known.id, known.layer, known.cause, filled(fix, place))
+
+
+REMOVE = (
+    "take the failed group away, for EKS never mends it: aws eks delete-nodegroup --region REGION "
+    "--cluster-name CLUSTER --nodegroup-name GROUP; when it is gone: pulumi up --refresh"
+)
 
 
 def refusal(id: str, problem: str, place: Mapping[str, Any], fix: str = "") -> Refusal:
@@ -106,7 +116,7 @@ def refusal(id: str, problem: str, place: Mapping[str, Any], fix: str = "") -> R
 
 def filled(fix: str, place: Mapping[str, Any]) -> str:
     """A command with the names of this stack in it."""
-    for word, key in (("CLUSTER", "cluster"), ("REGION", "region"), ("ROLE", "role"), ("CODE", "code")):
+    for word, key in (("CLUSTER", "cluster"), ("REGION", "region"), ("ROLE", "role"), ("GROUP", "name")):
         if place.get(key):
             fix = re.sub(rf"\b{word}\b", str(place[key]), fix)
     return fix

@@ -58,9 +58,12 @@ def _get_cluster(desk: Desk, args: Props) -> Props:
     return {**args, **describe_cluster(desk, str(args["name"]))}
 
 
-def _get_groups(desk: Desk, args: Props) -> Props:
-    found = desk.of_type("aws:eks/nodeGroup:NodeGroup").values()
-    return {**args, "names": [one["nodeGroupName"] for one in found if one["clusterName"] == args["clusterName"]]}
+def _get_group(desk: Desk, args: Props) -> Props:
+    id = f"{args['clusterName']}:{args['nodeGroupName']}"
+    if id not in desk.resources:
+        raise ProviderError(f"reading EKS Node Group ({id}): couldn't find resource")
+    failed = id in desk.cluster.data.get("failed_groups", ())
+    return {**args, "status": "CREATE_FAILED" if failed else "ACTIVE"}
 
 
 def _get_offerings(desk: Desk, args: Props) -> Props:
@@ -88,7 +91,7 @@ def _get_parameter(_desk: Desk, args: Props) -> Props:
 
 CALLS = {
     "aws:eks/getCluster:getCluster": _get_cluster,
-    "aws:eks/getNodeGroups:getNodeGroups": _get_groups,
+    "aws:eks/getNodeGroup:getNodeGroup": _get_group,
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _get_offerings,
     "aws:servicequotas/getServiceQuota:getServiceQuota": _get_quota,
     "aws:ec2/getSubnet:getSubnet": _get_subnet,

@@ -8,7 +8,7 @@ from decide import aws_checks, aws_failures
 from tests.unit.test_aws_nodes import wish
 
 ANSWERS: dict[str, Any] = {
-    "groups": {"names": []},
+    "group": {"refused": "reading EKS Node Group (research:gpu): couldn't find resource"},
     "offers": {"locations": ["us-east-1a", "us-east-1b"]},
     "quota": {"value": 64.0},
     "image": {"value": "ami-1"},
@@ -63,8 +63,14 @@ def test_what_was_bought_ahead_needs_no_quota() -> None:
 
 def test_a_group_that_is_there_is_not_refused_for_what_its_own_nodes_use_up() -> None:
     full = {f"subnet subnet-{n}": {"availabilityZone": "us-east-1a", "availableIpAddressCount": 0} for n in (1, 2)}
-    assert ids(wish(), groups={"names": ["gpu"]}, quota={"value": 0.0}, **full) == []
-    assert ids(wish(), groups={"names": ["other"]}, **full) == ["AWS-20"]
+    assert ids(wish(), group={"status": "ACTIVE"}, quota={"value": 0.0}, **full) == []
+    assert ids(wish(), **full) == ["AWS-20"]
+
+
+def test_a_group_that_failed_is_named_before_another_up_is_believed() -> None:
+    (refused,) = aws_checks.judge(wish(), {**ANSWERS, "group": {"status": "CREATE_FAILED"}}).refusals
+    assert refused.id == "AWS-25"
+    assert "delete-nodegroup --region us-east-1 --cluster-name research --nodegroup-name gpu" in refused.fix
 
 
 def test_a_question_that_nobody_may_ask_is_no_fault_of_the_wish() -> None:

@@ -21,7 +21,7 @@ CLUSTER = {
 }
 ANSWERS: dict[str, Any] = {
     "aws:eks/getCluster:getCluster": CLUSTER,
-    "aws:eks/getNodeGroups:getNodeGroups": {"names": []},
+    "aws:eks/getNodeGroup:getNodeGroup": {"status": "ACTIVE"},
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"locations": ["us-east-1a"]},
     "aws:servicequotas/getServiceQuota:getServiceQuota": {"value": 64.0},
     "aws:ec2/getSubnet:getSubnet": {"availabilityZone": "us-east-1a", "availableIpAddressCount": 250},
