@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
 # The text stands twice in every state: what a function is for can be read in the file that it comes from.
 EXPLANATION = re.compile(r'^ *(?:#[^\n]*|"""(?:[^"]|"(?!""))*""")\n', re.MULTILINE)
+INDENTS = re.compile(r"^(?: {4})+|\n(?=\n\n)", re.MULTILINE)
+FAILURE = re.compile(r'^    \("([A-Z]+-\d+)",.*?\),\n(?=    \("|\))', re.MULTILINE | re.DOTALL)
+"""A row of the catalogue of failures."""
 COMMAND = "python3 -"
 GRACE_SECONDS = 90  # before the engine's own limit the step speaks, with a reason
 HEAD = """\
@@ -33,9 +36,23 @@ if sys.version_info < (3, 8):
 def compose(step: str, params: Mapping[str, Any]) -> str:
     """The whole text of a step: its values first, so that a diff shows them, then the code they meet."""
     values = json.dumps(params, indent=1, sort_keys=True, ensure_ascii=True).replace("'", "\\u0027")
-    sources = [(ROOT / source).read_text(encoding="utf-8") for source in SOURCES[step]]
-    code = "\n".join(EXPLANATION.sub("", OUR_IMPORT.sub("", source)).strip() + "\n\n" for source in sources)
+    code = "\n".join(lean(source) for source in needed([(ROOT / one).read_text("utf-8") for one in SOURCES[step]]))
     return f"{HEAD}\nPARAMS = json.loads(r'''{values}''')\n\n{code}\n\nsys.exit(main(PARAMS))\n"
+
+
+def lean(source: str) -> str:
+    """The same program in fewer letters: without what explains it, and with one blank for each level."""
+    code = EXPLANATION.sub("", OUR_IMPORT.sub("", source)).strip() + "\n\n"
+    return INDENTS.sub(lambda found: " " * (len(found[0]) // 4), code)
+
+
+def needed(sources: list[str]) -> list[str]:
+    """Of the catalogue of failures only what a step names, unless it recognizes failures in what others say."""
+    catalogue, *others = sources
+    rest = "".join(others)
+    if "recognize(" in rest:
+        return sources
+    return [FAILURE.sub(lambda row: row[0] if f'"{row[1]}"' in rest else "", catalogue), *others]
 
 
 def local_step(

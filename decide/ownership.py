@@ -5,44 +5,17 @@ The rules are data. A wish is looked up part by part; what the table does not ho
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
-from decide import ownership_aws, ownership_gke
+from decide import ownership_aws, ownership_clusters, ownership_gke
+from decide.owners import CLASSLESS, Answer, Owner, Part, Refusal
 from decide.wording import shown
+
+__all__ = ["CLASSLESS", "TARGETS", "Decision", "Owner", "Ownership", "Part", "Refusal", "decide"]
 
 TARGETS = ("cluster", "bareMetal", "gke", "aws")
 WITHOUT_OPERATOR = ("gke", "aws-bottlerocket")
 """Where the platform itself hands out cards, so that no operator comes unless it is asked for."""
-
-
-class Owner(str, Enum):
-    """Whose business a thing is; everybody else leaves it alone."""
-
-    US = "us"
-    HOST = "host"
-    OPERATOR = "operator"
-    EXTERNAL = "external"
-    PLATFORM = "platform"
-
-
-CLASSLESS = (Owner.OPERATOR, Owner.HOST, Owner.PLATFORM)
-"""Where these own the RuntimeClass, a pod gets its card without naming one."""
-
-
-class Part(NamedTuple):
-    """The one owner of one thing, and the reason."""
-
-    owner: Owner
-    reason: str
-
-
-class Refusal(NamedTuple):
-    """A wish that cannot be: the setting, what is wrong with it, and a setting that is right."""
-
-    setting: str
-    problem: str
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -99,148 +72,6 @@ LABELS = {"driver": "driver", "toolkit": "toolkit", "plugin": "device plugin", "
 SETTINGS = {"driver": "gpu.driver", "toolkit": "gpu.toolkit", "runtime_class": "gpu.runtimeClass"}
 
 Decision = Ownership | tuple[Refusal, ...]
-Answer = Part | Refusal
-
-
-def _no_effect(setting: str) -> Refusal:
-    return Refusal(
-        setting,
-        "has no effect on a GPU operator that is not ours (gpu.operator: external)",
-        f"leave {setting} out and set it where that operator is configured, or gpu.operator: install",
-    )
-
-
-_THEIRS = "the operator that is there already brings it; we change nothing and the validation proves it"
-_BY_OPERATOR = {
-    "driver": "the operator's driver container installs it; a driver found on a host is used and left alone",
-    "toolkit": "the operator's toolkit container installs it and registers the runtime with containerd or CRI-O",
-    "runtime_class": "the operator makes RuntimeClass nvidia and overwrites any other of that name, so only it does",
-}
-
-
-def _on_hosts(setting: str, thing: str) -> Refusal:
-    return Refusal(
-        setting,
-        f"has no effect on hosts of target bareMetal: the {thing} is put on each host, or kept where one works",
-        f"leave {setting} out, and say it of the host: bareMetal.hosts: [{{{thing}: ...}}]; or target: cluster",
-    )
-
-
-_BY_US = {
-    "driver": Part(
-        Owner.HOST, "we install it on each host, or keep the one that works there; the operator builds none"
-    ),
-    "toolkit": Part(
-        Owner.HOST, "we install it on each host and bring it to its container runtime, or keep what is there"
-    ),
-}
-_OF_HOSTS: Mapping[str, Mapping[Any, Answer]] = {
-    "driver": {
-        None: _BY_US["driver"],
-        "operator": _on_hosts("gpu.driver", "driver"),
-        "preinstalled": _on_hosts("gpu.driver", "driver"),
-    },
-    "toolkit": {
-        None: _BY_US["toolkit"],
-        "operator": _on_hosts("gpu.toolkit", "toolkit"),
-        "preinstalled": _on_hosts("gpu.toolkit", "toolkit"),
-    },
-}
-_NO_OPERATOR = "there is no operator that could bring it (gpu.operator: none)"
-_BY_NODES = "it has to be on each node already; the device plugin alone brings none"
-_ON_HOSTS_ALONE = Part(Owner.HOST, "we install it on each host, or keep the one that works there")
-_DEFAULT_RUNTIME = Part(Owner.HOST, "none: nvidia is the default runtime of the nodes, so pods name no class")
-_BY_THEIR_PLUGIN = Part(Owner.EXTERNAL, "the operator or plugin that is there already; the validation proves it")
-
-# (target, operator) -> thing -> what the user asked for (None: nothing) -> owner, or why not.
-_ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
-    ("cluster", "install"): {
-        "driver": {
-            None: Part(Owner.OPERATOR, _BY_OPERATOR["driver"]),
-            "operator": Part(Owner.OPERATOR, _BY_OPERATOR["driver"]),
-            "preinstalled": Part(Owner.HOST, "it is on the hosts already; the operator must not build another"),
-        },
-        "toolkit": {
-            None: Part(Owner.OPERATOR, _BY_OPERATOR["toolkit"]),
-            "operator": Part(Owner.OPERATOR, _BY_OPERATOR["toolkit"]),
-            "preinstalled": Part(Owner.HOST, "it is on the hosts already, registered with the container runtime there"),
-        },
-        "plugin": {
-            None: Part(Owner.OPERATOR, "the operator runs it; a second one on a node would advertise cards twice")
-        },
-        "runtime_class": {
-            None: Part(Owner.OPERATOR, _BY_OPERATOR["runtime_class"]),
-            "ours": Part(Owner.OPERATOR, _BY_OPERATOR["runtime_class"]),
-            "external": Refusal(
-                "gpu.runtimeClass",
-                "the operator that we install would overwrite the RuntimeClass nvidia that somebody else made",
-                "gpu.runtimeClass: ours, or gpu.operator: external",
-            ),
-            "none": Refusal(
-                "gpu.runtimeClass",
-                "the operator that we install makes RuntimeClass nvidia in any case",
-                "gpu.runtimeClass: ours, or gpu.operator: none",
-            ),
-        },
-    },
-    ("cluster", "external"): {
-        "driver": {
-            None: Part(Owner.EXTERNAL, _THEIRS),
-            "operator": _no_effect("gpu.driver"),
-            "preinstalled": _no_effect("gpu.driver"),
-        },
-        "toolkit": {
-            None: Part(Owner.EXTERNAL, _THEIRS),
-            "operator": _no_effect("gpu.toolkit"),
-            "preinstalled": _no_effect("gpu.toolkit"),
-        },
-        "plugin": {None: Part(Owner.EXTERNAL, _THEIRS)},
-        "runtime_class": {
-            None: Part(Owner.EXTERNAL, _THEIRS),
-            "external": Part(Owner.EXTERNAL, _THEIRS),
-            "ours": Part(Owner.US, "we make RuntimeClass nvidia with handler nvidia, because nothing there does"),
-            "none": _DEFAULT_RUNTIME,
-        },
-    },
-    ("cluster", "none"): {
-        "driver": {
-            None: Part(Owner.HOST, _BY_NODES),
-            "preinstalled": Part(Owner.HOST, _BY_NODES),
-            "operator": Refusal("gpu.driver", _NO_OPERATOR, "gpu.driver: preinstalled, or gpu.operator: install"),
-        },
-        "toolkit": {
-            None: Part(Owner.HOST, _BY_NODES),
-            "preinstalled": Part(Owner.HOST, _BY_NODES),
-            "operator": Refusal("gpu.toolkit", _NO_OPERATOR, "gpu.toolkit: preinstalled, or gpu.operator: install"),
-        },
-        "plugin": {
-            None: Part(
-                Owner.US,
-                "its chart alone: no driver or toolkit containers, MIG manager, metrics; gpu.operator: install has",
-            )
-        },
-        "runtime_class": {
-            None: Part(Owner.US, "we make RuntimeClass nvidia with handler nvidia; the plugin's chart makes none"),
-            "ours": Part(Owner.US, "we make RuntimeClass nvidia with handler nvidia; the plugin's chart makes none"),
-            "external": Part(Owner.EXTERNAL, "it is there already, as k3s brings it; the validation proves it"),
-            "none": _DEFAULT_RUNTIME,
-        },
-    },
-}
-_BEFORE_CLOUDS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
-    **_ON_CLUSTERS,
-    ("bareMetal", "install"): {**_ON_CLUSTERS["cluster", "install"], **_OF_HOSTS},
-    ("bareMetal", "external"): {
-        **_ON_CLUSTERS["cluster", "external"],
-        **_OF_HOSTS,
-        "plugin": {None: _BY_THEIR_PLUGIN},
-    },
-    ("bareMetal", "none"): {
-        **_ON_CLUSTERS["cluster", "none"],
-        **_OF_HOSTS,
-        "driver": {**_OF_HOSTS["driver"], None: _ON_HOSTS_ALONE},
-    },
-}
 
 
 def _read(rows: Mapping[Any, Mapping[str, Mapping[Any, tuple[str, ...]]]]) -> dict[Any, Any]:
@@ -256,7 +87,7 @@ def _answer_of(said: tuple[str, ...]) -> Answer:
 
 
 RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
-    **_BEFORE_CLOUDS,
+    **ownership_clusters.ROWS,
     **_read(ownership_gke.ROWS),
     **_read(ownership_aws.ROWS),
 }

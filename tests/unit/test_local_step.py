@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from components.local_step import EXPLANATION, OUR_IMPORT, ROOT, compose
+from components.local_step import FAILURE, OUR_IMPORT, ROOT, compose, lean, needed
 from components.steps import SOURCES
+from decide.failures import BY_ID
 
 PARAMS = {"context": "home", "nodes": ["gpu-1"], "note": "it's \\ '''quoted''' \u00e9"}
 
@@ -40,9 +41,17 @@ def test_two_machines_compose_the_same_text() -> None:
 def test_the_texts_stay_small_because_each_stands_twice_in_the_state() -> None:
     sizes = {step: len(compose(step, PARAMS)) for step in SOURCES}
     assert max(sizes.values()) < 76_000
-    assert sum(sizes[step] for step in ("look", "ready", "gate")) < 184_000
-    assert sizes["match"] < 33_000  # once per stack, and only where there are hosts
-    assert sizes["ready"] < 62_000  # it knows nothing of Jobs
+    assert sum(sizes[step] for step in ("look", "ready", "gate")) < 160_000
+    assert sizes["match"] < 20_000  # once per stack, and only where there are hosts
+    assert sizes["ready"] < 58_000  # it knows nothing of Jobs
+
+
+def test_a_step_that_names_its_failures_carries_no_other() -> None:
+    catalogue = (ROOT / "decide/failures.py").read_text()
+    assert FAILURE.findall(catalogue) == list(BY_ID)
+    kept = needed([catalogue, 'stuck("CFG-1")'])[0]
+    assert [id for id in BY_ID if f'("{id}",' in kept] == ["CFG-1"]
+    assert needed([catalogue, "recognize(said)"])[0] == catalogue
 
 
 def program_of(text: str) -> str:
@@ -61,6 +70,6 @@ def is_explanation(part: ast.stmt) -> bool:
 @pytest.mark.parametrize("source", sorted({source for sources in SOURCES.values() for source in sources}))
 def test_only_explanations_are_left_out_of_the_text(source: str) -> None:
     whole = OUR_IMPORT.sub("", (ROOT / source).read_text())
-    text = EXPLANATION.sub("", whole)
+    text = lean(whole)
     assert program_of(text) == program_of(whole)
     assert not [line for line in text.splitlines() if line.lstrip().startswith(("#", '"""'))]
