@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, Dict, List, Sequence
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Sequence
 
 from decide.reading import (
     Obj,
@@ -35,7 +36,6 @@ NO_CONNECTION = "to the server"  # `Unable to connect to the server`, `The conne
 SECONDS_PER_CALL = 20
 SECONDS_PER_PROCESS = SECONDS_PER_CALL + 10  # a login program that hangs does not know kubectl's own limit
 LINES, WIDTH = 20, 400
-WRITTEN: Dict[str, Any] = {}
 
 
 class Unreadable(Exception):
@@ -46,29 +46,29 @@ class Unreadable(Exception):
         self.found, self.nobody = found, nobody
 
 
-def kubeconfig_file(params: Obj) -> str:
-    """The file of the kubeconfig: of a cluster that was made its text is known, and gets a file of this process."""
+@contextmanager
+def kubeconfig_file(params: Obj) -> Iterator[str]:
+    """The file of the kubeconfig: of a cluster that was made its text is known, and gets one for as long as a call."""
     given = str(params["kubeconfig"])
     if not given.startswith("{"):
-        return os.path.expanduser(given)  # noqa: PTH111 - Path raises where a user has no home
-    if given not in WRITTEN:
-        file = tempfile.NamedTemporaryFile("w", prefix="gpu-ready-", suffix=".json", encoding="utf-8")  # noqa: SIM115
+        yield os.path.expanduser(given)  # noqa: PTH111 - Path raises where a user has no home
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="gpu-ready-", suffix=".json", encoding="utf-8") as file:
         file.write(given)
         file.flush()
-        WRITTEN[given] = file  # gone with this process
-    return str(WRITTEN[given].name)
+        yield str(file.name)
 
 
 def kubectl(params: Obj, *words: str) -> str:
     """What kubectl prints; raises Unreadable."""
-    kubeconfig = kubeconfig_file(params)
-    where = ["--kubeconfig", kubeconfig, "--context", params["context"]]
-    command = ["kubectl", *where, "--request-timeout", f"{SECONDS_PER_CALL}s", *words]
     limit = seconds_for(params, SECONDS_PER_PROCESS)
     if limit <= 0:
         raise Unreadable(waits("PLM-3", "", f"there was no time left for kubectl {' '.join(words)}"), nobody=True)
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
+        with kubeconfig_file(params) as path:
+            where = ["--kubeconfig", path, "--context", params["context"]]
+            command = ["kubectl", *where, "--request-timeout", f"{SECONDS_PER_CALL}s", *words]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
     except OSError:
         raise Unreadable(broken("PLM-11")) from None
     except subprocess.TimeoutExpired:
@@ -97,10 +97,11 @@ def read_failure(said: str, params: Obj) -> Unreadable:
 
 def similar_context(params: Obj) -> str:
     """The context that was probably meant."""
-    command = ["kubectl", "--kubeconfig", kubeconfig_file(params), "config", "get-contexts", "-o", "name"]
     limit = max(1.0, seconds_for(params, 10))
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
+        with kubeconfig_file(params) as path:
+            command = ["kubectl", "--kubeconfig", path, "config", "get-contexts", "-o", "name"]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     close = difflib.get_close_matches(params["context"], done.stdout.decode("utf-8", "replace").split(), n=1)
