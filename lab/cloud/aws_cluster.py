@@ -105,7 +105,11 @@ def _provider_arn(desk: Desk, _inputs: Props) -> str:
 
 
 def kinds(denied: Denied) -> dict[str, Kind]:
-    """What a cluster is made of."""
+    """What a cluster is made of, and its network."""
+    return {**_network(denied), **_CLUSTER}
+
+
+def _network(denied: Denied) -> dict[str, Kind]:
     subnet, table = "aws:ec2/subnet:Subnet", "aws:ec2/routeTable:RouteTable"
     of_vpc = (
         (subnet, "vpcId"),
@@ -132,41 +136,45 @@ def kinds(denied: Denied) -> dict[str, Kind]:
             "destinationCidrBlock gatewayId natGatewayId routeTableId", "r", "destinationCidrBlock routeTableId"
         ),
         "aws:ec2/routeTableAssociation:RouteTableAssociation": _part("routeTableId subnetId", "rtbassoc", "subnetId"),
-        CLUSTER: Kind(
-            inputs=frozenset(_CLUSTER_KEYS.split()),
-            id_of=lambda _desk, inputs: str(inputs["name"]),
-            outputs=_cluster_outputs,
-            computed=("arn", "endpoint", "certificateAuthority", "identities", "status"),
-            replaces=("name", "roleArn", "bootstrapSelfManagedAddons"),
-            required=("roleArn", "vpcConfig"),
-            before_create=_cluster_before,
-            before_delete=_cluster_kept,
-            seconds={"create": 600.0, "update": 300.0, "delete": 400.0},
-        ),
-        "aws:iam/openIdConnectProvider:OpenIdConnectProvider": Kind(
-            inputs=frozenset(["clientIdLists", "tags", "thumbprintLists", "url"]),
-            id_of=_provider_arn,
-            replaces=("url",),
-            required=("url", "clientIdLists"),
-            name_key="",
-        ),
-        "aws:eks/accessEntry:AccessEntry": Kind(
-            inputs=frozenset(["clusterName", "kubernetesGroups", "principalArn", "tags", "type", "userName"]),
-            id_of=_of_cluster("principalArn"),
-            replaces=("clusterName", "principalArn", "type"),
-            name_key="",
-        ),
-        "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": Kind(
-            inputs=frozenset(["accessScope", "clusterName", "policyArn", "principalArn"]),
-            id_of=_of_cluster("principalArn", "policyArn"),
-            replaces=("accessScope", "clusterName", "policyArn", "principalArn"),
-            name_key="",
-        ),
-        "aws:eks/addon:Addon": Kind(
-            inputs=frozenset(_ADDON_KEYS.split()),
-            id_of=_of_cluster("addonName"),
-            replaces=("addonName", "clusterName"),
-            name_key="",
-            seconds={"create": 30.0, "update": 30.0, "delete": 10.0},
-        ),
     }  # fmt: skip
+
+
+_CLUSTER = {
+    CLUSTER: Kind(
+        inputs=frozenset(_CLUSTER_KEYS.split()),
+        id_of=lambda _desk, inputs: str(inputs["name"]),
+        outputs=_cluster_outputs,
+        computed=("arn", "endpoint", "certificateAuthority", "identities", "status"),
+        replaces=("name", "roleArn", "bootstrapSelfManagedAddons"),
+        required=("roleArn", "vpcConfig"),
+        before_create=_cluster_before,
+        before_delete=_cluster_kept,
+        seconds={"create": 600.0, "update": 300.0, "delete": 400.0},
+    ),
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": Kind(
+        inputs=frozenset(["clientIdLists", "tags", "thumbprintLists", "url"]),
+        id_of=_provider_arn,
+        replaces=("url",),
+        required=("url", "clientIdLists"),
+        name_key="",
+    ),
+    "aws:eks/accessEntry:AccessEntry": Kind(
+        inputs=frozenset(["clusterName", "kubernetesGroups", "principalArn", "tags", "type", "userName"]),
+        id_of=_of_cluster("principalArn"),
+        replaces=("clusterName", "principalArn", "type"),
+        name_key="",
+    ),
+    "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": Kind(
+        inputs=frozenset(["accessScope", "clusterName", "policyArn", "principalArn"]),
+        id_of=_of_cluster("principalArn", "policyArn"),
+        replaces=("accessScope", "clusterName", "policyArn", "principalArn"),
+        name_key="",
+    ),
+    "aws:eks/addon:Addon": Kind(
+        inputs=frozenset(_ADDON_KEYS.split()),
+        id_of=_of_cluster("addonName"),
+        replaces=("addonName", "clusterName"),
+        name_key="",
+        seconds={"create": 30.0, "update": 30.0, "delete": 10.0},
+    ),
+}

@@ -139,6 +139,7 @@ def test_who_has_no_quota_learns_it_before_a_network_is_made(account: Account) -
     assert account.bought() == {}
 
 
+@long
 def test_a_cluster_is_closed_but_for_the_named_networks_and_knows_entries_alone(account: Account) -> None:
     result = made(account)
     assert (result.exit, result.errors) == (0, [])
@@ -151,6 +152,7 @@ def test_a_cluster_is_closed_but_for_the_named_networks_and_knows_entries_alone(
     assert "publicAccessCidrs" not in hidden["vpcConfig"]
 
 
+@long
 def test_in_a_cluster_of_ours_no_pod_has_the_networks_rights_by_way_of_its_node(account: Account) -> None:
     goals = made(account).registered.all()
     policies = {
@@ -160,6 +162,7 @@ def test_in_a_cluster_of_ours_no_pod_has_the_networks_rights_by_way_of_its_node(
     assert with_it == ["nodes-cni-role-AmazonEKS_CNI_Policy"]
 
 
+@long
 def test_a_change_that_would_delete_the_cluster_is_refused(account: Account) -> None:
     made(account)
     refused = made(account, zones=["us-east-1a", "us-east-1c"])
@@ -173,12 +176,24 @@ def test_a_cluster_that_cannot_be_is_refused(account: Account) -> None:
         assert words in refused
 
 
+def test_what_the_usual_group_sends_is_known_to_the_installed_sdk(account: Account) -> None:
+    sent = [goal for goal in account.nodes("up").registered.all() if goal.type.startswith("aws:")]
+    assert {GROUP, TEMPLATE} <= {goal.type for goal in sent}
+    assert [one for goal in sent for one in strangers(args_of(goal.type), goal.plain)] == []
+
+
+def test_without_stock_the_next_step_is_said(account: Account) -> None:
+    account.world.switch("cloud.fault", "stockout")
+    assert "AWS-11 AWS capacity: " in said(account.nodes("up"))
+
+
 def test_a_preview_of_nothing_yet_asks_aws_and_makes_nothing(account: Account) -> None:
     result = account.nodes("preview")
     assert (result.exit, result.errors, account.bought()) == (0, [], {})
     assert result.one(GROUP).plain["subnetIds"]
 
 
+@long
 @pytest.mark.parametrize(
     "wish",
     [
@@ -242,6 +257,7 @@ def test_an_autoscaler_is_told_by_tags_of_the_group_itself(account: Account) -> 
     assert not [goal for goal in account.nodes("preview").registered.all() if goal.type.endswith(":Tag")]
 
 
+@long
 def test_an_autoscaler_moves_the_number_of_nodes_and_up_leaves_it(account: Account) -> None:
     wish = {"autoscaler": True, "desired": 0, "max": 3}
     account.nodes("up", **wish)
@@ -267,6 +283,7 @@ def test_what_cannot_be_is_refused_before_anything_is_made(account: Account, fau
     assert account.bought() == {}
 
 
+@long
 @pytest.mark.parametrize(
     ("fault", "id"),
     [
@@ -290,6 +307,7 @@ def test_what_aws_says_later_is_explained_with_the_next_step(account: Account, f
     assert account.nodes("up").exit == 0
 
 
+@long
 def test_a_group_that_failed_is_made_anew_by_a_destroy_and_not_by_another_up(account: Account) -> None:
     account.world.switch("cloud.fault", "stockout")
     assert "AWS-11 " in said(account.nodes("up"))
@@ -309,6 +327,7 @@ def test_without_the_cli_of_aws_nothing_is_made(account: Account) -> None:
     assert GROUP not in account.bought()
 
 
+@long
 def test_fewer_nodes_are_wished_and_fewer_there_are(account: Account) -> None:
     account.nodes("up", desired=2, max=2)
     account.world.clock.sleep(300)
