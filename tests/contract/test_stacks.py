@@ -42,6 +42,7 @@ TARGETS = {
     "existing-cluster": "cluster",
     "gke-a100": "gke",
     "homelab": "bareMetal",
+    "homelab-docker": "bareMetal",
     "homelab-k3s": "bareMetal",
     "rocky-g5": "bareMetal",
 }
