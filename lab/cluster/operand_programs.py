@@ -16,6 +16,8 @@ DRIVER, TOOLKIT, VALIDATOR = (
 PLUGIN = "nvidia-device-plugin-daemonset"
 ALONE = "nvidia-device-plugin"
 """The plugin as its own chart brings it."""
+MANAGER = ["config-manager"]
+"""What chooses a configuration of the plugin, once before it and then beside it."""
 OPERATOR = "gpu-operator"
 DISCOVERY = "node-feature-discovery"
 PARTS = {
@@ -67,6 +69,9 @@ def pull_seconds(cluster: Cluster, pod: Object) -> float:
 def run(cluster: Cluster, pod: Object, container: str) -> Run:
     """What this container of an operand does."""
     operand = cluster.private(pod)["operand"]
+    found = next(one for one in host.containers(pod) if one["name"] == container)
+    if found.get("command") == MANAGER:
+        return Run(1.0) if found in pod["spec"].get("initContainers", ()) else GOES_ON
     if operand == ALONE:
         from lab.cluster.plugin_chart import run as plugin
 

@@ -68,7 +68,8 @@ def daemon_set(operand: Operand, policy: Object, namespace: str) -> Object:
     }
     if operand.daemon_set in (PLUGIN, "gpu-feature-discovery"):
         config = spec["devicePlugin"]["config"]
-        pod["volumes"] += shares.volumes(config["name"], config["default"])
+        named = (config["name"], config["default"], "config-manager-init", "config-manager")
+        pod["containers"] += shares.configure(pod, *named)
     if operand.host_pid:
         pod["hostPID"] = True
     if operand.runtime_class and not spec["cdi"]["nriPluginEnabled"]:

@@ -54,33 +54,33 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
     """The chart's objects; of node feature discovery its DaemonSet and its master."""
     full = f"{name}-{CHART}"
     image = f"nvcr.io/nvidia/k8s-device-plugin:v{version}"
-    found = [_daemon_set(full, namespace, "nvidia-device-plugin-ctr", image, values, ALONE)]
+    found = [_daemon_set(full, namespace, CHART, image, values, ALONE, full)]
     if values["config"]["map"]:
         meta = {"name": f"{full}-configs", "namespace": namespace}
         found.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": values["config"]["map"]})
-        pod = found[0]["spec"]["template"]["spec"]
-        pod["volumes"] += shares.volumes(meta["name"], values["config"]["default"])
     if values["gfd"]["enabled"]:
-        found.append(
-            _daemon_set(f"{name}-gpu-feature-discovery", namespace, "gfd", image, values, "gpu-feature-discovery")
-        )
+        part = "gpu-feature-discovery"
+        found.append(_daemon_set(f"{full}-{part}", namespace, part, image, values, part, full))
         found += _discovery(f"{name}-node-feature-discovery", namespace, values["nfd"]["worker"]["tolerations"])
     return found
 
 
-def _daemon_set(full: str, namespace: str, container: str, image: str, values: Object, operand: str) -> Object:
+def _daemon_set(name: str, namespace: str, part: str, image: str, values: Object, operand: str, full: str) -> Object:
     labels = {"app.kubernetes.io/name": CHART, "app.kubernetes.io/instance": full.partition("-")[0]}
     pod: Object = {
-        "containers": [{"name": container, "image": image}],
+        "containers": [{"name": f"{part}-ctr", "image": image}],
         "affinity": copy.deepcopy(values["affinity"]),
         "tolerations": copy.deepcopy(values["tolerations"]),
         "priorityClassName": "system-node-critical",
         "annotations": dict(values["podAnnotations"]),
         "volumes": [{"name": "kubelet-device-plugins-dir", "hostPath": {"path": "/var/lib/kubelet/device-plugins"}}],
     }
+    if values["config"]["map"]:
+        named = (f"{full}-configs", values["config"]["default"], f"{part}-init", f"{part}-sidecar")
+        pod["containers"] = [*shares.configure(pod, *named), *pod["containers"]]
     if values["runtimeClassName"]:
         pod["runtimeClassName"] = values["runtimeClassName"]
-    return _workload("DaemonSet", full, namespace, labels, pod, operand)
+    return _workload("DaemonSet", name, namespace, labels, pod, operand)
 
 
 def _discovery(full: str, namespace: str, tolerations: list[Object]) -> list[Object]:

@@ -6,11 +6,12 @@ import re
 from typing import NamedTuple
 
 from lab.cluster import host
-from lab.cluster.operand_programs import ALONE, PLUGIN
+from lab.cluster.operand_programs import ALONE, MANAGER, PLUGIN
 from lab.cluster.store import Cluster, Object
 
 VOLUME = "available-configs"
 CHOICE = "nvidia.com/device-plugin.config"
+DEFAULT = "DEFAULT_CONFIG"
 
 
 class Shares(NamedTuple):
@@ -28,8 +29,14 @@ def of_node(cluster: Cluster, node: Object) -> Shares:
     if not (pod and volumes):
         return Shares()
     found = cluster.get("ConfigMap", volumes[0]["configMap"]["name"], pod["metadata"]["namespace"])
-    usual = volumes[0]["configMap"]["default"]
-    return said((found or {}).get("data", {}).get(node["metadata"]["labels"].get(CHOICE, usual), ""))
+    chosen = node["metadata"]["labels"].get(CHOICE, _default(pod))
+    return said((found or {}).get("data", {}).get(chosen, ""))
+
+
+def _default(pod: Object) -> str:
+    """What the manager of configurations takes on a node without a label."""
+    variables = [one for container in host.containers(pod) for one in container.get("env", ())]
+    return next((str(one["value"]) for one in variables if one["name"] == DEFAULT), "")
 
 
 def said(text: str) -> Shares:
@@ -40,6 +47,15 @@ def said(text: str) -> Shares:
     return Shares({"timeSlicing": "time-slicing", "mps": "mps"}[strategy[1]], int(replicas[1]))
 
 
-def volumes(name: str, default: str) -> list[Object]:
-    """How a pod gets its configuration; nothing where there is none."""
-    return [{"name": VOLUME, "configMap": {"name": name, "default": default}}] if name else []
+def configure(pod: Object, name: str, default: str, first: str, beside: str) -> list[Object]:
+    """Gives a pod its configuration: a container that chooses one goes `first`; returned is the one `beside`."""
+    if not name:
+        return []
+    how = {
+        "image": pod["containers"][0]["image"],
+        "command": list(MANAGER),
+        "env": [{"name": DEFAULT, "value": default}],
+    }
+    pod["initContainers"] = [*pod.get("initContainers", ()), {"name": first, **how}]
+    pod["volumes"] += [{"name": VOLUME, "configMap": {"name": name}}]
+    return [{"name": beside, **how}]

@@ -1,11 +1,12 @@
-"""NVIDIA's chart repository, played on loopback: the program's https address of it stays as it is.
+"""NVIDIA's chart repositories, played on loopback: the program's https addresses of them stay as they are.
 
 Whoever runs with `env()` asks this process for every https connection (HTTPS_PROXY), and trusts the lab's authority
-beside the system's (SSL_CERT_FILE). For the repository's host name it answers itself, with a certificate of that
+beside the system's (SSL_CERT_FILE). For the repositories' host names it answers itself, with a certificate of that
 name; nobody else is connected. Helm and the Go libraries of the real Kubernetes provider honor both variables, so
 the same trick serves the built-in engine and the real one, and neither program nor stack file knows of it.
 
-The chart is the lab's own stand-in (chart/gpu-operator), or the file that LAB_CHART names, as it is.
+The charts are the lab's own stand-ins (chart/), or what LAB_CHART names in the place of one or both, as it is: files,
+with a colon between two.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import shutil
 import ssl
 import tarfile
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import yaml
@@ -28,25 +30,42 @@ from decide import defaults
 from decide.remainder import definitions
 from lab.real.certificates import Authority
 
-OWN = Path(__file__).resolve().parent / "chart" / defaults.OPERATOR_CHART
-HOST = str(urlsplit(defaults.OPERATOR_REPOSITORY).hostname)
-_PATH = urlsplit(defaults.OPERATOR_REPOSITORY).path
+OWN = Path(__file__).resolve().parent / "chart"
 _SYSTEM = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pki/tls/certs/ca-bundle.crt"))
 
 
+class Repository(NamedTuple):
+    """One address, and the one chart that the program takes from there."""
+
+    url: str
+    chart: str
+    versions: tuple[str, ...]
+
+    @property
+    def host(self) -> str:
+        """Whose name it answers to."""
+        return str(urlsplit(self.url).hostname)
+
+
+REPOSITORIES = (
+    Repository(defaults.OPERATOR_REPOSITORY, defaults.OPERATOR_CHART, defaults.OPERATOR_VERSIONS),
+    Repository(defaults.PLUGIN_REPOSITORY, defaults.PLUGIN_CHART, defaults.PLUGIN_VERSIONS),
+)
+
+
 class ChartHost:
-    """Serves the charts in a folder under the name of NVIDIA's repository."""
+    """Serves the charts in a folder under the names of NVIDIA's repositories."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        _fill(folder)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*authority.issue(HOST))
+        for one in REPOSITORIES:
+            fill(folder / one.host, one)
         self.trusted = folder / "trusted.pem"
         system = [file.read_text() for file in _SYSTEM if file.exists()]
         self.trusted.write_text("\n".join([authority.certificate.read_text(), *system]))
-        handler = type("Handler", (_Handler,), {"folder": folder, "context": context})
+        contexts = {one.host: _context(authority, one.host) for one in REPOSITORIES}
+        handler = type("Handler", (_Handler,), {"folder": folder, "contexts": contexts})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
@@ -60,6 +79,11 @@ class ChartHost:
             self.server.shutdown()
         self.server.server_close()
 
+    def files(self, chart: str) -> dict[str, Path]:
+        """The packed versions of a chart by their names."""
+        (host,) = [one.host for one in REPOSITORIES if one.chart == chart]
+        return {file.name: file for file in sorted((self.folder / host).glob("*.tgz"))}
+
     def env(self) -> dict[str, str]:
         """What a process needs to find the charts here."""
         here = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -67,27 +91,36 @@ class ChartHost:
         return {"HTTPS_PROXY": here, "https_proxy": here, "SSL_CERT_FILE": str(self.trusted), **nobody}
 
 
+def _context(authority: Authority, host: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue(host))
+    return context
+
+
 class _Handler(BaseHTTPRequestHandler):
     """A proxy that connects to itself, and then answers as the repository."""
 
     folder: Path
-    context: ssl.SSLContext
+    contexts: Mapping[str, ssl.SSLContext]
+    host = ""
 
     def do_CONNECT(self) -> None:
         """`CONNECT host:443`: from here on it is TLS, and the next request comes through it."""
-        if self.path != f"{HOST}:443":
-            self.send_error(403, f"the lab reaches nobody but {HOST}")
+        self.host, _, port = self.path.partition(":")
+        if self.host not in self.contexts or port != "443":
+            self.send_error(403, f"the lab reaches nobody but {', '.join(self.contexts)}")
             return
         self.send_response(200)
         self.end_headers()
-        self.connection = self.context.wrap_socket(self.connection, server_side=True)
+        self.connection = self.contexts[self.host].wrap_socket(self.connection, server_side=True)
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
         self.close_connection = False
 
     def do_GET(self) -> None:
         """A file of the repository."""
-        file = self.folder / Path(self.path).name
-        if not self.path.startswith(f"{_PATH}/") or not file.is_file():
+        file = self.folder / self.host / Path(self.path).name
+        asked = f"https://{self.host}{self.path}"
+        if not any(asked.startswith(f"{one.url}/") for one in REPOSITORIES) or not file.is_file():
             self.send_error(404)
             return
         self.send_response(200)
@@ -104,31 +137,32 @@ class _Handler(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
-def _fill(folder: Path) -> None:
+def fill(folder: Path, repository: Repository) -> None:
     """Packs the charts, and the index that Helm reads first."""
-    other = os.environ.get("LAB_CHART")
-    if other:
-        shutil.copy(other, folder)
-        files = [folder / Path(other).name]
-    else:
-        files = [_packed(folder, version) for version in defaults.OPERATOR_VERSIONS]
+    folder.mkdir(parents=True)
+    others = [Path(one) for one in os.environ.get("LAB_CHART", "").split(os.pathsep) if one]
+    others = [one for one in others if _about(one)["name"] == repository.chart]
+    files = [Path(shutil.copy(one, folder)) for one in others]
+    files = files or [_packed(folder, repository.chart, version) for version in repository.versions]
     entries: dict[str, list[dict[str, Any]]] = {}
     for file in files:
         about = _about(file)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        url = f"{defaults.OPERATOR_REPOSITORY}/charts/{file.name}"
+        url = f"{repository.url}/charts/{file.name}"
         entries.setdefault(about["name"], []).append({**about, "urls": [url], "digest": digest})
     (folder / "index.yaml").write_text(yaml.safe_dump({"apiVersion": "v1", "entries": entries}))
 
 
-def _packed(folder: Path, version: str) -> Path:
+def _packed(folder: Path, chart: str, version: str) -> Path:
     """The stand-in as a chart of this version, with the definitions that this version brings."""
-    file = folder / f"{OWN.name}-{version}.tgz"
-    there = [f"{name}.yaml" for name in definitions(version)]
+    file, own = folder / f"{chart}-{version}.tgz", OWN / chart
+    there = [f"{name}.yaml" for name in definitions(version)] if chart == defaults.OPERATOR_CHART else []
     with tarfile.open(file, "w:gz") as archive:
-        for path in sorted(one for one in OWN.rglob("*") if one.is_file()):
+        for path in sorted(one for one in own.rglob("*") if one.is_file()):
             if path.parent.name != "crds" or path.name in there:
-                _add(archive, f"{OWN.name}/{path.relative_to(OWN)}", path.read_text().replace("VERSION", version))
+                _add(archive, f"{chart}/{path.relative_to(own)}", path.read_text().replace("VERSION", version))
+        for path in sorted((OWN / "shared").iterdir()):
+            _add(archive, f"{chart}/templates/{path.name}", path.read_text())
     return file
 
 

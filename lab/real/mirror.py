@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lab.cluster.clock import START, stamp
+from lab.cluster.operand_programs import ALONE
 from lab.cluster.releases import effective, merged
 from lab.cluster.store import TEMPLATE_GENERATION, ApiError, Cluster, Object
 from lab.real.api import Api
 
-READ = ("Namespace", "Node", "Pod", "DaemonSet", "RuntimeClass", "ClusterPolicy")
+READ = ("Namespace", "Node", "Pod", "DaemonSet", "RuntimeClass", "ConfigMap", "ClusterPolicy")
 _MANAGERS = {"Node": "nfd-master", "Pod": "kubelet", "Event": "kubelet"}
 _OPERATOR = "gpu-operator"
 _OWN_META = ("resourceVersion", "generation", "uid", "creationTimestamp")
 _CARD = "nvidia.com/gpu"
 _NAME, _MADE_BY = "app.kubernetes.io/name", "app.kubernetes.io/managed-by"
-_PARTS = (_OPERATOR, "node-feature-discovery")
+_PARTS = (_OPERATOR, "node-feature-discovery", ALONE)
+_OF_PLUGIN = ("gpu-feature-discovery", "mps-control-daemon")
 Objects = dict[str, dict[str, Object]]
 """Objects by kind and name."""
 
@@ -133,7 +135,7 @@ class Mirror:
 
 
 def is_ours(pod: Object) -> bool:
-    """Whether the stand-ins play what the pod does: it has a card, or it is a part of the operator."""
+    """Whether the stand-ins play what the pod does: it has a card, or it is a part of operator or plugin."""
     labels = pod["metadata"].get("labels", {})
     limits = [(one.get("resources") or {}).get("limits") or {} for one in pod["spec"]["containers"]]
     return labels.get(_NAME) in _PARTS or labels.get(_MADE_BY) == _OPERATOR or any(_CARD in one for one in limits)
@@ -180,7 +182,7 @@ def _pod_as_known(cluster: Cluster, pod: Object) -> None:
         pod["status"] = {**copy.deepcopy(sent), "conditions": [*copy.deepcopy(ours), *placed]}
     part = _part(pod)
     if part:
-        notes.update(operand=part, **({} if part in _PARTS or part.startswith(_PARTS[1]) else {"slow": True}))
+        notes.update(operand=part, **({"slow": True} if _is_operand(pod) else {}))
 
 
 def _part(pod: Object) -> str:
@@ -190,9 +192,17 @@ def _part(pod: Object) -> str:
         return ""
     if labels.get(_NAME) == _PARTS[1]:
         return f"{_PARTS[1]}-{labels.get('role', '')}"
-    if labels.get(_MADE_BY) == _OPERATOR:
+    if _is_operand(pod):
         return str(labels.get("app", ""))
+    if labels.get(_NAME) == ALONE:
+        # All parts of that chart have the same labels.
+        return next((one for one in _OF_PLUGIN for maker in makers if maker["name"].endswith(one)), ALONE)
     return _OPERATOR if labels.get(_NAME) == _OPERATOR else ""
+
+
+def _is_operand(pod: Object) -> bool:
+    """Whether the operator itself made it, and not its chart."""
+    return bool(pod["metadata"].get("labels", {}).get(_MADE_BY) == _OPERATOR)
 
 
 def _daemon_set_as_known(cluster: Cluster, daemon_set: Object) -> None:

@@ -43,6 +43,7 @@ TOOLS = {
     "kubectl": Tool("kubernetes", "k8s.io/kubernetes/cmd/kubectl", _KUBE_FLAGS),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     "helm": Tool("helm", "helm.sh/helm/v4/cmd/helm"),
+    "crictl": Tool("cri", "."),
 }
 
 
@@ -98,9 +99,10 @@ def _place(name: str) -> Path:
 
 
 def _key(tool: Tool) -> str:
-    """Whatever changes what comes out: the pins, the compiler, the flags."""
+    """Whatever changes what comes out: the pins, sources of our own, the compiler, the flags."""
     folder = SOURCES / tool.module
-    parts = [(folder / name).read_bytes() for name in ("go.mod", "go.sum")]
+    names = ["go.mod", "go.sum", *sorted(one.name for one in folder.glob("*.go"))]
+    parts = [(folder / name).read_bytes() for name in names]
     return hashlib.sha256(b"\0".join([*parts, go_version().encode(), tool.flags.encode()])).hexdigest()[:12]
 
 

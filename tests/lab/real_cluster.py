@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from lab.events import Event, LogEvent, StepEvent
 from lab.provider import Context, Provider
 from lab.providers.command import CommandProvider
 from lab.providers.remote_command import Remote
+from lab.real.chart_host import REPOSITORIES
 from lab.real.cluster import RealCluster
 from lab.real.kubernetes import RealKubernetesProvider
 from lab.state import MemoryStore
@@ -85,6 +87,14 @@ class RealHouse:
         assert result.exit == 0, "\n".join(result.errors)
         return result
 
+    def helm(self, verb: str, release: str, chart: str, *more: str) -> None:
+        """Somebody else at work, who has the lab's charts too."""
+        url = next(one.url for one in REPOSITORIES if one.chart == chart)
+        where = ["--kubeconfig", str(self.cluster.kubeconfig), "--kube-context", "lab"]
+        command = [str(self.cluster.built["helm"]), verb, release, chart, "--repo", url, *where, *more]
+        homes = {f"HELM_{one}_HOME": str(self.cluster.folder / "theirs") for one in ("CACHE", "CONFIG", "DATA")}
+        subprocess.run(command, env={**os.environ, **self.cluster.charts.env(), **homes}, check=True)
+
     def said(self) -> str:
         """All lines that were shown."""
         return "\n".join(event.text for event in self.events if isinstance(event, LogEvent))
@@ -98,3 +108,9 @@ class RealHouse:
 def verdicts(result: Result) -> list[str]:
     """The findings in the words of the gates: `ID layer: problem`."""
     return list(dict.fromkeys(found for text in result.errors for found in _VERDICT.findall(text)))
+
+
+def without_seconds(report: Any) -> Any:
+    """A report without what a clock decides."""
+    nodes = [{key: value for key, value in node.items() if key != "seconds"} for node in report["nodes"]]
+    return {**report, "nodes": nodes}

@@ -12,7 +12,7 @@ import pytest
 from lab.cluster.store import ApiError
 from lab.real.cluster import RealCluster
 from tests.lab.conftest import GPU_1
-from tests.lab.real_cluster import RealHouse, verdicts
+from tests.lab.real_cluster import RealHouse, verdicts, without_seconds
 from tests.unit.house import CONFIG, House
 
 REAL = ("kube-apiserver, -controller-manager and -scheduler", "etcd", "kubectl", "helm")
@@ -30,12 +30,6 @@ def test_up_again_refresh_destroy_take_the_steps_of_the_rehearsal_and_leave_noth
         if op == "up":
             assert without_seconds(result.outputs["report"]) == without_seconds(rehearsed.outputs["report"])
     assert house.cluster.left(before) == []
-
-
-def without_seconds(report: Any) -> Any:
-    """A report without what a clock decides."""
-    nodes = [{key: value for key, value in node.items() if key != "seconds"} for node in report["nodes"]]
-    return {**report, "nodes": nodes}
 
 
 def test_a_field_that_the_server_does_not_know_is_refused(house: RealHouse) -> None:
@@ -197,12 +191,13 @@ def test_another_chart_takes_the_place_of_the_stand_in(
     tmp_path: Path, built: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with RealCluster(tmp_path / "one", built) as one:
-        own = one.charts.folder / "gpu-operator-v26.7.0.tgz"
+        own = one.charts.files("gpu-operator")["gpu-operator-v26.7.0.tgz"]
     other = tmp_path / "other.tgz"
     other.write_bytes(own.read_bytes())
     monkeypatch.setenv("LAB_CHART", str(other))
     with RealCluster(tmp_path / "two", built) as two:
-        assert sorted(file.name for file in two.charts.folder.glob("*.tgz")) == ["other.tgz"]
+        assert list(two.charts.files("gpu-operator")) == ["other.tgz"]
+        assert list(two.charts.files("nvidia-device-plugin")) == list(one.charts.files("nvidia-device-plugin"))
         two.add_node(**GPU_1)
         house = RealHouse(two, tmp_path)
         house.up(cluster={"nodes": ["gpu-1"]})

@@ -129,6 +129,11 @@ class RealHost:
             self.command(f"mkdir -p '{Path(path).parent}'; cat >'{path}'"), input=text, text=True, check=True
         )
 
+    def put(self, path: str, program: Path) -> None:
+        """A program, as somebody who is logged in puts it there."""
+        with program.open("rb") as text:
+            subprocess.run(self.command(f"cat >'{path}'; chmod 755 '{path}'"), stdin=text, check=True)
+
     def snapshot(self) -> Snapshot:
         """Everything that lasts: files that differ from the image, packages, holds, enabled services."""
         self.run("systemctl is-system-running --wait || :; systemctl is-active containerd; sync")

@@ -9,3 +9,5 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/name: node-feature-discovery
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
+{{- define "discovers" }}{{ .Values.nfd.enabled }}{{ end }}
+{{- define "workers tolerate" }}{{ toYaml (index .Values "node-feature-discovery" "worker" "tolerations") }}{{ end }}
