@@ -16,8 +16,9 @@ from settings.aws import Aws
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
 from settings.gke import Gke
+from settings.gpu import Gpu, Operator
 from settings.kinds import Place, Reading
-from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
+from settings.model import Cluster, Config, Toleration, Validation
 from settings.rules import broken, decision, settled
 from settings.sharing import told
 

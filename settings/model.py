@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from decide import defaults
 from decide.flavour import FLAVOURS
@@ -12,11 +11,10 @@ from decide.ownership import TARGETS
 from settings.aws import Aws
 from settings.framework import IMAGE, Framework
 from settings.gke import Gke
+from settings.gpu import NAMESPACE, Gpu
 from settings.hosts import KEY, BareMetal
-from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
-from settings.sharing import Sharing
+from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, setting
 
-NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 
 _seconds = Count(defaults.SHORTEST_TIMEOUT_SECONDS, defaults.LONGEST_TIMEOUT_SECONDS, "seconds")
@@ -92,124 +90,6 @@ class Cluster:
         "tolerations: [{key: dedicated, operator: Exists}]",
         "Taints of the GPU nodes beside `nvidia.com/gpu`, which is always tolerated.",
         (),
-    )
-
-
-@dataclass(frozen=True)
-class Operator:
-    """The GPU operator. `operator: install` alone says the same as `operator: {mode: install}`."""
-
-    mode: str = setting(
-        Choice(("install", "external", "none")),
-        "mode: external",
-        "`install`: we install it. `external`: it is there already; nothing is installed, the validation proves it. "
-        "`none`: the device plugin alone (`gpu.plugin`), or what the platform hands out cards with (target `gke`).",
-        "install",
-        "install; with target gke and gpu.driver: platform none",
-    )
-    version: str | None = setting(
-        Choice(defaults.OPERATOR_VERSIONS),
-        f"version: {defaults.OPERATOR_VERSION}",
-        f"Version of the chart: {', '.join(defaults.OPERATOR_VERSIONS)}. Without it a running operator is never moved.",
-        None,
-        f"{defaults.OPERATOR_VERSION} at the first install",
-    )
-    namespace: str = setting(
-        Text("the name of a namespace", NAMESPACE, 63),
-        f"namespace: {defaults.OPERATOR_NAMESPACE}",
-        "Namespace of the operator: made by us, or where the external one runs.",
-        defaults.OPERATOR_NAMESPACE,
-    )
-    remove_crds: bool = setting(
-        Flag(),
-        "removeCrds: true",
-        "Whether destroy takes the custom resource definitions away too, and with them every object of their kinds.",
-        False,
-    )
-    timeout_seconds: int = setting(
-        _seconds,
-        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
-        "How long Helm may take to install, upgrade or remove the release.",
-        defaults.OPERATOR_TIMEOUT_SECONDS,
-    )
-    values: Mapping[str, Any] = setting(
-        Tree(),
-        "values: {dcgmExporter: {enabled: false}}",
-        "Values for the chart beside the derived ones; each key is checked against the chart.",
-        {},
-    )
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """NVIDIA's device plugin alone, with `operator: none`."""
-
-    version: str | None = setting(
-        Choice(defaults.PLUGIN_VERSIONS),
-        f"version: {defaults.PLUGIN_VERSION}",
-        f"Version of the chart: {', '.join(defaults.PLUGIN_VERSIONS)}. Without it a running plugin is never moved.",
-        None,
-        f"{defaults.PLUGIN_VERSION} at the first install",
-    )
-    discovery: bool = setting(
-        Flag(),
-        "discovery: true",
-        "Whether GPU and node feature discovery come along: labels on each node that say what its card is.",
-        False,
-    )
-    timeout_seconds: int = setting(
-        _seconds,
-        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
-        "How long Helm may take to install, upgrade or remove the release.",
-        defaults.OPERATOR_TIMEOUT_SECONDS,
-    )
-    values: Mapping[str, Any] = setting(
-        Tree(),
-        "values: {deviceIDStrategy: index}",
-        "Values for the chart beside the derived ones; each key is checked against the chart.",
-        {},
-    )
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """What makes nodes GPU-ready, and who brings it."""
-
-    operator: Operator = setting(
-        Section(Operator, short="mode"), "operator: install", "The GPU operator.", Operator(), "install"
-    )
-    plugin: Plugin = setting(
-        Section(Plugin), "plugin: {discovery: true}", "The device plugin alone, with `operator: none`.", Plugin(), "{}"
-    )
-    driver: str | None = setting(
-        Choice(("operator", "preinstalled", "platform")),
-        "driver: preinstalled",
-        "`operator`: its driver container. `preinstalled`: on the hosts. Only target `cluster`, `operator: install`. "
-        "With target `gke`: `platform` (GKE brings driver and plugin) or `operator` (the operator brings both).",
-        None,
-        "operator; with target gke platform",
-    )
-    toolkit: str | None = setting(
-        Choice(("operator", "preinstalled")),
-        "toolkit: preinstalled",
-        "Likewise for the container toolkit.",
-        None,
-        "operator",
-    )
-    sharing: Sharing = setting(
-        Section(Sharing, short="mode"),
-        "sharing: {timeSlicing: {replicas: 4}}",
-        "Whether several pods share a card.",
-        Sharing(),
-        "none",
-    )
-    runtime_class: str | None = setting(
-        Choice(("ours", "external", "none")),
-        "runtimeClass: ours",
-        "RuntimeClass `nvidia`. `ours`: by our operator, or by us. `external`: there already. "
-        "`none`: not needed, nvidia is the default runtime of the nodes.",
-        None,
-        "external with operator: external, else ours",
     )
 
 

@@ -14,9 +14,10 @@ from decide.host_failures import ALL as FAILURES
 from docs import generate
 from lab.cli import Streams, parser, perform
 from lab.packages import COMMAND
+from settings.gpu import Gpu, Operator
 from settings.hosts import BareMetal, Host, HostDriver, HostToolkit
 from settings.kinds import camel
-from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
+from settings.model import Cluster, Config, Toleration, Validation
 
 SECTIONS = (Config, Cluster, Toleration, BareMetal, Host, HostDriver, HostToolkit, Gpu, Operator, Validation)
 ALL = [(section, one) for section in SECTIONS for one in dataclasses.fields(section)]
