@@ -15,6 +15,7 @@ from components.gpu_stack import GpuStack
 from components.serving import Provider
 from components.validation import GpuValidation
 from lab.engine import Result
+from tests.effort import long
 from tests.unit.house import House
 
 COMPONENTS = [BareMetalGpuNodes, ExistingGpuNodes, GpuStack, GpuValidation]
@@ -145,6 +146,7 @@ def test_whole_numbers_stay_whole_on_their_way_into_kubernetes(tmp_path: Path) -
     assert {"key": "dedicated", "operator": "Exists"} in pod["tolerations"]
 
 
+@long
 @pytest.mark.parametrize(
     ("name", "wrong", "said"),
     [

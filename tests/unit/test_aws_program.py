@@ -87,6 +87,7 @@ def test_up_is_green_again_changes_nothing_and_destroy_leaves_nothing(account: A
     assert account.world.unexpected(before, account.world.snapshot()) == []
 
 
+@long
 def test_what_a_colleague_sees_of_the_kubeconfig_is_a_secret(account: Account) -> None:
     assert account.nodes("up").outputs["kubeconfig"] == "[secret]"
 
@@ -133,6 +134,7 @@ def made(account: Account, op: Operation = "up", **more: Any) -> Result:
     return account.nodes(op, cluster="fresh", make=make)
 
 
+@long
 def test_who_has_no_quota_learns_it_before_a_network_is_made(account: Account) -> None:
     account.world.switch("cloud.fault", "quota")
     assert said(made(account)).startswith("AWS-10 ")
@@ -232,6 +234,7 @@ def test_a_larger_disk_is_another_version_of_the_template_and_an_update_of_the_g
     assert account.bought()[GROUP]["launchTemplate"]["version"] == "2"
 
 
+@long
 def test_a_change_that_would_delete_the_group_is_refused_with_what_changed(account: Account) -> None:
     account.nodes("up")
     refused = account.nodes("up", instance_types=["g5.2xlarge"])
@@ -244,6 +247,7 @@ def test_a_change_that_would_delete_the_group_is_refused_with_what_changed(accou
     assert account.bought()[GROUP]["instanceTypes"] == ["g5.2xlarge"]
 
 
+@long
 def test_an_autoscaler_is_told_by_tags_of_the_group_itself(account: Account) -> None:
     result = account.nodes("up", autoscaler=True, max=3)
     tags = {goal.plain["tag"]["key"]: goal.plain for goal in result.registered.all() if goal.type.endswith(":Tag")}

@@ -10,6 +10,7 @@ import pulumi
 import pytest
 
 from decide import aws_cluster, aws_nodes
+from tests.effort import long
 
 CLUSTER = {
     "name": "research",
@@ -121,6 +122,7 @@ def test_the_role_of_a_node_may_no_more_than_a_node_needs(mocks: Strict) -> None
     assert attached == {f"arn:aws:iam::aws:policy/{policy}" for policy in needed}
 
 
+@long
 def test_a_cluster_of_ours_has_nodes_for_the_system_and_its_add_ons(mocks: Strict) -> None:
     played(lambda: nodes(cluster="fresh", make=MAKE).context)
 
@@ -132,6 +134,7 @@ def test_a_cluster_of_ours_has_nodes_for_the_system_and_its_add_ons(mocks: Stric
     assert "aws:eks/getCluster:getCluster" not in mocks.asked
 
 
+@long
 @pytest.mark.parametrize("more", [{}, {"cluster": "fresh", "make": MAKE}], ids=["there", "ours"])
 def test_the_kubeconfig_is_secret_in_both_worlds_and_holds_no_token(mocks: Strict, more: dict[str, Any]) -> None:
     found: list[Any] = []

@@ -101,6 +101,7 @@ SHOWS_IN_JOBS: list[tuple[str, Any, Any, str]] = [
 ]
 
 
+@long
 @pytest.mark.parametrize(("switch", "ill", "well", "words"), SHOWS_BEFORE_JOBS + SHOWS_IN_JOBS)
 def test_fail_fix_green_and_then_nothing_changes(tmp_path: Path, switch: str, ill: Any, well: Any, words: str) -> None:
     house = House(tmp_path, ONE_NODE)

@@ -52,6 +52,7 @@ def test_fail_fix_green_and_then_nothing_changes_and_destroy_gives_the_cluster_b
     assert house.world.unexpected(before, house.world.snapshot()) == []
 
 
+@long
 def test_a_renamed_context_with_the_old_name_as_identifier_changes_only_what_reads_the_cluster(house: House) -> None:
     assert house.run("up").exit == 0
     house.world.switch("contexts", ["home"])
@@ -73,6 +74,7 @@ def test_another_number_proves_again_and_touches_nothing_else(house: House) -> N
     assert {name for op, _type, name in proven.steps if op != "same"} == {READY, *jobs, GATE}
 
 
+@long
 def test_a_second_stack_beside_the_first_proves_in_a_namespace_of_its_own(house: House) -> None:
     assert house.run("up").exit == 0
     other = House.beside(house, "other")
