@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.real.hosts.bed import Bed
-from lab.real.hosts.docker import SETTINGS, THEIRS, make_docker, refuse
+from lab.real.hosts.docker import SETTINGS, THEIRS, make_docker, say_by_flag
 from lab.real.hosts.host import RealHost
 from tests.lab.real_hosts import Site, different, good, needs_hosts
 
@@ -38,6 +38,11 @@ def default(host: RealHost) -> str:
     return host.run("docker info --format '{{.DefaultRuntime}}'").strip()
 
 
+def process(host: RealHost) -> str:
+    """Another one after a restart, which ends all containers."""
+    return host.run("systemctl show -P MainPID docker")
+
+
 def lasting(host: RealHost) -> dict[str, Any]:
     """What lasts on it; of Docker's own store, whose books change with each start, what it holds."""
     holds = host.run("docker images -aq; docker ps -aq; docker volume ls -q")
@@ -46,7 +51,7 @@ def lasting(host: RealHost) -> dict[str, Any]:
 
 
 def test_up_makes_nvidia_the_default_and_destroy_gives_back_what_was(site: Site, box: RealHost) -> None:
-    before = lasting(box)
+    before, daemon = lasting(box), process(box)
     first = site.up()
     good(first)
     assert first.outputs["hosts"]["box"]["runtime"].startswith("docker 20.10.")
@@ -62,18 +67,18 @@ def test_up_makes_nvidia_the_default_and_destroy_gives_back_what_was(site: Site,
     good(site.up("destroy"))
     assert different(before, lasting(box)) == {}
     assert box.run(f"cat {SETTINGS}") == THEIRS
-    assert default(box) == "runc"
+    assert (default(box), process(box)) == ("runc", daemon)
 
 
-def test_a_docker_that_refuses_it_comes_back_with_its_old_file(site: Site, box: RealHost) -> None:
+def test_a_docker_whose_own_flag_forbids_it_comes_back_with_its_old_file(site: Site, box: RealHost) -> None:
     before = lasting(box)
-    refuse(box)
+    say_by_flag(box)
     failed = site.up()
     assert any("HST-77 runtime: docker did not come back with the handler nvidia; the old file is in place" in text
                for text in failed.errors), failed.errors  # fmt: skip
     assert (box.run(f"cat {SETTINGS}"), default(box)) == (THEIRS, "runc")
 
-    refuse(box, False)
+    say_by_flag(box, False)
     good(site.up())
     assert default(box) == "nvidia"
     good(site.up("destroy"))

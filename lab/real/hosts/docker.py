@@ -24,12 +24,12 @@ containerRuntimeEndpoint: unix:///run/cri-dockerd.sock
 """
 _SOCKET: Final = "[Socket]\nListenStream=/run/cri-dockerd.sock\n[Install]\nWantedBy=sockets.target\n"
 _ASKED: Final = "[Service]\nExecStart=/bin/sleep infinity\n"
-_REFUSES: Final = """\
+_FLAG: Final = """\
 [Service]
-ExecReload=
-ExecReload=/bin/false
-ExecStartPre=/bin/sh -c '! grep -q nvidia /etc/docker/daemon.json'
+ExecStart=
+ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock --default-runtime=runc
 """
+"""What is said by a flag may not stand in the file too: neither a start nor a reload takes that."""
 
 
 def make_docker(host: RealHost) -> None:
@@ -44,11 +44,11 @@ def make_docker(host: RealHost) -> None:
     host.run("systemctl daemon-reload; systemctl enable -q --now cri-docker.socket; docker info")
 
 
-def refuse(host: RealHost, refuses: bool = True) -> None:
-    """Docker takes no file with our handler, neither while it runs nor when it starts; or does so again."""
-    place = "/run/systemd/system/docker.service.d/lab.conf"
-    if refuses:
-        host.write(place, _REFUSES)
+def say_by_flag(host: RealHost, says: bool = True) -> None:
+    """Its default runtime is a flag of its unit, as somebody may have done it; or no longer."""
+    place = "/etc/systemd/system/docker.service.d/flag.conf"
+    if says:
+        host.write(place, _FLAG)
     else:
-        host.run(f"rm -f {place}")
-    host.run("systemctl daemon-reload")
+        host.run(f"rm -r {place.rpartition('/')[0]}")
+    host.run("systemctl daemon-reload; systemctl restart docker")
