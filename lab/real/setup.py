@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.real import rpm_root, tools
-from lab.real.hosts import image, packages, repositories
+from lab.real.hosts import image, packages, places, repositories
 from lab.real.tools import MissingError
 
 PACKAGES = {
@@ -51,6 +51,20 @@ def disks() -> None:
     for suite, compilers in IMAGES:
         print(f"lab: the disk of {suite}, {'with' if compilers else 'without'} compilers", flush=True)
         image.image(suite, compilers)
+    prune()
+
+
+def prune() -> None:
+    """Takes what earlier recipes made out of the cache; disks that are made when they are needed stay."""
+    known = [(suite, compilers) for suite in image.SUITES for compilers in (True, False) if has(suite, compilers)]
+    made = (repositories.repositories().name, repositories.programs().name)
+    families = {image.family(*one) for one in known} | {repositories.REPOSITORIES, repositories.PROGRAMS}
+    places.prune(families, {*made, *(image.name_of(*one) for one in known)})
+
+
+def has(suite: str, compilers: bool) -> bool:
+    """Whether there is such a disk: not every kernel's compilers are known."""
+    return not compilers or image.SUITES[suite].kernel in image.COMPILERS
 
 
 def lacking() -> list[str]:

@@ -61,6 +61,7 @@ class Site(House):
         """Whose key stands in the stack; empty: nobody's, the agent is asked."""
         self.more: dict[str, dict[str, Any]] = {}
         """What the stack file says of single hosts beside where they are."""
+        self.gpu: dict[str, Any] = {}
         self.metal: dict[str, Any] = {"repositories": bed.repositories(), "rebootTimeoutSeconds": 600}
         nodes = [
             {"name": f"node-{name}", "card": "Tesla T4", "driver": "580.126.20", "toolkit": True} for name in self.hosts
@@ -98,7 +99,8 @@ class Site(House):
         ]  # fmt: skip
         metal = {**copy.deepcopy(self.metal), "hosts": listed}
         validation = {"timeoutSeconds": 600, "pollSeconds": 5}
-        return {"target": "bareMetal", "cluster": {"context": "demo"}, "bareMetal": metal, "validation": validation}
+        about = {"cluster": {"context": "demo"}, "bareMetal": metal, "validation": validation}
+        return {"target": "bareMetal", **about, **({"gpu": self.gpu} if self.gpu else {})}
 
     def up(self, op: Any = "up", **states: str) -> Result:
         """The whole program."""

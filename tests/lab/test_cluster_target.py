@@ -1,5 +1,6 @@
 """Target `cluster` in operator mode on a real API server, from nothing to nothing, and what may go wrong on the way."""
 
+import base64
 import re
 import threading
 import time
@@ -8,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.cluster.store import ApiError
+from lab.real.certificates import Authority
 from lab.real.cluster import RealCluster
+from lab.real.processes import free_port
 from tests.lab.conftest import GPU_1
 from tests.lab.real_cluster import RealHouse, verdicts, without_seconds
 from tests.unit.house import CONFIG, House
@@ -129,6 +133,39 @@ def test_a_wrong_kubeconfig_is_named_and_nothing_is_made(house: RealHouse, where
     before = house.cluster.snapshot()
     failed = house.run("up", cluster=where)
     assert verdicts(failed)[-1].startswith(id), failed.errors
+    assert house.cluster.left(before, 0) == []
+
+
+def another_authority(cluster: Any, user: Any, folder: Path) -> None:
+    """As in a kubeconfig of before the cluster was made anew."""
+    cluster["certificate-authority-data"] = base64.b64encode(Authority(folder).certificate.read_bytes()).decode()
+
+
+def another_server(cluster: Any, user: Any, folder: Path) -> None:
+    """Nobody listens there."""
+    cluster["server"] = f"https://127.0.0.1:{free_port()}"
+
+
+def another_token(cluster: Any, user: Any, folder: Path) -> None:
+    """As one that has run out."""
+    user["token"] = "gone"
+
+
+@pytest.mark.parametrize(("change", "found"), [
+    (another_authority, "PLM-14 API server: the API server's certificate is not the one that the kubeconfig expects"),
+    (another_server, "PLM-3 API server: "), (another_token, "PLM-14 API server: the credentials of this context"),
+])  # fmt: skip
+def test_a_kubeconfig_of_another_cluster_is_named_and_nothing_is_made(
+    house: RealHouse, tmp_path: Path, change: Callable[..., None], found: str
+) -> None:
+    before, known = house.cluster.snapshot(), yaml.safe_load(house.cluster.kubeconfig.read_text())
+    users = {one["name"]: one["user"] for one in known["users"]}
+    change(known["clusters"][0]["cluster"], users["lab"], tmp_path / "other")
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(known))
+    failed = house.run("up", cluster={"kubeconfig": str(file)}, validation={"timeoutSeconds": 15})
+    assert failed.exit == 1
+    assert verdicts(failed)[-1].startswith(found), failed.errors
     assert house.cluster.left(before, 0) == []
 
 

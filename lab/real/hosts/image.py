@@ -82,12 +82,27 @@ COMPILERS: Final = {"linux-image-cloud-amd64": "dkms,linux-headers-cloud-amd64"}
 
 def image(suite: str = "bookworm", compilers: bool = True) -> Path:
     """The folder of the disk; nobody writes into it."""
+    return places.kept(
+        name_of(suite, compilers), lambda folder: _make(folder, suite, SUITES[suite], _included(suite, compilers))
+    )
+
+
+def name_of(suite: str, compilers: bool) -> str:
+    """How the disk is called in the cache: whatever changes it changes its name."""
     known = SUITES[suite]
-    include = f"{known.include},{known.kernel}" + (f",{COMPILERS[known.kernel]}" if compilers else "")
     steps = [inspect.getsource(one) for one in (_mmdebstrap, _settle)]
-    recipe = [known.sources, include, _QUIET, STAND_INS, PASSWORD, _files(known.sources), steps]
-    name = f"{suite}{'-compilers' if compilers else ''}-{places.key_of(json.dumps(recipe))}"
-    return places.kept(name, lambda folder: _make(folder, suite, known, include))
+    recipe = [known.sources, _included(suite, compilers), _QUIET, STAND_INS, PASSWORD, _files(known.sources), steps]
+    return f"{family(suite, compilers)}-{places.key_of(json.dumps(recipe))}"
+
+
+def family(suite: str, compilers: bool) -> str:
+    """The beginning of that name."""
+    return f"{suite}{'-compilers' if compilers else ''}"
+
+
+def _included(suite: str, compilers: bool) -> str:
+    known = SUITES[suite]
+    return f"{known.include},{known.kernel}" + (f",{COMPILERS[known.kernel]}" if compilers else "")
 
 
 def _make(folder: Path, suite: str, known: Suite, include: str) -> None:

@@ -18,13 +18,15 @@ from lab.real.hosts.fetcher import OWN
 
 ADDRESSES: Final = {"cuda": archive.CUDA_REPOSITORIES["debian-12"], "toolkit": archive.TOOLKIT_REPOSITORY}
 """Where each lies, below the lab's own host: a mirror keeps the end of the path."""
+PROGRAMS, REPOSITORIES = "standins", "repositories"
+"""How what is made here is called in the cache."""
 KEY, KEYRING = "key.asc", "cuda-keyring_1.1-1_all.deb"
 
 
 def programs() -> Path:
     """The folder with the stand-in for NVIDIA's programs and the kernel's modules, compiled."""
     sources = sorted((places.HERE / "standins").glob("*"))
-    return places.kept(f"standins-{places.key_of(*(one.read_bytes() for one in sources))}", _compile)
+    return places.kept(f"{PROGRAMS}-{places.key_of(*(one.read_bytes() for one in sources))}", _compile)
 
 
 def _compile(folder: Path) -> None:
@@ -38,7 +40,7 @@ def repositories() -> Path:
     program = programs() / "standin"
     sources = [places.HERE / "contents.py", places.HERE / "repositories.py", Path(archive.__file__), program]
     return places.kept(
-        f"repositories-{places.key_of(*(one.read_bytes() for one in sources))}", lambda folder: _make(folder, program)
+        f"{REPOSITORIES}-{places.key_of(*(one.read_bytes() for one in sources))}", lambda folder: _make(folder, program)
     )
 
 
