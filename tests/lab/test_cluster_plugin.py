@@ -55,6 +55,20 @@ def offered(cluster: RealCluster) -> dict[str, str]:
     return {name: amounts["nvidia.com/gpu"] for name, amounts in nodes.items() if "nvidia.com/gpu" in amounts}
 
 
+def test_discovery_labels_the_cards_and_goes_with_all_that_it_wrote(alone: RealHouse) -> None:
+    before = alone.cluster.snapshot()
+    alone.up(gpu={"plugin": {"discovery": True}})
+
+    def labelled() -> bool:
+        nodes = [alone.cluster.api.get("Node", name) or {} for name in ("gpu-1", "gpu-2")]
+        products = [node["metadata"]["labels"].get("nvidia.com/gpu.product") for node in nodes]
+        return products == ["NVIDIA-A10G", "Tesla-T4"]
+
+    alone.cluster.plane.wait("labels of the cards", labelled)
+    assert alone.run("destroy").exit == 0
+    assert alone.cluster.left(before) == []
+
+
 def test_over_to_the_operator_and_back_takes_one_up_each(alone: RealHouse) -> None:
     before = alone.cluster.snapshot()
     alone.up()
