@@ -77,7 +77,7 @@ lab-down:  ## ends it
 	@$(PY) -m lab.real down
 
 lab-test: lab-setup  ## the tests against real parts; writes docs/tested.md
-	@GPU_READY_TESTED=docs/tested.md $(PY) -m pytest -n $(LAB_WORKERS) --dist worksteal --durations 15 $(ARGS) tests/lab
+	@GPU_READY_TESTED=docs/tested.md $(PY) -m pytest -n $(LAB_WORKERS) --dist load --maxschedchunk 1 --durations 15 $(ARGS) tests/lab
 
 clean:  ## removes what these lines made: .venv, caches, the rehearsal's state
 	@rm -rf .venv .lab .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

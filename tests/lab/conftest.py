@@ -13,6 +13,8 @@ from lab.real.hosts.bed import Bed
 from tests.lab import tested
 from tests.lab.real_cluster import TIMES, RealHouse
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tested.md"
+UNKNOWN_SECONDS = 60.0
 CPU: dict[str, Any] = {"name": "cpu-1"}
 GPU_1: dict[str, Any] = {"name": "gpu-1", "card": "NVIDIA A10G", "driver": "580.126.20", "toolkit": True}
 GPU_2: dict[str, Any] = {
@@ -28,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from lab.real import setup, versions
 
         config.pluginmanager.register(tested.Table(file, versions.found(setup.SUITES)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, as the last page has it, so that no worker is left with one when the others are done."""
+    known = tested.took(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    items.sort(key=lambda item: -known.get(tested.about(item)["title"], UNKNOWN_SECONDS))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -87,6 +87,12 @@ def section(group: tuple[str, str, str], rows: Sequence[Row]) -> list[str]:
     return [f"## {name}", "", *met, "| what | engine | result | seconds |", "|---|---|---|---|", *lines, ""]
 
 
+def took(page: str) -> dict[str, float]:
+    """How long each test took when the page was written, by its title."""
+    rows = (line.strip("| \n").split(" | ") for line in page.splitlines() if line.startswith("| "))
+    return {row[0]: float(row[-1]) for row in rows if row[-1].replace(".", "").isdigit()}
+
+
 class Table:
     """A pytest plugin: collects how each test ended, and writes the page at the end."""
 

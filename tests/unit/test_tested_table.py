@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.effort import long
-from tests.lab.tested import TABLE, first_line, row, table
+from tests.lab.tested import TABLE, Row, first_line, row, table, took
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFTEST = """
@@ -79,3 +79,11 @@ def test_two_modules_are_two_sections() -> None:
 
 def test_the_first_line_of_a_text() -> None:
     assert (first_line("\n  One. Two.\n\nThree."), first_line(None)) == ("One. Two", "")
+
+
+def test_the_page_says_how_long_each_test_took() -> None:
+    rows = [
+        Row("a", "b", "c", "up (1)", "built-in", "passed", 12.34),
+        Row("a", "b", "c", "away", "built-in", "not run: x", 0),
+    ]
+    assert took(table(rows, {"etcd": "3.4"}, "2026-11-21")) == {"up (1)": 12.3, "away": 0.0}
