@@ -230,6 +230,16 @@ def test_wrong_mixtures_are_refused(gpu: dict[str, Any], path: str) -> None:
     assert [one.partition(": ")[0] for one in lines(stack(gpu))] == [path]
 
 
+@pytest.mark.parametrize("operator", [{}, {"operator": "install"}])
+@pytest.mark.parametrize(("how", "strategy"), [("timeSlicing", "timeSharing"), ("mps", "mps")])
+def test_gkes_own_plugin_shares_by_a_setting_of_its_pools(operator: dict[str, Any], how: str, strategy: str) -> None:
+    (said,) = lines(stack({"sharing": {how: {"replicas": 4}}, **operator}))
+
+    assert said.startswith(f"gpu.sharing.{how}: has no effect on GKE's own plugin, which shares cards here")
+    assert f"sharing: {{strategy: {strategy}, clients: 4}}" in said
+    assert settings.parse(stack({"driver": "operator", "sharing": {how: {"replicas": 4}}})).gke
+
+
 def test_what_belongs_to_another_target_is_refused() -> None:
     assert lines({**stack(), "cluster": {"context": "c", "nodes": ["a"]}})[0].startswith(
         "cluster: belongs to target cluster, but target is gke"
@@ -268,3 +278,12 @@ def test_how_to_take_a_protected_pool_back_is_said_in_the_right_order() -> None:
     assert "pulumi config set --path gpu-ready:gke.allowReplace true -s ml && pulumi up -s ml" in first
     assert then == "then: pulumi destroy -s ml"
     assert settings.parse(free).destroy_hint("ml") == "pulumi destroy -s ml"
+
+
+def test_before_the_engine_refuses_to_replace_a_pool_it_is_said_what_allows_that() -> None:
+    kept, free = stack(), stack()
+    free["gke"]["allowReplace"] = True
+
+    (said,) = (one for one in settings.parse(kept).lines() if one.startswith("GKE-32"))
+    assert "gke.allowReplace: true" in said
+    assert not [one for one in settings.parse(free).lines() if "GKE-32" in one]
