@@ -143,7 +143,8 @@ def _node(node: Mapping[str, Any], earlier: str = "") -> Iterator[Line]:
         str(part)
         for part in (f"{node.get('gpus') or 1} x {node.get('card') or 'unknown card'}", node.get("memory") or "")
     )
-    facts = [card.strip(), *([f"{node['shares']} shares ({node['sharing']})"] if node.get("shares") else [])]
+    facts = [card.strip(), *([f"{node['slices']} slices {node['slice']}"] if node.get("slices") else [])]
+    facts += [f"{node['shares']} shares ({node['sharing']})"] if node.get("shares") else []
     facts += [f"{word} {node[key]}" for key, word in (("driver", "driver"), ("cuda", "CUDA up to")) if node.get(key)]
     facts += [f"{float(node['seconds']):.0f}s"] if node.get("seconds") else []
     facts += [earlier] if earlier else []
