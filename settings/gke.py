@@ -114,7 +114,10 @@ class GkePool:
         Count(1, 24), "localSsds: 1", "Local SSDs as ephemeral storage; some machine types have theirs built in.", None
     )
     disk_gb: int = setting(
-        Count(20, 65536, "GB"), "diskGb: 200", "Boot disk; images with CUDA are large, so not less than 100.", 100
+        Count(20, 65536, "GB"),
+        "diskGb: 200",
+        "Boot disk; images with CUDA are large, so better not less than 100.",
+        100,
     )
     disk_type: str = setting(
         Choice(("pd-balanced", "pd-ssd", "pd-standard", "hyperdisk-balanced")),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decide import gke
 from decide.gke_pool import handed_out
 from settings.faults import FIX, Fault
-from settings.kinds import BROKEN
+from settings.kinds import BROKEN, camel
 from settings.model import Config
 
 Given = set[str]
@@ -42,9 +42,20 @@ def something_to_prove(config: Config, given: Given) -> Iterator[Fault]:
         sizes = ", ".join(f"{pool.name}: {handed_out(pool.plain())}" for pool in config.gke.pools)
         problem = f"has no effect with target gke: each Job asks for a whole node of its pool ({sizes})"
         yield Fault("validation.gpus", problem, "leave gpus out", FIX)
-    if config.validation.enabled is True and all(pool.capacity == "queued" for pool in config.gke.pools):
+    queued = config.gke.pools and all(pool.capacity == "queued" for pool in config.gke.pools)
+    if config.validation.enabled is True and queued:
         problem = "cannot prove a pool of capacity queued: its nodes come by Kueue or a ProvisioningRequest only"
         yield Fault("validation.enabled", problem, "enabled: false, or capacity: flexStart", FIX)
 
 
-RULES = (pools, something_to_prove)
+def of_a_cluster_of_ours(config: Config, given: Given) -> Iterator[Fault]:
+    """Of a cluster that is there already nothing can be said but its name."""
+    if config.gke in (None, BROKEN) or config.gke.cluster is BROKEN or config.gke.cluster.create is not False:
+        return
+    keys = sorted(camel(name) for name in vars(config.gke.cluster))
+    for key in (one for one in keys if one not in ("name", "create") and f"gke.cluster.{one}" in given):
+        problem = "has no effect on a cluster that is there already"
+        yield Fault(f"gke.cluster.{key}", problem, f"leave {key} out, or create: true", FIX)
+
+
+RULES = (pools, of_a_cluster_of_ours, something_to_prove)

@@ -255,6 +255,38 @@ def test_a_queue_gives_no_node_to_a_plain_pod() -> None:
     assert settings.parse(stack(capacity="queued", validation={"enabled": False})).gke
 
 
+def test_without_a_pool_nothing_is_said_of_queues() -> None:
+    raw = stack()
+    raw["gke"]["pools"] = []
+
+    assert [one.partition(". ")[0] for one in lines(raw)] == ["gke.pools: GKE-8: names no pool"]
+
+
+def test_what_is_meant_for_a_cluster_of_ours_has_no_effect_on_one_that_is_there() -> None:
+    raw = stack()
+    raw["gke"]["cluster"] = {"name": "ml", "systemNodes": 2, "privateNodes": False}
+
+    assert lines(raw) == [
+        f"gke.cluster.{key}: has no effect on a cluster that is there already. Fix: leave {key} out, or create: true"
+        for key in ("privateNodes", "systemNodes")
+    ]
+    raw["gke"]["cluster"]["create"] = True
+    assert settings.parse(raw).gke
+
+
+def test_what_a_cluster_of_ours_costs_beside_its_pools_is_said() -> None:
+    raw = stack()
+    raw["gke"]["cluster"] = {"name": "ml", "create": True, "systemNodes": 2}
+
+    said = [one for one in settings.parse(raw).lines() if one.startswith("cost: cluster ml: ")]
+    assert len(said) == 1
+    assert "2 x e2-standard-4 in each zone" in said[0]
+    assert "Cloud NAT" in said[0]
+    raw["gke"]["cluster"]["nat"] = False
+    assert "Cloud NAT" not in "\n".join(settings.parse(raw).lines())
+    assert "cost: cluster" not in "\n".join(settings.parse(stack()).lines())
+
+
 def test_with_the_operator_all_pools_have_one_image() -> None:
     raw = stack({"driver": "operator"})
     raw["gke"]["pools"].append({"name": "l4", "machineType": "g2-standard-8", "image": "UBUNTU_CONTAINERD"})
