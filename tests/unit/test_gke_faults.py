@@ -184,7 +184,12 @@ def lines(raw: dict[str, Any]) -> list[str]:
 
 def test_all_faults_of_a_stack_are_listed_at_once_with_their_paths() -> None:
     said = lines(stack(zones=["europe-west4-a"], partitionSize="1g.10gb", diskGb=5))
-    assert [one.partition(":")[0] for one in said] == ["gke.pools[0].diskGb"]  # what cannot be read comes first
+    paths = ["gke.pools[0].diskGb", "gke.pools[0].zones", "gke.pools[0].partitionSize"]
+    assert [one.partition(":")[0] for one in said] == paths  # what cannot be read comes first
+
+    said = lines(stack(machineType="??", capacity="spott", minNodes=3, sharing={"strategy": "mps", "clients": "x"}))
+    keys = [one.partition(":")[0].removeprefix("gke.pools[0].") for one in said]
+    assert keys == ["machineType", "capacity", "sharing.clients", "minNodes"]  # no rule about what is not known
 
     said = lines(stack(zones=["europe-west4-a"], partitionSize="1g.10gb"))
     assert [one.partition(". ")[0] for one in said] == [
