@@ -256,6 +256,7 @@ def validated(pool: Mapping[str, Any]) -> GpuPool:
         "gpus": gke_pool.handed_out(pool),
         "least": int(pool.get("min_nodes") or 0),
         "most": int(pool.get("max_nodes") or 1),
+        **gke_pool.divided(pool),  # type: ignore[typeddict-item]
     }
 
 

@@ -31,6 +31,14 @@ class GpuPool(TypedDict):
     """Nodes that it always has. Default: 0"""
     most: NotRequired[int]
     """Nodes that it may have."""
+    slice: NotRequired[str]
+    """Size of the MIG slices that its cards are handed out in."""
+    slices: NotRequired[int]
+    """How many of those a card has."""
+    sharing: NotRequired[str]
+    """How a card, or a slice of it, is shared by the platform's own plugin: `timeSharing` or `mps`."""
+    shares: NotRequired[int]
+    """Among how many pods."""
 
 
 class Proof(NamedTuple):

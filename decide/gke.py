@@ -5,7 +5,7 @@ GKE's guides, as compiled on 2026-11-21; the rules about operator and plugin are
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from decide import gke_machines as machines
 from decide.gke_pool import GPU_TAINT, card_of, is_flex
@@ -13,6 +13,11 @@ from decide.ownership_gke import OPT_OUT
 from decide.wording import similar
 
 Wish = Mapping[str, Any]
+Said = TypeVar("Said")
+
+
+class UnreadError(Exception):
+    """A value that a rule asks for could not be read, which is said already."""
 
 
 class GkeFault(NamedTuple):
@@ -26,12 +31,20 @@ class GkeFault(NamedTuple):
 
 def faults(gke: Wish, platform: bool) -> list[GkeFault]:
     """Everything that is wrong; `platform` says whether GKE brings driver and plugin, or the operator does."""
-    found = [*_cluster(gke)]
+    found = [*as_far_as_known(_cluster(gke))]
     for index, pool in enumerate(gke.get("pools") or ()):
         for rule in _RULES:
-            for id, key, problem, fix in rule(pool, gke, platform):
+            for id, key, problem, fix in as_far_as_known(rule(pool, gke, platform)):
                 found.append(GkeFault(id, f"pools[{index}].{key}" if key else f"pools[{index}]", problem, fix))
     return found
+
+
+def as_far_as_known(said: Iterator[Said]) -> Iterator[Said]:
+    """What a rule finds before it asks for a value that nobody knows."""
+    try:
+        yield from said
+    except UnreadError:
+        return
 
 
 def warnings(gke: Wish) -> list[str]:

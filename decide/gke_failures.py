@@ -70,6 +70,9 @@ GKE_FAILURES = tuple(
         ("GKE-31", "cloud", "no credentials for Google Cloud were found, or they have run out",
          "gcloud auth application-default login; in CI: Workload Identity Federation (docs/ci/README.md)",
          (r"could not find default credentials", r"invalid_grant", r"Error 401")),
+        ("GKE-32", "cloud", "pools, and a cluster of ours, are protected: a change that replaces or deletes one is "
+         "refused, and the `protect` that the refusal speaks of is gke.allowReplace",
+         "take the change back; or allow it: gke.allowReplace: true, pulumi up, and then the change or pulumi destroy"),
     )
 )  # fmt: skip
 RULES_OF_POOLS = (

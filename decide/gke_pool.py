@@ -42,6 +42,14 @@ def handed_out(pool: Wish) -> int:
     return gpus * machines.PARTITIONS.get(accelerator, {}).get(str(pool.get("partition_size")), 1)
 
 
+def divided(pool: Wish) -> dict[str, Any]:
+    """How each card of it is handed out, for whoever counts cards; nothing where it is handed out whole."""
+    size, strategy = pool.get("partition_size"), pool.get("sharing_strategy")
+    slices = machines.PARTITIONS.get(card_of(pool)[0], {}).get(str(size), 1)
+    sliced = {"slice": size, "slices": slices} if size else {}
+    return {**sliced, **({"sharing": strategy, "shares": int(pool["sharing_clients"])} if strategy else {})}
+
+
 def node_pool(pool: Wish, gke: Wish, platform: bool) -> dict[str, Any]:
     """The inputs of a node pool, in the words of the SDK, beside its cluster."""
     wanted = {

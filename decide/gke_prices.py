@@ -8,6 +8,7 @@ not multiplied out, for nobody has seen their rows.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from decide import gke_cluster
 from decide.gke_machines import region_of
 
 DATED = "list price of 2026"
@@ -41,6 +42,16 @@ def lines(gke: Mapping[str, Any]) -> Iterator[str]:
         least, most = int(pool.get("min_nodes") or 0), int(pool.get("max_nodes") or 1)
         count = f"{least} to {most} nodes{', none while no pod asks for a card' if not least else ''}"
         yield f"cost: pool {pool['name']}: {count}; {_of_node(pool, gke)}"
+    if gke["cluster"].get("create"):
+        yield _of_cluster(gke)
+
+
+def _of_cluster(gke: Mapping[str, Any]) -> str:
+    """What runs whether a pod asks for a card or not."""
+    pool = gke_cluster.system_pool(gke)
+    nodes = f"{pool['node_count']} x {pool['node_config']['machine_type']} in each zone"
+    nat = " and Cloud NAT" if gke_cluster.needs_nat(gke) else ""
+    return f"cost: cluster {gke['cluster']['name']}: its own fee, {nodes}{nat}, always; no dated price is known here"
 
 
 def _of_node(pool: Mapping[str, Any], gke: Mapping[str, Any]) -> str:

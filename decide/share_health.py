@@ -9,6 +9,9 @@ from decide.reading import (
     at,
     chosen_nodes,
     labels_of,
+    list_at,
+    map_at,
+    matches,
     name_of,
     number_at,
     stuck,
@@ -17,7 +20,7 @@ from decide.reading import (
 
 CHOICE = "nvidia.com/device-plugin.config"
 COUNT = "nvidia.com/gpu.count"
-WORDS = {"timeSlicing": "time-sliced", "mps": "MPS"}
+WORDS = {"timeSlicing": "time-sliced", "timeSharing": "time-sliced", "mps": "MPS"}
 
 
 def replicas_of(wish: Obj) -> int:
@@ -53,8 +56,19 @@ def not_shared(node: Obj, wish: Obj) -> Verdict:
 
 
 def cards_of(node: Obj, wish: Obj) -> Dict[str, Union[int, str]]:
-    """How many cards a node hands out, and in how many shares where they are shared."""
-    free, strategy = allocatable(node, wish), text_at(wish, "sharing", "strategy")
-    if not strategy:
-        return {"gpus": free}
-    return {"gpus": free // replicas_of(wish), "shares": free, "sharing": WORDS.get(strategy, strategy)}
+    """How many cards a node hands out, and in how many slices and shares where they are divided."""
+    free, pool = allocatable(node, wish), its_pool(node, wish)
+    strategy = text_at(wish, "sharing", "strategy") or text_at(pool, "sharing")
+    slices = free // (replicas_of(wish) * (number_at(pool, "shares") or 1))
+    size = text_at(pool, "slice")
+    return {
+        "gpus": slices // (number_at(pool, "slices") or 1),
+        **({"slices": slices, "slice": size} if size else {}),
+        **({"shares": free, "sharing": WORDS.get(strategy, strategy)} if strategy else {}),
+    }
+
+
+def its_pool(node: Obj, wish: Obj) -> Obj:
+    """What is known of the pool that a node is of."""
+    pools = list_at(wish, "pools")
+    return next((one for one in pools if matches(labels_of(node), map_at(one, "node_selector"))), {})

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from decide.gke_failures import GKE_FAILURES, RULES_OF_POOLS
 from decide.host_failures import ALL
 from decide.user_values import OWNED
 from settings import SECRETS
-from settings.kinds import ListOf, Section, camel
+from settings.kinds import Choice, ListOf, Section, camel
 from settings.model import Config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -136,9 +137,17 @@ def _inner(kind: Any) -> tuple[type | None, str]:
 
 def _row(one: "dataclasses.Field[Any]") -> str:
     kind, example = one.metadata["kind"], one.metadata["example"]
-    about = one.metadata["about"] if example.endswith(f": {one.default}") else f"{one.metadata['about']} `{example}`"
+    about = one.metadata["about"] + _words(kind, one.metadata["about"])
+    about = about if example.endswith(f": {one.default}") else f"{about} `{example}`"
     type_ = f"{kind.type} or string" if getattr(kind, "short", "") else kind.type
     return _cells(f"`{camel(one.name)}`", type_, _default(one), about)
+
+
+def _words(kind: Any, about: str) -> str:
+    """The words that may stand there, where the text does not say each of them."""
+    options = kind.options if isinstance(kind, Choice) else ()
+    told = all(re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-])", about) for word in options)
+    return "" if told else f" One of {', '.join(f'`{word}`' for word in options)}."
 
 
 def _default(one: "dataclasses.Field[Any]") -> str:

@@ -146,6 +146,8 @@ class Operation:
         if result.exit == 0 and self.op == "destroy":
             left = self.session.remainder()
             self._say(view_report.stays(left.expected, left.unexpected, left.switched, left.hosts, left.unknown))
+        if result.exit and self.op == "destroy":
+            self._say(view_report.protected(self.session.wanted, str(result.outputs.get("destroy_hint") or "")))
         if self.interrupts:
             self._say([Line(STOPPED, "yellow")])
         self._warn_of(result.pending)

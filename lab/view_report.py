@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from decide.gke_hint import ALLOWED, PROTECTED
 from lab.events import StepEvent
 from lab.packages import COMMAND
 from lab.stack_file import turning
@@ -102,8 +103,16 @@ def take_back(stack: str, hint: str) -> Iterator[Line]:
     """How to undo it, here and outside of the rehearsal, and what then stays."""
     first, *rest = hint.splitlines() or [""]
     outside = f" (outside of the rehearsal: {first})" if first else ""
-    yield Line(f"take it back: {COMMAND} destroy -s {shlex.quote(stack)}{outside}")
+    named = f"-s {shlex.quote(stack)}"
+    allow = f"{COMMAND} up {named} --yes --set {ALLOWED}, then " if first.startswith(PROTECTED) else ""
+    yield Line(f"take it back: {allow}{COMMAND} destroy {named}{outside}")
     yield from (Line(f"  {line}", "dim") for line in rest)
+
+
+def protected(stack: str, hint: str) -> Iterator[Line]:
+    """What a destroy that stopped at a pool needs first; nothing where none is protected."""
+    if hint.startswith(PROTECTED):
+        yield from take_back(stack, hint)
 
 
 def unsettled(stack: str, pending: Sequence[Mapping[str, Any]]) -> str:
@@ -134,7 +143,8 @@ def _node(node: Mapping[str, Any], earlier: str = "") -> Iterator[Line]:
         str(part)
         for part in (f"{node.get('gpus') or 1} x {node.get('card') or 'unknown card'}", node.get("memory") or "")
     )
-    facts = [card.strip(), *([f"{node['shares']} shares ({node['sharing']})"] if node.get("shares") else [])]
+    facts = [card.strip(), *([f"{node['slices']} slices {node['slice']}"] if node.get("slices") else [])]
+    facts += [f"{node['shares']} shares ({node['sharing']})"] if node.get("shares") else []
     facts += [f"{word} {node[key]}" for key, word in (("driver", "driver"), ("cuda", "CUDA up to")) if node.get(key)]
     facts += [f"{float(node['seconds']):.0f}s"] if node.get("seconds") else []
     facts += [earlier] if earlier else []

@@ -52,7 +52,8 @@ class Settings(Config):
 
     def lines(self) -> list[str]:
         """What is said before anything is made: who owns what, and what it will cost."""
-        google = gke_prices.lines(self.gke.plain()) if self.gke else ()
+        gke = self.gke.plain() if self.gke else None
+        google = [*gke_prices.lines(gke), *gke_hint.lines(gke)] if gke else ()
         return [*self.ownership.lines(), *google, *(self.aws.lines() if self.aws else ())]
 
     def hosts_args(self) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from decide.gke_machines import ATTACHABLE
 from decide.gke_pool import STRATEGIES, WEEK
-from settings.kinds import Choice, Count, Flag, Labels, ListOf, Section, Text, setting
+from settings.kinds import BROKEN, Choice, Count, Flag, Labels, ListOf, Section, Text, setting
 
 POOL_NAME = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 LOCATION = r"[a-z]+-[a-z]+\d+(-([a-z]|ai\d+[a-z]))?"
@@ -114,7 +114,10 @@ class GkePool:
         Count(1, 24), "localSsds: 1", "Local SSDs as ephemeral storage; some machine types have theirs built in.", None
     )
     disk_gb: int = setting(
-        Count(20, 65536, "GB"), "diskGb: 200", "Boot disk; images with CUDA are large, so not less than 100.", 100
+        Count(20, 65536, "GB"),
+        "diskGb: 200",
+        "Boot disk; images with CUDA are large, so better not less than 100.",
+        100,
     )
     disk_type: str = setting(
         Choice(("pd-balanced", "pd-ssd", "pd-standard", "hyperdisk-balanced")),
@@ -151,6 +154,8 @@ class GkePool:
         """As the component takes it, without what was not said."""
         found = asdict(self)
         shared = found.pop("sharing") or {}
+        if shared is BROKEN:
+            shared = {"strategy": BROKEN, "clients": BROKEN}
         found |= {f"sharing_{key}": value for key, value in shared.items()}
         return {
             key: list(value) if isinstance(value, tuple) else value

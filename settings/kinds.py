@@ -19,6 +19,9 @@ class _Broken:
             raise AttributeError(name)
         return self
 
+    def __deepcopy__(self, _: Any) -> "_Broken":
+        return self
+
 
 BROKEN: Any = _Broken()
 """Stands where a value could not be read, so that rules about it stay silent: its fault is listed already."""

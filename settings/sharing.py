@@ -10,6 +10,7 @@ from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, Choice, Count, Section, Tree, setting
 
 LATER = "a later release sets up MIG; on cards that have it, it can be had by hand"
+OF_GKE = {"timeSlicing": "timeSharing", "mps": "mps"}
 BY_HAND = "gpu.operator.values: {mig: {strategy: single}}, and kubectl label node NODE nvidia.com/mig.config=all-1g.5gb"
 
 
@@ -70,6 +71,11 @@ def faults(config: Any, given: set[str]) -> Iterator[Fault]:
 
 def _of_a_shared_card(config: Any, given: set[str], strategy: str, mode: Any) -> Iterator[Fault]:
     path = f"gpu.sharing.{strategy}"
+    if config.target == "gke" and config.gpu.driver in (None, "platform"):
+        problem = "has no effect on GKE's own plugin, which shares cards here (gpu.driver: platform)"
+        own = f"sharing: {{strategy: {OF_GKE[strategy]}, clients: 4}} in gke.pools"
+        yield Fault(path, problem, f"{own}, or gpu.driver: operator", FIX)
+        return
     if mode == "external":
         problem = "has no effect on an operator or plugin that is not ours (gpu.operator: external)"
         yield Fault(path, problem, "configure it where that one is, or gpu.operator: install", FIX)

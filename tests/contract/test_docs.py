@@ -125,3 +125,17 @@ def test_the_docs_list_what_the_program_exports() -> None:
     assert listed[1].split(", ") == exported
     readme = (ROOT / "README.md").read_text().partition("What it exports:")[2]
     assert [name for name in exported if f"`{name}`" not in readme] == []
+
+
+def test_every_word_that_may_stand_there_is_named() -> None:
+    text = generate.parameters()
+    rows = {line.split(" | ")[0].strip("| `"): line for line in text.splitlines() if line.startswith("| `")}
+
+    for key, words in {
+        "releaseChannel": ("REGULAR", "STABLE", "RAPID"),
+        "diskType": ("pd-balanced", "pd-ssd", "pd-standard", "hyperdisk-balanced"),
+        "capacity": ("onDemand", "spot"),
+    }.items():
+        assert [word for word in words if f"`{word}`" not in rows[key]] == [], key
+    assert "`tensorflow`" in text
+    assert "`microk8s`" in text

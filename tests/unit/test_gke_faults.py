@@ -184,7 +184,12 @@ def lines(raw: dict[str, Any]) -> list[str]:
 
 def test_all_faults_of_a_stack_are_listed_at_once_with_their_paths() -> None:
     said = lines(stack(zones=["europe-west4-a"], partitionSize="1g.10gb", diskGb=5))
-    assert [one.partition(":")[0] for one in said] == ["gke.pools[0].diskGb"]  # what cannot be read comes first
+    paths = ["gke.pools[0].diskGb", "gke.pools[0].zones", "gke.pools[0].partitionSize"]
+    assert [one.partition(":")[0] for one in said] == paths  # what cannot be read comes first
+
+    said = lines(stack(machineType="??", capacity="spott", minNodes=3, sharing={"strategy": "mps", "clients": "x"}))
+    keys = [one.partition(":")[0].removeprefix("gke.pools[0].") for one in said]
+    assert keys == ["machineType", "capacity", "sharing.clients", "minNodes"]  # no rule about what is not known
 
     said = lines(stack(zones=["europe-west4-a"], partitionSize="1g.10gb"))
     assert [one.partition(". ")[0] for one in said] == [
@@ -230,6 +235,16 @@ def test_wrong_mixtures_are_refused(gpu: dict[str, Any], path: str) -> None:
     assert [one.partition(": ")[0] for one in lines(stack(gpu))] == [path]
 
 
+@pytest.mark.parametrize("operator", [{}, {"operator": "install"}])
+@pytest.mark.parametrize(("how", "strategy"), [("timeSlicing", "timeSharing"), ("mps", "mps")])
+def test_gkes_own_plugin_shares_by_a_setting_of_its_pools(operator: dict[str, Any], how: str, strategy: str) -> None:
+    (said,) = lines(stack({"sharing": {how: {"replicas": 4}}, **operator}))
+
+    assert said.startswith(f"gpu.sharing.{how}: has no effect on GKE's own plugin, which shares cards here")
+    assert f"sharing: {{strategy: {strategy}, clients: 4}}" in said
+    assert settings.parse(stack({"driver": "operator", "sharing": {how: {"replicas": 4}}})).gke
+
+
 def test_what_belongs_to_another_target_is_refused() -> None:
     assert lines({**stack(), "cluster": {"context": "c", "nodes": ["a"]}})[0].startswith(
         "cluster: belongs to target cluster, but target is gke"
@@ -243,6 +258,38 @@ def test_a_job_asks_for_a_whole_node_so_that_its_size_is_no_setting() -> None:
 def test_a_queue_gives_no_node_to_a_plain_pod() -> None:
     assert lines(stack(capacity="queued"))[0].startswith("validation.enabled: cannot prove a pool of capacity queued")
     assert settings.parse(stack(capacity="queued", validation={"enabled": False})).gke
+
+
+def test_without_a_pool_nothing_is_said_of_queues() -> None:
+    raw = stack()
+    raw["gke"]["pools"] = []
+
+    assert [one.partition(". ")[0] for one in lines(raw)] == ["gke.pools: GKE-8: names no pool"]
+
+
+def test_what_is_meant_for_a_cluster_of_ours_has_no_effect_on_one_that_is_there() -> None:
+    raw = stack()
+    raw["gke"]["cluster"] = {"name": "ml", "systemNodes": 2, "privateNodes": False}
+
+    assert lines(raw) == [
+        f"gke.cluster.{key}: has no effect on a cluster that is there already. Fix: leave {key} out, or create: true"
+        for key in ("privateNodes", "systemNodes")
+    ]
+    raw["gke"]["cluster"]["create"] = True
+    assert settings.parse(raw).gke
+
+
+def test_what_a_cluster_of_ours_costs_beside_its_pools_is_said() -> None:
+    raw = stack()
+    raw["gke"]["cluster"] = {"name": "ml", "create": True, "systemNodes": 2}
+
+    said = [one for one in settings.parse(raw).lines() if one.startswith("cost: cluster ml: ")]
+    assert len(said) == 1
+    assert "2 x e2-standard-4 in each zone" in said[0]
+    assert "Cloud NAT" in said[0]
+    raw["gke"]["cluster"]["nat"] = False
+    assert "Cloud NAT" not in "\n".join(settings.parse(raw).lines())
+    assert "cost: cluster" not in "\n".join(settings.parse(stack()).lines())
 
 
 def test_with_the_operator_all_pools_have_one_image() -> None:
@@ -268,3 +315,12 @@ def test_how_to_take_a_protected_pool_back_is_said_in_the_right_order() -> None:
     assert "pulumi config set --path gpu-ready:gke.allowReplace true -s ml && pulumi up -s ml" in first
     assert then == "then: pulumi destroy -s ml"
     assert settings.parse(free).destroy_hint("ml") == "pulumi destroy -s ml"
+
+
+def test_before_the_engine_refuses_to_replace_a_pool_it_is_said_what_allows_that() -> None:
+    kept, free = stack(), stack()
+    free["gke"]["allowReplace"] = True
+
+    (said,) = (one for one in settings.parse(kept).lines() if one.startswith("GKE-32"))
+    assert "gke.allowReplace: true" in said
+    assert not [one for one in settings.parse(free).lines() if "GKE-32" in one]

@@ -244,13 +244,24 @@ def test_two_pools_have_a_job_each(tmp_path: Path) -> None:
 @long
 @pytest.mark.parametrize(
     ("pool", "cards"),
-    [({"partitionSize": "1g.5gb"}, 7), ({"sharing": {"strategy": "timeSharing", "clients": 4}}, 4)],
+    [
+        ({"partitionSize": "1g.5gb"}, {"gpus": 1, "slices": 7, "slice": "1g.5gb"}),
+        ({"sharing": {"strategy": "mps", "clients": 4}}, {"gpus": 1, "shares": 4, "sharing": "MPS"}),
+        (
+            {"partitionSize": "3g.20gb", "sharing": {"strategy": "timeSharing", "clients": 3}},
+            {"gpus": 1, "slices": 2, "slice": "3g.20gb", "shares": 6, "sharing": "time-sliced"},
+        ),
+    ],
 )
-def test_a_divided_card_is_proven_too(house: House, pool: dict[str, Any], cards: int) -> None:
+def test_a_divided_card_is_proven_too_and_counted_as_one(
+    house: House, pool: dict[str, Any], cards: dict[str, Any]
+) -> None:
     result = house.run("up", stack(pool=pool))
 
     assert (result.exit, result.errors) == (0, [])
-    assert [one["gpus"] for one in result.outputs["report"]["nodes"]] == [cards]
+    (node,) = result.outputs["report"]["nodes"]
+    counted = ("gpus", "slices", "slice", "shares", "sharing")
+    assert {key: node[key] for key in counted if key in node} == cards
 
 
 @long

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from components import choices
-from decide import defaults, share_health, sharing, user_values
+from decide import defaults, gke_pool, share_health, sharing, user_values
 from decide.operator_values import as_tree
 from decide.sharing import Sharing
 from settings import SettingsError, parse
@@ -169,6 +169,30 @@ def test_cards_are_nobodys_business_where_none_are_shared() -> None:
 
 def test_a_report_counts_cards_and_names_the_shares() -> None:
     assert share_health.cards_of(node(gpus=8), SHARED) == {"gpus": 2, "shares": 8, "sharing": "time-sliced"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "handed_out", "counted"),
+    [
+        ({}, 2, {"gpus": 2}),
+        ({"partition_size": "1g.5gb"}, 14, {"gpus": 2, "slices": 14, "slice": "1g.5gb"}),
+        ({"sharing_strategy": "mps", "sharing_clients": 4}, 8, {"gpus": 2, "shares": 8, "sharing": "MPS"}),
+        (
+            {"partition_size": "3g.20gb", "sharing_strategy": "timeSharing", "sharing_clients": 3},
+            12,
+            {"gpus": 2, "slices": 4, "slice": "3g.20gb", "shares": 12, "sharing": "time-sliced"},
+        ),
+    ],
+)
+def test_cards_that_gke_divides_are_counted_as_cards(
+    wanted: dict[str, Any], handed_out: int, counted: dict[str, Any]
+) -> None:
+    pool = gke_pool.divided({"machine_type": "a2-highgpu-2g", **wanted})
+    other = {"name": "other", "node_selector": {"pool": "other"}, "gpus": 1, "shares": 2, "sharing": "mps"}
+    pools = [other, {"name": "a100", "node_selector": {"pool": "a100"}, "gpus": 1, **pool}]
+
+    found = share_health.cards_of(node(gpus=handed_out, labels={"pool": "a100"}), wish(nodes=[], pools=pools))
+    assert found == counted
 
 
 # the whole program

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 from rich.console import Console
 
+from decide import gke_hint
 from lab.events import Change, Event, LogEvent, StepEvent, SummaryEvent
 from lab.view import change_lines, changed_count, fitted, reason, seconds_text, short_type, summary_text, wrapped
 from lab.view_json import JsonView
@@ -584,6 +585,9 @@ class TestReport:
         assert first.startswith("take it back: .venv/bin/python -m lab destroy -s demo ")
         assert first.endswith("(outside of the rehearsal: pulumi destroy -s demo)")
         assert lines == ["  stays: CRDs"]
+        free, *_more = take_back("ml", gke_hint.destroy_hint("ml", {"allow_replace": False}, "pulumi destroy -s ml"))
+        both = "up -s ml --yes --set gke.allowReplace=true, then .venv/bin/python -m lab destroy -s ml"
+        assert free.text.startswith(f"take it back: .venv/bin/python -m lab {both} (outside")
         assert next(take_back("my stack.yaml", "")).text.endswith("destroy -s 'my stack.yaml'")
 
     def test_what_stays_is_listed_and_nothing_is_said_to_be_nothing(self) -> None:
