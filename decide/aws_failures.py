@@ -26,7 +26,7 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      (r"No cluster found", r"couldn't find resource", r"ResourceNotFoundException")),
     ("AWS-5", "EKS cluster", "the cluster is not ACTIVE", "wait, or look: aws eks describe-cluster --name CLUSTER"),
     ("AWS-6", "EKS cluster", "its version of Kubernetes is none that the operator is made for",
-     "move the cluster to a version of the range named above"),
+     "move the cluster to a version of that range; of a cluster that is made here: aws.cluster.version"),
     ("AWS-10", "AWS quota", "the account may not run as many vCPUs of these instances in this region",
      "ask for more, which takes from minutes to days: aws service-quotas request-service-quota-increase "
      "--service-code ec2 --quota-code CODE --desired-value N",

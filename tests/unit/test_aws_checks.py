@@ -102,6 +102,13 @@ def test_a_version_matters_only_where_we_install_the_operator() -> None:
     assert aws_checks.judge_cluster({**wish(), "installs": False}, old).refusals == ()
 
 
+def test_a_cluster_that_we_make_is_of_a_version_that_the_operator_is_made_for() -> None:
+    old, new = ({**wish(), "make": {"version": one}} for one in ("1.28", "1.35"))
+    (refused,) = aws_checks.judge_made(old).refusals
+    assert (refused.id, refused.fix) == ("AWS-6", 'aws.cluster.version: "1.35"')
+    assert aws_checks.judge_made(new).refusals == aws_checks.judge_made({**old, "installs": False}).refusals == ()
+
+
 # what AWS says later
 
 
