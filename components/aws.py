@@ -236,7 +236,8 @@ def explaining(name: str, wish: Any) -> pulumi.ErrorHook:
     """Says what AWS meant, and what to do; nothing is tried again."""
 
     def explain(asked: Any) -> bool:
-        refused = explained(str((asked.errors or [""])[0]), wish)
+        role = (asked.new_inputs or {}).get("nodeRoleArn") or wish.get("node_role")
+        refused = explained(str((asked.errors or [""])[0]), {**wish, "role": role})
         if refused:
             pulumi.log.error("\n".join(refused.lines()))
         return False

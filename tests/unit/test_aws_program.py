@@ -310,6 +310,7 @@ def test_what_aws_says_later_is_explained_with_the_next_step(account: Account, f
     failed = account.nodes("up", checks=False)
     assert failed.exit == 1
     assert f"{id} " in said(failed)
+    assert id != "AWS-22" or "for one: arn:aws:iam::" in said(failed)
     account.world.switch("cloud.fault", "none")
     assert account.nodes("destroy").exit == 0
     assert account.bought() == {}
