@@ -7,11 +7,12 @@ import pulumi
 from pulumi import ResourceOptions
 
 from components.aws_args import AwsGpuNodesArgs
-from components.aws_questions import checked, cluster_of
+from components.aws_questions import checked, cluster_of, spoken
 from components.choices import STACK, GpuChoices, operator_namespace, owned, reading, this_stack
 from components.local_step import guard_step, reading_step
 from components.proof import GpuPool
 from decide import aws_cluster, aws_images, aws_nodes, aws_rules, defaults
+from decide.aws_checks import judge_made
 from decide.aws_failures import BY_ID, explained, refusal
 from decide.kubeconfig import eks_kubeconfig
 
@@ -75,7 +76,7 @@ class AwsGpuNodes(pulumi.ComponentResource):
         if not wish.get("make"):
             cluster = cluster_of(wish, asking)
             return cluster, self._subnets(wish, cluster, asking), [login]
-        go: Any = pulumi.Output.from_input(None)
+        go: Any = pulumi.Output.from_input(spoken(judge_made(wish), None))
         if wish["checks"]:
             go = checked(wish, wish["make"], [], asking)
         guard = self._guard(f"{name}-cluster", wish, aws_cluster.replacing(wish["make"]), "AWS-33")
@@ -235,7 +236,8 @@ def explaining(name: str, wish: Any) -> pulumi.ErrorHook:
     """Says what AWS meant, and what to do; nothing is tried again."""
 
     def explain(asked: Any) -> bool:
-        refused = explained(str((asked.errors or [""])[0]), wish)
+        role = (asked.new_inputs or {}).get("nodeRoleArn") or wish.get("node_role")
+        refused = explained(str((asked.errors or [""])[0]), {**wish, "role": role})
         if refused:
             pulumi.log.error("\n".join(refused.lines()))
         return False

@@ -80,6 +80,11 @@ def judge_cluster(wish: Wish, found: Any) -> Judgement:
     return Judgement(tuple(_cluster_faults(wish, found)), ())
 
 
+def judge_made(wish: Wish) -> Judgement:
+    """Whether the cluster that will be made is one that the operator is made for."""
+    return Judgement(tuple(_cluster_faults(wish, {"status": "ACTIVE", **wish["make"]})), ())
+
+
 def _cluster_faults(wish: Wish, found: Any) -> Iterator[Refusal]:
     status, version = found.get("status"), str(found.get("version") or "")
     if status != "ACTIVE":
@@ -87,7 +92,8 @@ def _cluster_faults(wish: Wish, found: Any) -> Iterator[Refusal]:
     oldest, newest = defaults.KUBERNETES_OLDEST, defaults.KUBERNETES_NEWEST
     if wish.get("installs", True) and version and not _number(oldest) <= _number(version) <= _number(newest):
         problem = f"cluster {wish['cluster']} is Kubernetes {version}; the operator is made for {oldest} to {newest}"
-        yield refusal("AWS-6", problem, wish)
+        fix = f'aws.cluster.version: "{defaults.EKS_VERSION}"' if wish.get("make") else ""
+        yield refusal("AWS-6", problem, wish, fix)
 
 
 def _number(version: str) -> tuple[int, ...]:

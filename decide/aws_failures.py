@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from decide import aws_types
 from decide.failures import Failure
 
 ROWS: tuple[tuple[Any, ...], ...] = (
@@ -14,8 +15,8 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      "log in again: aws sso login, or AWS_PROFILE=... ; then aws sts get-caller-identity shows who you are",
      (r"No valid credential sources", r"ExpiredToken", r"InvalidClientTokenId", r"UnrecognizedClient",
       r"failed to refresh cached credentials")),
-    ("AWS-2", "AWS account", "whoever runs this may not do what is named above",
-     "have the named action allowed, on eks, ec2, iam and autoscaling; a boundary or a service control policy may "
+    ("AWS-2", "AWS account", "whoever runs this may not do what was asked of AWS",
+     "have ACTION allowed, on eks, ec2, iam and autoscaling; a boundary or a service control policy may "
      "forbid it too",
      (r"AccessDenied", r"UnauthorizedOperation", r"is not authorized to perform", r"[Nn]ot ?[Aa]uthorized")),
     ("AWS-3", "AWS account", "the credentials are of another account than aws.account",
@@ -26,14 +27,14 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      (r"No cluster found", r"couldn't find resource", r"ResourceNotFoundException")),
     ("AWS-5", "EKS cluster", "the cluster is not ACTIVE", "wait, or look: aws eks describe-cluster --name CLUSTER"),
     ("AWS-6", "EKS cluster", "its version of Kubernetes is none that the operator is made for",
-     "move the cluster to a version of the range named above"),
+     "move the cluster to a version of that range; of a cluster that is made here: aws.cluster.version"),
     ("AWS-10", "AWS quota", "the account may not run as many vCPUs of these instances in this region",
      "ask for more, which takes from minutes to days: aws service-quotas request-service-quota-increase "
      "--service-code ec2 --quota-code CODE --desired-value N",
      (r"VcpuLimitExceeded", r"MaxSpotInstanceCountExceeded", r"vCPU (?:limit|capacity)")),
     ("AWS-11", "AWS capacity", "AWS has no such machine free in these zones just now; your quota is not the reason",
-     "try again later, or add subnets in other zones, other instanceTypes with the same cards, or capacity: onDemand "
-     "in place of spot; what is sold ahead: capacity: capacityBlock",
+     "try again later; or add subnets in other zones; or other instanceTypes with the same cards; of a spot group: "
+     "capacity: onDemand; of p4d, p4de and p5, which are sold ahead: capacity: capacityBlock",
      (r"InsufficientInstanceCapacity", r"could not launch .*capacity", r"UnfulfillableCapacity",
       r"ReservationCapacityExceeded")),
     ("AWS-12", "AWS capacity", "no zone of these subnets offers the instance type",
@@ -50,7 +51,7 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      "and sts; and let the cluster's security group in",
      (r"NodeCreationFailure.*(?:no route|timed out|unreachable)", r"Ec2SubnetInvalidConfiguration")),
     ("AWS-22", "EKS access", "the machines run, and the cluster does not take the role of the nodes for one",
-     "make an access entry of type EC2_LINUX for the role named above, or put it into aws-auth: aws eks "
+     "make an access entry of type EC2_LINUX for that role, or put it into aws-auth: aws eks "
      "create-access-entry --cluster-name CLUSTER --principal-arn ROLE --type EC2_LINUX",
      (r"AccessEntry", r"[Uu]nauthorized.*node", r"NodeCreationFailure.*(?:Unauthorized|role)")),
     ("AWS-23", "node image", "the machines run and their image does not make a node of this cluster",
@@ -98,8 +99,31 @@ def explained(said: str, place: Mapping[str, Any]) -> Refusal | None:
     known = next((one for one in _ORDER if any(re.search(sign, said) for sign in one.signs)), None)
     if known is None:
         return None
-    fix = f"{known.fix}; before the next up {REMOVE}" if "CREATE_FAILED" in said else known.fix
-    return Refusal(known.id, known.layer, known.cause, filled(fix, place))
+    place = {**place, "action": next(iter(ACTION.findall(said)), "the action that AWS names")}
+    advice = stock(place) if known.id == "AWS-11" else known.fix
+    fix = f"{advice}; before the next up {REMOVE}" if "CREATE_FAILED" in said else advice
+    about = place.get(NAMED.get(known.id, ""))
+    return Refusal(known.id, known.layer, f"{known.cause}: {about}" if about else known.cause, filled(fix, place))
+
+
+ACTION = re.compile(r"perform: ([a-z0-9-]+:\w+)")
+NAMED = {"AWS-2": "action", "AWS-22": "role"}
+"""What a cause is about, where it can be known."""
+
+
+def stock(place: Mapping[str, Any]) -> str:
+    """What helps where AWS has no machine, of that which the settings of this group take."""
+    kind, types = place.get("capacity"), place.get("instance_types") or ()
+    if kind == "capacityBlock":
+        return "try again once the block runs: aws ec2 describe-capacity-reservations; it is of one type in one zone"
+    sold_ahead = types and all(name in aws_types.TYPES and aws_types.TYPES[name].takes_blocks for name in types)
+    ways = [
+        "" if place.get("make") else "add subnets in other zones",
+        "other instanceTypes with the same cards",
+        "capacity: onDemand in place of spot" if kind == "spot" else "",
+        "what is sold ahead: capacity: capacityBlock" if sold_ahead else "",
+    ]
+    return "try again later; or " + "; or ".join(way for way in ways if way)
 
 
 REMOVE = (
@@ -116,7 +140,13 @@ def refusal(id: str, problem: str, place: Mapping[str, Any], fix: str = "") -> R
 
 def filled(fix: str, place: Mapping[str, Any]) -> str:
     """A command with the names of this stack in it."""
-    for word, key in (("CLUSTER", "cluster"), ("REGION", "region"), ("ROLE", "role"), ("GROUP", "name")):
+    for word, key in (
+        ("CLUSTER", "cluster"),
+        ("REGION", "region"),
+        ("ROLE", "role"),
+        ("GROUP", "name"),
+        ("ACTION", "action"),
+    ):
         if place.get(key):
             fix = re.sub(rf"\b{word}\b", str(place[key]), fix)
     return fix

@@ -53,7 +53,8 @@ def _sizes(wish: Wish) -> Iterator[Wrong]:
     low, wanted, high = wish["min"], wish["desired"], wish["max"]
     if not low <= wanted <= high:
         problem = f"min {low}, desired {wanted} and max {high} are not in order"
-        yield Wrong("desired", problem, "min: 0, desired: 1, max: 2")
+        fits = {"desired": max(low, wanted), "max": max(low, wanted, high)}
+        yield Wrong("desired", problem, ", ".join(f"{key}: {one}" for key, one in fits.items() if one != wish[key]))
 
 
 def _image(wish: Wish) -> Iterator[Wrong]:

@@ -83,7 +83,7 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
             "none": Refusal(
                 "gpu.runtimeClass",
                 "the operator that we install makes RuntimeClass nvidia in any case",
-                "gpu.runtimeClass: ours, or gpu.operator: none",
+                "gpu.operator: none, which nodes that run Docker want; or gpu.runtimeClass: ours",
             ),
         },
     },

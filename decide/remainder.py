@@ -39,9 +39,9 @@ def definitions(version: str) -> tuple[str, ...]:
     return CRDS if user_values.number(version) >= (26, 7) else BEFORE_26_7
 
 
-def remainder(installed: bool, remove_crds: bool, version: str) -> list[Left]:
-    """What stays after `destroy`; nothing where the operator was there before us."""
-    if not installed:
+def remainder(installed: bool, remove_crds: bool, version: str, goes: str = "") -> list[Left]:
+    """What stays after `destroy`; nothing where the operator was before us, or with a `cluster` or `nodes` that go."""
+    if not installed or goes == "cluster":
         return []
     stays = [name for name in definitions(version) if not (remove_crds and name in CLEANED)]
     labels = Left(
@@ -54,7 +54,7 @@ def remainder(installed: bool, remove_crds: bool, version: str) -> list[Left]:
         "Helm keeps them, because deleting one deletes every object of its kind",
         "kubectl delete crd " + " ".join(stays),
     )
-    return [crds, labels] if stays else [labels]
+    return [*([crds] if stays else []), *([] if goes == "nodes" else [labels])]
 
 
 def destroy_hint(stack: str, left: list[Left], hosts: Sequence[str] = ()) -> str:

@@ -139,7 +139,9 @@ class Settings(Config):
 
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
-        return remainder(self.installs, self.gpu.operator.remove_crds, self._version)
+        cloud = self.gke or self.aws
+        goes = "" if cloud is None else "cluster" if cloud.cluster.create else "nodes"
+        return remainder(self.installs, self.gpu.operator.remove_crds, self._version, goes)
 
     def destroy_hint(self, stack: str) -> str:
         """How to take everything back, and what is then still there."""

@@ -131,7 +131,7 @@ class AwsNodes:
         _id("ami"), "ami: ami-0123456789abcdef0", "Image `ubuntu`: its id, of your region and version.", None
     )
     release: str | None = setting(
-        Text("a release of the image", r"[0-9A-Za-z.-]+", 63),
+        Text("a release of the image, such as 1.35.4-20260714,", r"[0-9]+\.[0-9]+\.[0-9]+-[0-9a-f]{8}", 63),
         "release: 1.35.4-20260714",
         "Release of the image. Left out, the newest when the group is made, and moved by nobody.",
         None,

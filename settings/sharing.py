@@ -6,12 +6,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from decide import sharing
+from decide.wording import shown
 from settings.faults import FIX, Fault
-from settings.kinds import BROKEN, Choice, Count, Section, Tree, setting
+from settings.kinds import BROKEN, Choice, Count, Place, Section, Tree, setting
 
 LATER = "a later release sets up MIG; on cards that have it, it can be had by hand"
 OF_GKE = {"timeSlicing": "timeSharing", "mps": "mps"}
 BY_HAND = "gpu.operator.values: {mig: {strategy: single}}, and kubectl label node NODE nvidia.com/mig.config=all-1g.5gb"
+
+
+@dataclass(frozen=True)
+class Mode(Choice):
+    """The word `none`; whoever writes a way of sharing here means its key."""
+
+    def read(self, given: Any, place: Place) -> Any:
+        """The word, or which key it is."""
+        if given == "mig":
+            return place.wrong(LATER, "sharing: {timeSlicing: {replicas: 4}}")
+        if given in self.options:
+            return given
+        key = "mps" if given == "mps" else "timeSlicing"
+        problem = f"none alone is a word here, got {shown(given)}; a way of sharing is a key of its own"
+        return place.wrong(problem, f"sharing: {{{key}: {{replicas: 4}}}}")
 
 
 @dataclass(frozen=True)
@@ -25,7 +41,7 @@ class Replicas:
 class Sharing:
     """Several pods on one card. `sharing: none` alone says the same as leaving it out."""
 
-    mode: str = setting(Choice(("none",)), "mode: none", "`none`: each card is one pod's alone.", "none")
+    mode: str = setting(Mode(("none",)), "mode: none", "`none`: each card is one pod's alone.", "none")
     time_slicing: Replicas | None = setting(
         Section(Replicas),
         "timeSlicing: {replicas: 4}",

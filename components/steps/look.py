@@ -237,17 +237,19 @@ def cannot_move(space: str, wished: str) -> Verdict:
     return broken("CFG-9", INSTALLED.format(space) + then, fix=fix)
 
 
-def class_faults(snapshot: Obj, params: Obj, foreign_operator: bool) -> List[Verdict]:
+def class_faults(snapshot: Obj, params: Obj, wrong_operator: bool) -> List[Verdict]:
     """The RuntimeClass is where its declared owner has it, and nowhere else."""
     name, owner = params["runtime_class"]["name"], params["runtime_class"]["owner"]
     there = [one for one in list_at(snapshot, "runtimeclasses") if name_of(one) == name]
     if owner == "host":
         return []
     if owner == "external":
-        return [] if there else [broken("CFG-7", f"there is no RuntimeClass {name}")]
+        # Where an external operator is missing, so is the class that it would bring.
+        follows = wrong_operator and params["operator"]["mode"] == "external"
+        return [] if there or follows else [broken("CFG-7", f"there is no RuntimeClass {name}")]
     # One that a foreign operator made is no fault of its own.
     foreign = [one for one in there if not made_by_us(snapshot, params, one)]
-    if not foreign or (foreign_operator and "ClusterPolicy" in makers(foreign[0])):
+    if not foreign or (wrong_operator and "ClusterPolicy" in makers(foreign[0])):
         return []
     if owner == "operator" and comes_with_cluster(foreign[0]):
         return []

@@ -102,6 +102,13 @@ def test_a_version_matters_only_where_we_install_the_operator() -> None:
     assert aws_checks.judge_cluster({**wish(), "installs": False}, old).refusals == ()
 
 
+def test_a_cluster_that_we_make_is_of_a_version_that_the_operator_is_made_for() -> None:
+    old, new = ({**wish(), "make": {"version": one}} for one in ("1.28", "1.35"))
+    (refused,) = aws_checks.judge_made(old).refusals
+    assert (refused.id, refused.fix) == ("AWS-6", 'aws.cluster.version: "1.35"')
+    assert aws_checks.judge_made(new).refusals == aws_checks.judge_made({**old, "installs": False}).refusals == ()
+
+
 # what AWS says later
 
 
@@ -125,6 +132,38 @@ def test_an_answer_of_aws_has_a_meaning_and_a_next_step(said: str, id: str) -> N
     assert found is not None
     assert found.id == id
     assert found.lines()[1].startswith("fix: ")
+
+
+def test_what_may_not_be_done_is_named_and_so_is_the_role_that_is_let_in_nowhere() -> None:
+    denied = aws_failures.explained("User: me is not authorized to perform: eks:CreateNodegroup on resource: x", wish())
+    assert denied is not None
+    assert denied.problem.endswith(": eks:CreateNodegroup")
+    assert denied.fix.startswith("have eks:CreateNodegroup allowed")
+    unsaid = aws_failures.explained("UnauthorizedOperation", wish())
+    assert unsaid is not None
+    assert "ACTION" not in unsaid.fix
+    role = "arn:aws:iam::123456789012:role/nodes"
+    outside = aws_failures.explained("NodeCreationFailure: Unauthorized: the role", wish(role=role))
+    assert outside is not None
+    assert outside.problem.endswith(f": {role}")
+    assert f"--principal-arn {role}" in outside.fix
+
+
+@pytest.mark.parametrize(
+    ("group", "advised"),
+    [
+        ({"capacity": "onDemand"}, ()),
+        ({"capacity": "spot"}, ("onDemand",)),
+        ({"capacity": "spot", "instance_types": ["p5.48xlarge"]}, ("onDemand", "capacityBlock")),
+        ({"capacity": "capacityBlock", "instance_types": ["p5.48xlarge"]}, ()),
+    ],
+)
+def test_where_there_is_no_stock_nothing_is_advised_that_the_settings_refuse(
+    group: dict[str, Any], advised: tuple[str, ...]
+) -> None:
+    found = aws_failures.explained("InsufficientInstanceCapacity", wish(**group))
+    assert found is not None
+    assert tuple(one for one in ("onDemand", "capacityBlock") if f"capacity: {one}" in found.fix) == advised
 
 
 def test_an_answer_that_nobody_has_seen_is_left_as_it_is() -> None:

@@ -134,6 +134,11 @@ def made(account: Account, op: Operation = "up", **more: Any) -> Result:
     return account.nodes(op, cluster="fresh", make=make)
 
 
+def test_a_cluster_of_an_old_version_is_refused_before_its_network_is_shown(account: Account) -> None:
+    refused = said(made(account, "preview", version="1.28"))
+    assert "AWS-6 EKS cluster: cluster fresh is Kubernetes 1.28" in refused
+
+
 @long
 def test_who_has_no_quota_learns_it_before_a_network_is_made(account: Account) -> None:
     account.world.switch("cloud.fault", "quota")
@@ -305,6 +310,7 @@ def test_what_aws_says_later_is_explained_with_the_next_step(account: Account, f
     failed = account.nodes("up", checks=False)
     assert failed.exit == 1
     assert f"{id} " in said(failed)
+    assert id != "AWS-22" or "for one: arn:aws:iam::" in said(failed)
     account.world.switch("cloud.fault", "none")
     assert account.nodes("destroy").exit == 0
     assert account.bought() == {}

@@ -22,6 +22,12 @@ MAKE = {"name": "fresh", "create": True, "version": "1.35", "zones": ["us-east-1
 OPEN = {**MAKE, "publicCidrs": ["203.0.113.7/32"]}
 
 
+def test_nothing_is_said_to_stay_in_a_cluster_or_on_nodes_that_destroy_deletes() -> None:
+    assert settings.parse(raw(cluster=OPEN)).destroy_hint("ml") == "pulumi destroy -s ml"
+    hint = settings.parse(raw()).destroy_hint("ml")
+    assert ("custom resource definitions" in hint, "node labels" in hint) == (True, False)
+
+
 def test_a_region_and_a_cluster_are_enough() -> None:
     wish = settings.parse(raw())
     args = wish.nodes_args()
@@ -75,6 +81,9 @@ def test_a_cluster_that_is_made_arrives_whole() -> None:
         ({"nodes": {"desired": 0}}, "aws.nodes.desired", "nobody starts a node for the proof"),
         ({"nodes": {"desird": 1}}, "aws.nodes.desird", "did you mean desired?"),
         ({"nodes": {"ami": "ami-x"}}, "aws.nodes.ami", "an id such as ami-"),
+        ({"nodes": {"release": "latest"}}, "aws.nodes.release", "such as 1.35.4-20260714"),
+        ({"nodes": {"desired": 5}}, "aws.nodes.desired", "Fix: max: 5"),
+        ({"nodes": {"min": 3}}, "aws.nodes.desired", "Fix: desired: 3, max: 3"),
         ({"account": "12"}, "aws.account", "12 digits"),
         ({"cluster": {"name": "x", "zones": ["us-east-1a"]}}, "aws.cluster.zones", "there already"),
         ({"cluster": MAKE}, "aws.cluster.publicCidrs", "open to everybody"),

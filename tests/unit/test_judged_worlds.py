@@ -198,7 +198,7 @@ def test_a_platform_that_hands_out_cards_by_itself_is_proven_as_external(play: P
         ({}, wish(), []),
         ({"operator": {"installed": True}}, wish(), ["CFG-4"]),
         ({"operator": {"installed": True}}, external(), []),
-        ({}, external(), ["CFG-5", "CFG-7"]),
+        ({}, external(), ["CFG-5"]),
         ({"runtime_classes": [{"name": "nvidia", "handler": "nvidia"}]}, wish(), ["CFG-6"]),
         ({}, wish("gpu-9"), ["CFG-1"]),
         ({"context": "other"}, wish(), ["PLM-12"]),

@@ -176,6 +176,12 @@ def test_an_external_operator_that_is_nowhere_is_refused() -> None:
     assert ids(cluster(runtimeclasses=[named("nvidia")]), external()) == ["CFG-5"]
 
 
+def test_the_class_of_an_operator_that_is_nowhere_is_no_fault_of_its_own() -> None:
+    assert ids(cluster(), external()) == ["CFG-5"]
+    alone = {**external(), "operator": {**external()["operator"], "mode": "none"}}
+    assert ids(cluster(deployments=[named("gpu-operator", "nvidia")]), alone) == ["CFG-4", "CFG-7"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -191,7 +191,11 @@ def faults(gpu: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ({"operator": {"mode": "none", "namespace": "x"}}, "gpu.operator.namespace", "leave namespace out"),
         ({"operator": {"namespace": "nvidia-device-plugin"}}, "gpu.operator.namespace", "namespace: gpu-operator"),
-        ({"runtimeClass": "none"}, "gpu.runtimeClass", "gpu.runtimeClass: ours, or gpu.operator: none"),
+        (
+            {"runtimeClass": "none"},
+            "gpu.runtimeClass",
+            "gpu.operator: none, which nodes that run Docker want; or gpu.runtimeClass: ours",
+        ),
         (
             {"operator": "none", "plugin": {"values": {"migStrat": "single"}}},
             "gpu.plugin.values.migStrat",

@@ -26,6 +26,11 @@ def test_an_operator_that_was_there_before_us_leaves_nothing_of_ours(version: st
     assert remainder(False, False, version) == []
 
 
+def test_what_goes_with_its_nodes_or_its_cluster_does_not_stay() -> None:
+    assert [one.what.split()[0] for one in remainder(True, False, NEW, "nodes")] == ["custom"]
+    assert remainder(True, False, NEW, "cluster") == []
+
+
 def test_the_hint_names_the_stack_and_how_to_remove_what_stays() -> None:
     hint = destroy_hint("home", remainder(True, True, NEW))
     assert hint.startswith("pulumi destroy -s home\nstays: custom resource definitions computedomain")

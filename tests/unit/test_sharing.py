@@ -83,7 +83,9 @@ def faults(gpu: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
         ({"sharing": {"mps": {"replicas": 2}, "timeSlicing": {}}}, "gpu.sharing", "leave mps out"),
         ({"sharing": {"mode": "none", "mps": {"replicas": 2}}}, "gpu.sharing.mode", "leave mode out"),
         ({"sharing": {"mps": {"replicas": 1}}}, "gpu.sharing.mps.replicas", "replicas: 4"),
-        ({"sharing": "mps"}, "gpu.sharing.mode", "mode: none"),
+        ({"sharing": "mps"}, "gpu.sharing.mode", "sharing: {mps: {replicas: 4}}"),
+        ({"sharing": {"mode": "timeSlicing"}}, "gpu.sharing.mode", "sharing: {timeSlicing: {replicas: 4}}"),
+        ({"sharing": "mig"}, "gpu.sharing.mode", "sharing: {timeSlicing: {replicas: 4}}"),
         (
             {"operator": "external", "sharing": {"mps": {}}},
             "gpu.sharing.mps",
