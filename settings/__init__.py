@@ -42,8 +42,8 @@ class Settings(Config):
         """Arguments of the target's nodes; those that need secrets get them by name."""
         proof = {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
         if self.cloud:
-            return {**self.cloud.plain(), "gpu": self._choices(), **proof}
-        where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._choices()}
+            return {**self.cloud.plain(), "gpu": self._looked_at(), **proof}
+        where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._looked_at()}
         where |= proof
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
@@ -76,6 +76,7 @@ class Settings(Config):
         return {
             **({"hosts": nodes.node_of_host, **{key: getattr(nodes, key) for key in LABELLED}} if nodes else {}),
             "gpu": self._choices(),
+            **({"metrics": self._metrics()} if self.monitoring.enabled and self.installs else {}),
             **(self._plugin_args() if self.ownership.plugin.owner is Owner.US else self._operator_args()),
         }
 
@@ -121,6 +122,18 @@ class Settings(Config):
             **({"framework": wish.framework.plain()} if wish.framework else {}),
         }
 
+    def monitoring_args(self) -> Any:
+        """Arguments of GpuMonitoring; none: nothing is watched."""
+        wish = self.monitoring
+        if not wish.enabled:
+            return None
+        told = {"alerts": wish.alerts, "dashboards": wish.dashboards, "runbook": wish.runbook}
+        known = {"metrics": self._metrics(), "operator_version": self._version, "namespace": wish.namespace}
+        return {**known, **told}
+
+    def _metrics(self) -> dict[str, Any]:
+        return self.monitoring.metrics(self.gpu.operator.mode)
+
     @property
     def _version(self) -> str:
         return self.gpu.operator.version or defaults.OPERATOR_VERSION
@@ -156,6 +169,11 @@ class Settings(Config):
 
     def _which_nodes(self) -> dict[str, Any]:
         return {"nodes": list(self.cluster.nodes), "node_selector": dict(self.cluster.node_selector)}
+
+    def _looked_at(self) -> dict[str, Any]:
+        """The choices, and what else the look at the cluster is about."""
+        wish = self.monitoring
+        return {**self._choices(), **({"monitoring": wish.place()} if wish.enabled else {})}
 
     def _choices(self) -> dict[str, Any]:
         gpu = self.gpu

@@ -14,9 +14,9 @@ from settings.framework import IMAGE, Framework
 from settings.gke import Gke
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, Tree, setting
+from settings.monitoring import NAMESPACE, Monitoring
 from settings.sharing import Sharing
 
-NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 
 _seconds = Count(defaults.SHORTEST_TIMEOUT_SECONDS, defaults.LONGEST_TIMEOUT_SECONDS, "seconds")
@@ -197,12 +197,9 @@ class Gpu:
         "operator",
     )
     sharing: Sharing = setting(
-        Section(Sharing, short="mode"),
-        "sharing: {timeSlicing: {replicas: 4}}",
-        "Whether several pods share a card.",
-        Sharing(),
-        "none",
-    )
+        Section(Sharing, short="mode"), "sharing: {timeSlicing: {replicas: 4}}", "Whether pods share a card.",
+        Sharing(), "none",
+    )  # fmt: skip
     runtime_class: str | None = setting(
         Choice(("ours", "external", "none")),
         "runtimeClass: ours",
@@ -241,10 +238,7 @@ class Validation:
         defaults.POLL_SECONDS,
     )
     framework: Framework | None = setting(
-        Section(Framework, short="kind"),
-        "framework: pytorch",
-        "A framework's own check after the CUDA kernel; its image is large.",
-        None,
+        Section(Framework, short="kind"), "framework: pytorch", "A framework's own check; its image is large.", None
     )
     cuda_image: str = setting(
         Text("an image with a tag or digest", IMAGE, 512),
@@ -298,4 +292,7 @@ class Config:
     gpu: Gpu = setting(Section(Gpu), "gpu: {operator: install}", "What makes the nodes GPU-ready.", Gpu(), "{}")
     validation: Validation = setting(
         Section(Validation), "validation: {enabled: true}", "The proof that GPU pods run.", Validation(), "{}"
+    )
+    monitoring: Monitoring = setting(
+        Section(Monitoring), "monitoring: {enabled: true}", "Alerts and dashboards.", Monitoring(), "{}"
     )
