@@ -12,6 +12,7 @@ from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
+from settings import monitoring, sharing
 from settings.aws import Aws
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
@@ -19,7 +20,6 @@ from settings.gke import Gke
 from settings.kinds import Place, Reading
 from settings.model import Cluster, Config, Gpu, Operator, Toleration, Validation
 from settings.rules import broken, decision, settled
-from settings.sharing import told
 
 __all__ = [
     "SECRETS", "Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse",
@@ -240,4 +240,7 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     owners = decision(config) if not faults else ()
     if not isinstance(owners, Ownership):
         raise SettingsError(faults)
-    return Settings(**vars(config), ownership=dataclasses.replace(owners, notes=(*owners.notes, *told(config))))
+    return Settings(
+        **vars(config),
+        ownership=dataclasses.replace(owners, notes=(*owners.notes, *sharing.told(config), *monitoring.told(config))),
+    )

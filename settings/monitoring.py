@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from decide import defaults, monitoring
-from decide.alerts import RUNBOOK
+from decide.alerts import ALERTS, RUNBOOK, needs_more
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, Choice, Flag, Labels, Text, setting
 
@@ -67,6 +67,15 @@ class Monitoring:
         exporter = self.exporter or (monitoring.OURS if mode == "install" else monitoring.EXTERNAL)
         labels = {"labels": dict(self.labels)} if self.labels else {}
         return {"exporter": exporter, "prometheus": self.prometheus, **labels}
+
+
+def told(config: Any) -> tuple[str, ...]:
+    """What an exporter that is not ours cannot tell, said before anything is made."""
+    wish = config.monitoring
+    if not (wish.enabled and wish.alerts) or wish.metrics(config.gpu.operator.mode)["exporter"] == monitoring.OURS:
+        return ()
+    missing = ", ".join(one.name for one in ALERTS if needs_more(one))
+    return (f"monitoring.exporter: external; left out, for want of what only ours would say: {missing}",)
 
 
 def faults(config: Any, given: set[str]) -> Iterator[Fault]:

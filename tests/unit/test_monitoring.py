@@ -180,6 +180,7 @@ def test_whose_exporter_it_is_follows_from_the_operator(gpu: Any, wish: Any, exp
 
     assert read.monitoring_args()["metrics"]["exporter"] == exporter
     assert ("metrics" in read.stack_args()) == (gpu.get("operator") is None)
+    assert any("GpuEccUncorrectable" in line for line in read.lines()) == (exporter == "external")
 
 
 def test_components_refuse_words_that_nobody_knows() -> None:
