@@ -4,11 +4,11 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi import ResourceOptions
 from pulumi.runtime import config
 
 import settings
 from components.gpu_stack import GpuStack
+from components.monitoring import GpuMonitoring
 from components.validation import GpuValidation
 
 PREFIX = "gpu-ready:"
@@ -26,10 +26,8 @@ try:
     wish = settings.parse(raw, secret_keys=[key for key in raw if config.is_config_secret(PREFIX + key)])
 except settings.SettingsError as faults:
     raise pulumi.RunError(str(faults)) from None
-
 for line in wish.lines():
     pulumi.log.info(line)
-
 match wish.target:
     case "cluster":
         from components.existing import ExistingGpuNodes as Nodes
@@ -44,11 +42,13 @@ nodes: Any = Nodes("nodes", wish.nodes_args(pulumi.Config().get_secret))  # whic
 if wish.target == "bareMetal":
     pulumi.export("hosts", nodes.hosts)
 cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
-stack = GpuStack("gpu-stack", wish.stack_args(nodes), ResourceOptions(provider=cluster, depends_on=[nodes]))
+stack = GpuStack("gpu-stack", wish.stack_args(nodes), pulumi.ResourceOptions(provider=cluster, depends_on=[nodes]))
+# Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
+after_all = pulumi.ResourceOptions(provider=cluster, depends_on=[nodes, stack])
+if watched := wish.monitoring_args():
+    GpuMonitoring("gpu-monitoring", watched, after_all)
 report: Any = {"ready": None, "why": "validation.enabled is false"}
 if wish.validation.enabled:
-    # Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
-    after_all = ResourceOptions(provider=cluster, depends_on=[nodes, stack])
     report = GpuValidation("gpu-validation", wish.validation_args(nodes, stack), after_all).report
 
 pulumi.export("report", report)

@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from decide import defaults, flavour, ownership, ownership_gke, sharing
+from decide import defaults, flavour, monitoring, ownership, ownership_gke, sharing
 from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
@@ -81,6 +81,44 @@ class Sharing(TypedDict):
     """How many may have it at a time."""
 
 
+class ExporterBy(str, Enum):
+    """Whose exporter says what the cards do."""
+
+    OURS = "ours"
+    """The operator's that this stack installs."""
+    EXTERNAL = "external"
+    """One that is there already."""
+
+
+class PrometheusBy(str, Enum):
+    """How Prometheus finds what it shall read."""
+
+    OPERATOR = "operator"
+    """By objects of the Prometheus operator."""
+    PLAIN = "plain"
+    """By annotations, and files."""
+
+
+class Metrics(TypedDict):
+    """Figures of the cards: where they come from, and who fetches them. The same for all components of a stack."""
+
+    exporter: NotRequired[ExporterBy]
+    """Whose exporter. Default: ours"""
+    prometheus: NotRequired[PrometheusBy]
+    """How Prometheus finds it. Default: operator"""
+    labels: NotRequired[dict[str, str]]
+    """Labels of ServiceMonitor and PrometheusRule, where Prometheus takes only those that carry them."""
+
+
+class Watching(TypedDict):
+    """What the look at a cluster has to know of the monitoring that will be made there."""
+
+    prometheus: NotRequired[PrometheusBy]
+    """How Prometheus finds what it shall read. Default: operator"""
+    namespace: NotRequired[str]
+    """Namespace of rules and dashboards. Default: gpu-monitoring"""
+
+
 class GpuChoices(TypedDict):
     """Who brings what. The same for all components of a stack."""
 
@@ -104,6 +142,8 @@ class GpuChoices(TypedDict):
     """Namespace of the GPU operator. Default: gpu-operator"""
     tolerations: NotRequired[list[Toleration]]
     """Taints of the GPU nodes beside `nvidia.com/gpu`."""
+    monitoring: NotRequired[Watching]
+    """What will watch them, for the look. Default: nothing"""
 
 
 def shared(gpu: GpuChoices) -> dict[str, Any] | None:
@@ -118,6 +158,28 @@ def shared(gpu: GpuChoices) -> dict[str, Any] | None:
             "sharing", f"{known} among 2 to {sharing.MOST} belongs here, got {dict(wish)!r}"
         )
     return {"strategy": strategy, "replicas": replicas}
+
+
+def metrics(args: Metrics | None) -> monitoring.Metrics | None:
+    """Where figures come from; refuses words that nobody knows. None: nothing is watched."""
+    if args is None:
+        return None
+    wish = monitoring.read({**args, "exporter": text(args.get("exporter")), "prometheus": text(args.get("prometheus"))})
+    for key, kind in (("exporter", ExporterBy), ("prometheus", PrometheusBy)):
+        if getattr(wish, key) not in {str(one.value) for one in kind}:
+            known = " or ".join(one.value for one in kind)
+            raise pulumi.InputPropertyError(f"metrics.{key}", f"{known} belongs here, got {getattr(wish, key)!r}")
+    return wish
+
+
+def watching(gpu: GpuChoices) -> dict[str, Any]:
+    """What the look has to compare the cluster to."""
+    asked = gpu.get("monitoring")
+    if asked is None:
+        return {}
+    by_operator = text(asked.get("prometheus")) != PrometheusBy.PLAIN.value
+    needs = list(monitoring.DEFINITIONS) if by_operator else []
+    return {"monitoring": {"needs": needs, "namespace": asked.get("namespace") or defaults.MONITORING_NAMESPACE}}
 
 
 def this_stack() -> str:
@@ -208,4 +270,5 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "releases": [defaults.RELEASE_NAME, defaults.PLUGIN_RELEASE],
         "stack": this_stack(),
         "runtime_class": {"name": defaults.RUNTIME_CLASS, "owner": owners["runtime_class"].owner.value},
+        **watching(gpu),
     }

@@ -12,9 +12,11 @@ from components.choices import (
     OURS,
     STACK,
     GpuChoices,
+    Metrics,
     count,
     known_flavour,
     made_namespace,
+    metrics,
     owned,
     shared,
     this_stack,
@@ -23,7 +25,8 @@ from components.choices import (
     when_away,
 )
 from components.gke_driver import before_operator
-from decide import defaults, flavour, operator_values, sharing, user_values
+from components.monitoring import exporter_list
+from decide import defaults, flavour, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -58,6 +61,8 @@ class GpuStackArgs(TypedDict):
     """Hosts that are not there, each `offline` or `abandoned`: labels stay as they are."""
     any_node: NotRequired[pulumi.Input[str]]
     """Some node of the cluster: one that is away and was never a node has its empty patch there."""
+    metrics: NotRequired[Metrics]
+    """What of the cards is watched, which the operator's exporter has to know. Default: as the chart has it"""
     values: NotRequired[dict[str, Any]]
     """Helm values beside those that follow from who brings what; merged last, checked against the chart's keys."""
 
@@ -142,6 +147,7 @@ class GpuStack(pulumi.ComponentResource):
     ) -> kubernetes.helm.v3.Release:
         version = known_version(args.get("operator_version") or defaults.OPERATOR_VERSION)
         before = before_operator(name, args.get("gpu") or {}, namespace, self)
+        before = [*before, *exporter_list(name, metrics(args.get("metrics")), namespace, self)]
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
             name=defaults.RELEASE_NAME,
@@ -220,6 +226,7 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds")), "platform": variant(gpu)}
     derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
+    derived += monitoring.operator_values(metrics(args.get("metrics")))
     if who.toolkit.owner is Owner.OPERATOR:
         derived += flavour.values(toolkit_flavour(gpu, version))
     return operator_values.as_tree(derived, own)

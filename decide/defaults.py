@@ -52,6 +52,7 @@ PLUGIN_RELEASE = "nvdp"  # as in NVIDIA's guide
 # other is made, so that two plugins never meet on a node.
 PLUGIN_NAMESPACE = "nvidia-device-plugin"
 VALIDATION_NAMESPACE = "gpu-ready"  # its own, because the operator's namespace admits privileged pods
+MONITORING_NAMESPACE = "gpu-monitoring"  # its own, so that destroy takes it whole
 RESERVED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 RUNTIME_CLASS = "nvidia"  # name and handler: operator, toolkit and k3s agree on it
 RESOURCE_NAME = "nvidia.com/gpu"  # what the device plugin advertises

@@ -196,6 +196,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
     ("SCH-7", "scheduler", "the node is cordoned", "kubectl uncordon NODE"),
     ("SCH-8", "scheduler", "the scheduler finds no place for a reason of its own",
      "read its sentence above"),
+    ("MON-1", "monitoring", "the cluster does not know the kinds of the Prometheus operator",
+     "install it first, kube-prometheus-stack brings it; or set monitoring.prometheus: plain"),
     ("CFG-11", "runtime", "the nodes run Docker, which the GPU operator does not configure",
      "gpu.operator: none and gpu.runtimeClass: none, with nvidia as Docker's default runtime on the nodes"),
     ("CFG-12", "runtime", "the nodes are of another distribution of Kubernetes than declared",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from decide.alerts import ALERTS, Alert
 from decide.aws_failures import FAILURES as OF_AWS
 from decide.gke_failures import GKE_FAILURES, RULES_OF_POOLS
 from decide.host_failures import ALL
@@ -59,10 +60,6 @@ TAIL = """
 {secrets}: only ever encrypted (`pulumi config set --secret gpu-ready:{first}`),
 refused in clear. Target `bareMetal` reads `sshPrivateKey` for ssh, which asks the ssh-agent without it, and
 `sshPassword` for ssh and for a sudo that wants one; nothing in this release reads the others.
-
-## Not in this release
-
-`monitoring`.
 """
 
 
@@ -81,13 +78,29 @@ before Python 3.8 or newer is on PATH where `pulumi` runs.
 """
 
 
+RUNBOOK = """
+## Alerts
+
+Of `monitoring.alerts`. Each links to its paragraph here. Where a threshold is an own estimate it says so: change it
+by a rule of your own, and silence ours in Alertmanager.
+"""
+
+
 def troubles() -> str:
     """The text of docs/troubleshooting.md."""
     known: list[Any] = [*ALL, *GKE_FAILURES, *OF_AWS]
     rows = [(one.id, one.layer, one.cause, one.fix) for one in known]
     rows += [(id, "settings", cause, fix) for id, cause, fix in RULES_OF_POOLS]
     rows.sort(key=lambda row: (row[0].split("-")[0], int(row[0].split("-")[1])))
-    return TROUBLES + "".join(_cells(*row) for row in rows)
+    return TROUBLES + "".join(_cells(*row) for row in rows) + RUNBOOK + "".join(_runbook(one) for one in ALERTS)
+
+
+def _runbook(alert: Alert) -> str:
+    """A section per alert: its heading is the anchor that the alert links to."""
+    said = re.sub(r"{{ \$(?:labels\.)?(\w+)[^}]*}}", r"*\1*", alert.summary.format(node="node"))
+    fires = f"`{alert.expr.format(node='node')}`" + ("" if alert.lasts == "0m" else f", for {alert.lasts}")
+    rows = (f"Fires: {fires}", f"Threshold: {alert.why}.", f"What to do: {alert.fix}.")
+    return f"\n### {alert.name}\n\n{alert.severity.capitalize()}: {said}.\n\n" + "".join(f"- {one}\n" for one in rows)
 
 
 def _cells(*texts: str) -> str:

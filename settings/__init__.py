@@ -12,6 +12,7 @@ from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
+from settings import monitoring, sharing
 from settings.aws import Aws
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
@@ -20,7 +21,6 @@ from settings.gpu import Gpu, Operator
 from settings.kinds import Place, Reading
 from settings.model import Cluster, Config, Toleration, Validation
 from settings.rules import broken, decision, settled
-from settings.sharing import told
 
 __all__ = [
     "SECRETS", "Cluster", "Fault", "Gpu", "Operator", "Settings", "SettingsError", "Toleration", "Validation", "parse",
@@ -43,8 +43,8 @@ class Settings(Config):
         """Arguments of the target's nodes; those that need secrets get them by name."""
         proof = {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
         if self.cloud:
-            return {**self.cloud.plain(), "gpu": self._choices(), **proof}
-        where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._choices()}
+            return {**self.cloud.plain(), "gpu": self._looked_at(), **proof}
+        where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._looked_at()}
         where |= proof
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
@@ -78,6 +78,7 @@ class Settings(Config):
         return {
             **({"hosts": nodes.node_of_host, **{key: getattr(nodes, key) for key in LABELLED}} if nodes else {}),
             "gpu": self._choices(),
+            **({"metrics": self._metrics()} if self.monitoring.enabled and self.installs else {}),
             **(self._plugin_args() if self.ownership.plugin.owner is Owner.US else self._operator_args()),
         }
 
@@ -123,6 +124,18 @@ class Settings(Config):
             **({"framework": wish.framework.plain()} if wish.framework else {}),
         }
 
+    def monitoring_args(self) -> Any:
+        """Arguments of GpuMonitoring; none: nothing is watched."""
+        wish = self.monitoring
+        if not wish.enabled:
+            return None
+        told = {"alerts": wish.alerts, "dashboards": wish.dashboards, "runbook": wish.runbook}
+        known = {"metrics": self._metrics(), "operator_version": self._version, "namespace": wish.namespace}
+        return {**known, **told}
+
+    def _metrics(self) -> dict[str, Any]:
+        return self.monitoring.metrics(self.gpu.operator.mode)
+
     @property
     def _version(self) -> str:
         return self.gpu.operator.version or defaults.OPERATOR_VERSION
@@ -160,6 +173,11 @@ class Settings(Config):
 
     def _which_nodes(self) -> dict[str, Any]:
         return {"nodes": list(self.cluster.nodes), "node_selector": dict(self.cluster.node_selector)}
+
+    def _looked_at(self) -> dict[str, Any]:
+        """The choices, and what else the look at the cluster is about."""
+        wish = self.monitoring
+        return {**self._choices(), **({"monitoring": wish.place()} if wish.enabled else {})}
 
     def _choices(self) -> dict[str, Any]:
         gpu = self.gpu
@@ -226,4 +244,7 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     owners = decision(config) if not faults else ()
     if not isinstance(owners, Ownership):
         raise SettingsError(faults)
-    return Settings(**vars(config), ownership=dataclasses.replace(owners, notes=(*owners.notes, *told(config))))
+    return Settings(
+        **vars(config),
+        ownership=dataclasses.replace(owners, notes=(*owners.notes, *sharing.told(config), *monitoring.told(config))),
+    )

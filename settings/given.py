@@ -48,8 +48,6 @@ def check_keys(raw: Mapping[str, Any], top: Place) -> None:
     for key in raw:
         if _is_of_another(key, raw):
             top.below(key, "").wrong(f"belongs to target {key}, but target is {target}", f"leave {key} out")
-        elif key == "monitoring":
-            top.below(key, "").wrong("comes with a later release", f"leave {key} out")
         elif key not in examples and key not in SECRETS:
             secret = {one: f"pulumi config set --secret gpu-ready:{one}" for one in SECRETS}
             unknown(key, {**examples, **secret}, top)

@@ -14,6 +14,7 @@ from settings.gke import Gke
 from settings.gpu import NAMESPACE, Gpu
 from settings.hosts import KEY, BareMetal
 from settings.kinds import Choice, Count, FilePath, Flag, Labels, ListOf, Section, Text, setting
+from settings.monitoring import Monitoring
 
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 
@@ -121,10 +122,7 @@ class Validation:
         defaults.POLL_SECONDS,
     )
     framework: Framework | None = setting(
-        Section(Framework, short="kind"),
-        "framework: pytorch",
-        "A framework's own check after the CUDA kernel; its image is large.",
-        None,
+        Section(Framework, short="kind"), "framework: pytorch", "A framework's own check; its image is large.", None
     )
     cuda_image: str = setting(
         Text("an image with a tag or digest", IMAGE, 512),
@@ -178,4 +176,7 @@ class Config:
     gpu: Gpu = setting(Section(Gpu), "gpu: {operator: install}", "What makes the nodes GPU-ready.", Gpu(), "{}")
     validation: Validation = setting(
         Section(Validation), "validation: {enabled: true}", "The proof that GPU pods run.", Validation(), "{}"
+    )
+    monitoring: Monitoring = setting(
+        Section(Monitoring), "monitoring: {enabled: true}", "Alerts and dashboards.", Monitoring(), "{}"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from decide import defaults, flavour, user_values
 from decide.ownership import Decision, Owner, Ownership, Refusal, decide
-from settings import aws_rules, framework, gke_rules, host_rules, sharing
+from settings import aws_rules, framework, gke_rules, host_rules, monitoring, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -206,6 +206,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     helm_values,
     sharing.faults,
     framework.faults,
+    monitoring.faults,
     flavour_fits,
     namespaces_are_free,
     polls_within_its_time,

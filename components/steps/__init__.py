@@ -18,7 +18,10 @@ _WAITING = ("components/steps/kubectl.py", "components/steps/waiting.py")
 
 SOURCES = {
     "guard": ("components/steps/guard.py",),
-    "look": (*_READING, "components/steps/kubectl.py", "components/steps/runtimes.py", "components/steps/look.py"),
+    "look": (
+        *_READING,
+        *(f"components/steps/{one}.py" for one in ("kubectl", "runtimes", "watchers", "look")),
+    ),
     "login": (*_READING, "components/steps/kubectl.py", "components/steps/login.py"),
     "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),
     "ready": (*_READING, *_JUDGING, *_WAITING, "components/steps/ready.py"),

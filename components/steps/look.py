@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Tuple
 
 from components.steps.kubectl import MAY_BE_UNKNOWN, Unreadable, by_kind, objects, refuse, say
 from components.steps.runtimes import runtime_faults
+from components.steps.watchers import unserved_kinds, watcher_faults
 from decide.reading import (
     Obj,
     Verdict,
@@ -66,7 +67,7 @@ def look_until_answered(params: Obj) -> Dict[str, Any]:
 def look_once(params: Obj) -> Dict[str, Any]:
     """Nodes, and whatever would hand out GPUs already."""
     kinds = "nodes,namespaces,runtimeclasses.node.k8s.io,deployments.apps,daemonsets.apps," + MAY_BE_UNKNOWN
-    return by_kind(objects(params, kinds, "-A"))
+    return {**by_kind(objects(params, kinds, "-A")), "unserved": unserved_kinds(params)}
 
 
 def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
@@ -74,20 +75,22 @@ def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     operator = operator_faults(snapshot, params)
     spaces = [] if operator else space_faults(snapshot, params)
     classes = class_faults(snapshot, params, bool(operator))
-    return node_faults(snapshot, params) + operator + classes + spaces + runtime_faults(snapshot, params)
+    watchers = watcher_faults(snapshot.get("unserved") or [])
+    return node_faults(snapshot, params) + operator + classes + spaces + watchers + runtime_faults(snapshot, params)
 
 
 def space_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     """Namespaces that will be made, and that somebody else has made already."""
     there = {name_of(one): one for one in list_at(snapshot, "namespaces")}
-    taken = [there[name] for name in params["makes"] if name in there and not is_marked(there[name], params)]
+    makes = params["makes"] + [name for name in [text_at(params, "monitoring", "namespace")] if name]
+    taken = [there[name] for name in makes if name in there and not is_marked(there[name], params)]
     return [taken_space(one, params) for one in taken]
 
 
 def taken_space(space: Obj, params: Obj) -> Verdict:
     """A namespace that a stranger made, or another stack of ours, or this one under an earlier name."""
     name, stack = name_of(space), text_at(space, "metadata", "annotations", STACK)
-    other = "choose another: gpu.operator.namespace or validation.namespace"
+    other = "choose another: gpu.operator.namespace, validation.namespace or monitoring.namespace"
     if not (stack and matches(labels_of(space), OURS)):
         problem = f"namespace {name} is here already and is not ours"
         return broken("CFG-8", problem, fix=f"remove it: kubectl delete namespace {name}; or {other}")

@@ -7,6 +7,7 @@ import re
 from lab.cluster import host, shares
 from lab.cluster.clock import stamp
 from lab.cluster.driver_upgrade import upgrade_drivers
+from lab.cluster.exporter import expose
 from lab.cluster.jobs import owner
 from lab.cluster.leadership import has_seen, leader
 from lab.cluster.operand_programs import ALONE, PLUGIN
@@ -40,6 +41,7 @@ def reconcile(cluster: Cluster) -> None:
         _label(cluster, node, policy)
     _runtime_classes(cluster, policy)
     _roll_out(cluster, policy, namespace)
+    expose(cluster, policy, namespace)
     upgrade_drivers(cluster, policy, namespace)
     _report(cluster, policy, namespace)
 

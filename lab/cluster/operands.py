@@ -25,6 +25,7 @@ class Operand(NamedTuple):
     host_pid: bool = False
 
 
+EXPORTER = "nvidia-dcgm-exporter"
 _WAITS = ("toolkit-validation",)
 OPERANDS = (
     Operand("state-driver", DRIVER, "driver", "driver", ("k8s-driver-manager",), ("nvidia-driver-ctr",),
@@ -36,7 +37,7 @@ OPERANDS = (
             ("nvidia-operator-validator",), "nvcr.io/nvidia/gpu-operator"),
     Operand("state-device-plugin", PLUGIN, "devicePlugin", "device-plugin", _WAITS,
             ("nvidia-device-plugin",), "nvcr.io/nvidia/k8s-device-plugin"),
-    Operand("state-dcgm-exporter", "nvidia-dcgm-exporter", "dcgmExporter", "dcgm-exporter", _WAITS,
+    Operand("state-dcgm-exporter", EXPORTER, "dcgmExporter", "dcgm-exporter", _WAITS,
             ("nvidia-dcgm-exporter",), "nvcr.io/nvidia/k8s/dcgm-exporter"),
     Operand("gpu-feature-discovery", "gpu-feature-discovery", "gfd", "gpu-feature-discovery", _WAITS,
             ("gpu-feature-discovery",), "nvcr.io/nvidia/k8s-device-plugin"),
@@ -68,8 +69,10 @@ def daemon_set(operand: Operand, policy: Object, namespace: str) -> Object:
     }
     if operand.daemon_set in (PLUGIN, "gpu-feature-discovery"):
         config = spec["devicePlugin"]["config"]
-        named = (config["name"], config["default"], "config-manager-init", "config-manager")
-        pod["containers"] += shares.configure(pod, *named)
+        told = (config["name"], config["default"], "config-manager-init", "config-manager")
+        pod["containers"] += shares.configure(pod, *told)
+    if operand.daemon_set == EXPORTER and (named := spec["dcgmExporter"].get("config", {}).get("name")):
+        pod["volumes"].append({"name": "metrics-config", "configMap": {"name": named}})
     if operand.host_pid:
         pod["hostPID"] = True
     if operand.runtime_class and not spec["cdi"]["nriPluginEnabled"]:

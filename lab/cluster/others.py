@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decide import defaults
+from decide.monitoring import DEFINITIONS
 from lab.cluster import releases
 from lab.cluster.spec import WorldError
 from lab.cluster.store import ApiError, Cluster, Object
@@ -33,6 +34,7 @@ def act(cluster: Cluster, before: Object = _NOTHING) -> None:
     """Brings what the description has now and had not before, and takes what it has no longer."""
     _namespaces(cluster, before["namespaces"], cluster.spec["namespaces"])
     _classes(cluster, before["runtime_classes"], cluster.spec["runtime_classes"])
+    _prometheus(cluster, cluster.spec.get("prometheus_operator", False))  # worlds of before know none
     try:
         _operator(cluster, before["operator"], cluster.spec["operator"])
     except ApiError as error:
@@ -63,6 +65,18 @@ def _classes(cluster: Cluster, before: list[Object], wanted: list[Object]) -> No
             cluster.create(made)
         elif one not in before:
             cluster.replace(made)
+
+
+def _prometheus(cluster: Cluster, wanted: bool) -> None:
+    """The Prometheus operator: here no more than the kinds that it brings."""
+    for name in DEFINITIONS:
+        plural, _, group = name.partition(".")
+        if not wanted:
+            _take(cluster, "CustomResourceDefinition", name)
+        elif cluster.get("CustomResourceDefinition", name) is None:
+            spec = {"group": group, "names": {"plural": plural}, "scope": "Namespaced"}
+            head = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+            cluster.create({**head, "metadata": {"name": name}, "spec": spec})
 
 
 def _class(one: Object) -> Object:

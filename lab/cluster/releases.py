@@ -20,7 +20,7 @@ _DEFAULTS: Object = {
     "driver": {"enabled": True, "version": "595.91.07", "upgradePolicy": {"autoUpgrade": True}},
     "toolkit": {"enabled": True},
     "devicePlugin": {"enabled": True, "config": {"create": False, "name": "", "default": "", "data": {}}},
-    "dcgmExporter": {"enabled": True},
+    "dcgmExporter": {"enabled": True, "serviceMonitor": {"enabled": True, "honorLabels": False}, "config": {}},
     "gfd": {"enabled": True},
     "migManager": {"enabled": True},
     "clusterPolicy": {"deployCR": True},
@@ -60,6 +60,7 @@ def effective(version: str, values: Object, chart: str = CHART) -> Object:
     defaults = copy.deepcopy(_DEFAULTS)
     defaults["driver"]["version"] = _DRIVERS.get(line, defaults["driver"]["version"])
     defaults["cdi"]["enabled"] = line != "v25.3"
+    defaults["dcgmExporter"]["serviceMonitor"]["enabled"] = line == "v26.7"
     return merged(defaults, values)
 
 

@@ -28,6 +28,7 @@ _WORLD: dict[str, Any] = {
     "nodes": [],
     "namespaces": [],
     "runtime_classes": [],
+    "prometheus_operator": False,
     "operator": {
         "installed": False,
         "namespace": defaults.OPERATOR_NAMESPACE,

@@ -23,6 +23,7 @@ PACKAGES = {
     **rpm_root.PROGRAMS,
     "etcd": "etcd-server",
     "openssl": "openssl",
+    "promtool": "prometheus",
     "setpriv": "util-linux",
 }
 """Program that is called, and the package of Debian that brings it."""

@@ -12,13 +12,14 @@ from pulumi.provider.experimental.analyzer import Analyzer
 from components.bare_metal import BareMetalGpuNodes
 from components.existing import ExistingGpuNodes
 from components.gpu_stack import GpuStack
+from components.monitoring import GpuMonitoring
 from components.serving import Provider
 from components.validation import GpuValidation
 from lab.engine import Result
 from tests.effort import long
 from tests.unit.house import House
 
-COMPONENTS = [BareMetalGpuNodes, ExistingGpuNodes, GpuStack, GpuValidation]
+COMPONENTS = [BareMetalGpuNodes, ExistingGpuNodes, GpuMonitoring, GpuStack, GpuValidation]
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,21 @@ from settings.gpu import Gpu, Operator
 from settings.hosts import BareMetal, Host, HostDriver, HostToolkit
 from settings.kinds import camel
 from settings.model import Cluster, Config, Toleration, Validation
+from settings.monitoring import Monitoring
 
-SECTIONS = (Config, Cluster, Toleration, BareMetal, Host, HostDriver, HostToolkit, Gpu, Operator, Validation)
+SECTIONS = (
+    Config,
+    Cluster,
+    Toleration,
+    BareMetal,
+    Host,
+    HostDriver,
+    HostToolkit,
+    Gpu,
+    Operator,
+    Validation,
+    Monitoring,
+)
 ALL = [(section, one) for section in SECTIONS for one in dataclasses.fields(section)]
 IDS = [f"{section.__name__}.{one.name}" for section, one in ALL]
 

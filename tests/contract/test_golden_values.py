@@ -10,13 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from decide import defaults, flavour, operator_values, plugin_values, sharing
+from decide import defaults, flavour, monitoring, operator_values, plugin_values, sharing
+from decide.monitoring import Metrics
 from decide.operator_values import Value
 from decide.ownership import Owner, Ownership, decide
 from decide.sharing import Sharing
 
 GOLDEN = Path(__file__).with_name("golden_values.txt")
 BY = ("operator", "preinstalled")
+LABELS = {"release": "kube-prometheus-stack"}
+WATCHED = {
+    "prometheus operator": Metrics(),
+    "prometheus operator, labels": Metrics(labels=LABELS),
+    "prometheus plain": Metrics(prometheus="plain"),
+    "exporter external": Metrics(exporter="external"),
+}
 SHARED = {"none": None, "timeSlicing": Sharing("timeSlicing", 4), "mps": Sharing("mps", 4)}
 
 
@@ -47,6 +55,13 @@ def cases() -> Iterator[tuple[str, str, str]]:
         head = f"operator: driver {driver}, toolkit {toolkit}, flavour {name}, sharing {how}"
         for version in defaults.OPERATOR_VERSIONS:
             yield head, version, of_operator(owned(driver=driver, toolkit=toolkit), name, version, how)
+    for how, wish in WATCHED.items():
+        for version in defaults.OPERATOR_VERSIONS:
+            yield (
+                f"operator, beside the above with monitoring: {how}",
+                version,
+                shown(list(monitoring.operator_values(wish))),
+            )
     for target, by_class, discovery, how in itertools.product(
         ("cluster", "bareMetal"), ("ours", "external", "none"), (False, True), SHARED
     ):

@@ -132,7 +132,6 @@ WRONG: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("unknown top key", config(validaton={}), "validaton", ("did you mean validation?",)),
     ("unknown key", config(cluster__node=["a"]), "cluster.node", ("did you mean nodes?", "nodes: [gpu-1, gpu-2]")),
     ("unlike any key", config(cluster__zzz=1), "cluster.zzz", ("known here: context, kubeconfig",)),
-    ("monitoring", config(monitoring={"enabled": True}), "monitoring", ("later release", "leave monitoring out")),
     (
         "two targets",
         config(gke={"zone": "a"}),

@@ -1,0 +1,129 @@
+"""The setting `monitoring`, and the rules about it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from decide import defaults, monitoring
+from decide.alerts import ALERTS, RUNBOOK, needs_more
+from settings.faults import FIX, Fault
+from settings.gpu import NAMESPACE
+from settings.kinds import BROKEN, Choice, Flag, Labels, Text, setting
+
+OF_ITS_OWN = "helm install dcgm-exporter --repo https://nvidia.github.io/dcgm-exporter/helm-charts dcgm-exporter"
+DECIDED = ("enabled", "serviceMonitor", "config")
+"""What stands under `dcgmExporter` in the operator's chart, and is decided here."""
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """Figures of the cards for a Prometheus that is there already: alerts, and dashboards for Grafana."""
+
+    enabled: bool = setting(Flag(), "enabled: true", "Whether to watch anything.", False)
+    prometheus: str = setting(
+        Choice((monitoring.OPERATOR, monitoring.PLAIN)),
+        "prometheus: plain",
+        "`operator`: the Prometheus operator runs it (kube-prometheus-stack); it gets a ServiceMonitor and a "
+        "PrometheusRule. `plain`: it finds the exporter by annotations, and gets the rules in a ConfigMap.",
+        monitoring.OPERATOR,
+    )
+    exporter: str | None = setting(
+        Choice((monitoring.OURS, monitoring.EXTERNAL)),
+        "exporter: external",
+        "`ours`: the operator that we install brings NVIDIA's exporter. `external`: one is there already; alerts about "
+        "what it does not say by itself are left out.",
+        None,
+        "ours with gpu.operator: install, external with gpu.operator: external",
+    )
+    labels: Mapping[str, str] = setting(
+        Labels(),
+        "labels: {release: kube-prometheus-stack}",
+        "Labels for ServiceMonitor and PrometheusRule, where Prometheus takes only those that carry them.",
+        {},
+    )
+    alerts: bool = setting(Flag(), "alerts: true", "Whether rules for alerts are made.", True)
+    dashboards: bool = setting(
+        Flag(), "dashboards: true", "Whether ConfigMaps with dashboards are made: fleet, node and job.", True
+    )
+    namespace: str = setting(
+        Text("the name of a namespace", NAMESPACE, 63),
+        f"namespace: {defaults.MONITORING_NAMESPACE}",
+        "Namespace of rules and dashboards, made for them; each stack on a cluster needs its own.",
+        defaults.MONITORING_NAMESPACE,
+    )
+    runbook: str = setting(
+        Text("an address or a path", r"[^\s#\"'{}]+", 500),
+        "runbook: https://wiki.example.com/troubleshooting.md",
+        "Where your people read `docs/troubleshooting.md`; alerts link to their paragraph of it.",
+        RUNBOOK,
+    )
+
+    def place(self) -> dict[str, str]:
+        """What the look at the cluster has to know."""
+        return {"prometheus": self.prometheus, "namespace": self.namespace}
+
+    def metrics(self, mode: str) -> dict[str, Any]:
+        """As the components want it, with this kind of operator."""
+        exporter = self.exporter or (monitoring.OURS if mode == "install" else monitoring.EXTERNAL)
+        labels = {"labels": dict(self.labels)} if self.labels else {}
+        return {"exporter": exporter, "prometheus": self.prometheus, **labels}
+
+
+def told(config: Any) -> tuple[str, ...]:
+    """What an exporter that is not ours cannot tell, said before anything is made."""
+    wish = config.monitoring
+    if not (wish.enabled and wish.alerts) or wish.metrics(config.gpu.operator.mode)["exporter"] == monitoring.OURS:
+        return ()
+    missing = ", ".join(one.name for one in ALERTS if needs_more(one))
+    return (f"monitoring.exporter: external; left out, for want of what only ours would say: {missing}",)
+
+
+def faults(config: Any, given: set[str]) -> Iterator[Fault]:
+    """What does not go together."""
+    wish = config.monitoring
+    if wish is BROKEN or BROKEN in (wish.enabled, wish.exporter, wish.prometheus, wish.alerts, wish.dashboards):
+        return
+    if not wish.enabled:
+        idle = sorted(path for path in given if path.startswith("monitoring.") and path != "monitoring.enabled")
+        for path in idle:
+            yield Fault(path, "has no effect while monitoring.enabled is false", "monitoring: {enabled: true}", FIX)
+        return
+    yield from _exporter(wish, config.gpu.operator.mode)
+    yield from _nothing_to_do(wish, config.gpu.operator.mode)
+    yield from _said_twice(config)
+    if wish.namespace in _taken(config):
+        problem = f"{wish.namespace} is taken; destroy deletes the namespace that up made"
+        yield Fault("monitoring.namespace", problem, f"namespace: {defaults.MONITORING_NAMESPACE}")
+    if wish.labels and wish.labels is not BROKEN and wish.prometheus == monitoring.PLAIN:
+        yield Fault("monitoring.labels", "has no effect on a plain Prometheus", "leave labels out", FIX)
+
+
+def _taken(config: Any) -> tuple[Any, ...]:
+    ours = (config.gpu.operator.namespace, defaults.PLUGIN_NAMESPACE, config.validation.namespace)
+    return (*defaults.RESERVED_NAMESPACES, *ours)
+
+
+def _exporter(wish: Monitoring, mode: Any) -> Iterator[Fault]:
+    if mode == "external" and wish.exporter == monitoring.OURS:
+        problem = "cannot be ours beside an operator that is not (gpu.operator: external)"
+        yield Fault("monitoring.exporter", problem, "exporter: external", FIX)
+    if mode == "none" and wish.exporter != monitoring.EXTERNAL:
+        problem = "has no figures: without the operator nothing brings NVIDIA's exporter in this release"
+        fix = f"install it yourself ({OF_ITS_OWN}), then monitoring.exporter: external; or gpu.operator: install"
+        yield Fault("monitoring", problem, fix, FIX)
+
+
+def _nothing_to_do(wish: Monitoring, mode: Any) -> Iterator[Fault]:
+    external = wish.exporter == monitoring.EXTERNAL or mode != "install"
+    if external and not wish.alerts and not wish.dashboards:
+        problem = "has nothing to do: the exporter is external, and alerts and dashboards are off"
+        yield Fault("monitoring.enabled", problem, "enabled: false", FIX)
+
+
+def _said_twice(config: Any) -> Iterator[Fault]:
+    values = config.gpu.operator.values
+    said = values.get("dcgmExporter") if isinstance(values, Mapping) else None
+    for key in DECIDED:
+        if isinstance(said, Mapping) and key in said:
+            path = f"gpu.operator.values.dcgmExporter.{key}"
+            yield Fault(path, "is decided by monitoring", "leave it out, or monitoring: {enabled: false}", FIX)
