@@ -4,7 +4,6 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi import ResourceOptions
 from pulumi.runtime import config
 
 import settings
@@ -33,6 +32,8 @@ for line in wish.lines():
 match wish.target:
     case "cluster":
         from components.existing import ExistingGpuNodes as Nodes
+    case "bareMetal" if wish.rents:
+        from components.aws_hosts import AwsGpuHosts as Nodes  # type: ignore[assignment]
     case "bareMetal":
         from components.bare_metal import BareMetalGpuNodes as Nodes  # type: ignore[assignment]
     case "gke":
@@ -44,13 +45,12 @@ nodes: Any = Nodes("nodes", wish.nodes_args(pulumi.Config().get_secret))  # whic
 if wish.target == "bareMetal":
     pulumi.export("hosts", nodes.hosts)
 cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
-stack = GpuStack("gpu-stack", wish.stack_args(nodes), ResourceOptions(provider=cluster, depends_on=[nodes]))
+stack = GpuStack("gpu-stack", wish.stack_args(nodes), pulumi.ResourceOptions(provider=cluster, depends_on=[nodes]))
 report: Any = {"ready": None, "why": "validation.enabled is false"}
 if wish.validation.enabled:
     # Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
-    after_all = ResourceOptions(provider=cluster, depends_on=[nodes, stack])
+    after_all = pulumi.ResourceOptions(provider=cluster, depends_on=[nodes, stack])
     report = GpuValidation("gpu-validation", wish.validation_args(nodes, stack), after_all).report
-
 pulumi.export("report", report)
 pulumi.export("node_selector", nodes.node_selector)
 pulumi.export("runtime_class", stack.runtime_class)
