@@ -31,6 +31,8 @@ for line in wish.lines():
 match wish.target:
     case "cluster":
         from components.existing import ExistingGpuNodes as Nodes
+    case "bareMetal" if wish.rents:
+        from components.aws_hosts import AwsGpuHosts as Nodes  # type: ignore[assignment]
     case "bareMetal":
         from components.bare_metal import BareMetalGpuNodes as Nodes  # type: ignore[assignment]
     case "gke":
@@ -50,7 +52,6 @@ if watched := wish.monitoring_args():
 report: Any = {"ready": None, "why": "validation.enabled is false"}
 if wish.validation.enabled:
     report = GpuValidation("gpu-validation", wish.validation_args(nodes, stack), after_all).report
-
 pulumi.export("report", report)
 pulumi.export("node_selector", nodes.node_selector)
 pulumi.export("runtime_class", stack.runtime_class)

@@ -7,13 +7,13 @@ import pulumi
 from pulumi import ResourceOptions
 
 from components.aws_args import AwsGpuNodesArgs
-from components.aws_questions import checked, cluster_of, spoken
-from components.choices import STACK, GpuChoices, operator_namespace, owned, reading, this_stack
+from components.aws_questions import checked, cluster_of, explaining, spoken, tags
+from components.choices import GpuChoices, operator_namespace, owned, reading
 from components.local_step import guard_step, reading_step
 from components.proof import GpuPool
 from decide import aws_cluster, aws_images, aws_nodes, aws_rules, defaults
 from decide.aws_checks import judge_made
-from decide.aws_failures import BY_ID, explained, refusal
+from decide.aws_failures import BY_ID, refusal
 from decide.kubeconfig import eks_kubeconfig
 
 try:
@@ -216,11 +216,6 @@ def read(args: AwsGpuNodesArgs) -> dict[str, Any]:
     return wish
 
 
-def tags(args: AwsGpuNodesArgs) -> dict[str, str]:
-    """By these the bill and a person find what a stack made."""
-    return {STACK: this_stack(), **(args.get("tags") or {})}
-
-
 def user_data(wish: Any, cluster: Any) -> str | None:
     """What a node is told at its first boot."""
     place = {
@@ -230,16 +225,3 @@ def user_data(wish: Any, cluster: Any) -> str | None:
     }
     told = {**aws_nodes.selector(wish), **aws_nodes.labels(wish)}
     return aws_images.user_data(wish["image"], wish["store"], place, told) or None
-
-
-def explaining(name: str, wish: Any) -> pulumi.ErrorHook:
-    """Says what AWS meant, and what to do; nothing is tried again."""
-
-    def explain(asked: Any) -> bool:
-        role = (asked.new_inputs or {}).get("nodeRoleArn") or wish.get("node_role")
-        refused = explained(str((asked.errors or [""])[0]), {**wish, "role": role})
-        if refused:
-            pulumi.log.error("\n".join(refused.lines()))
-        return False
-
-    return pulumi.ErrorHook(f"{name}-explains", explain)

@@ -1,10 +1,13 @@
-"""What the component for EKS is told: the cluster, and the node group."""
+"""What the components for AWS are told: the cluster and its node group; or hosts that are instances."""
 
 from typing import TypedDict
 
+import pulumi
 from typing_extensions import NotRequired
 
+from components.bare_metal import BareMetalGpuNodesArgs
 from components.choices import GpuChoices
+from components.gpu_host import GpuHostArgs
 
 
 class AwsCluster(TypedDict):
@@ -104,3 +107,55 @@ class AwsGpuNodesArgs(TypedDict):
     """Namespace that a validation is going to make: refused when somebody else has made it already."""
     gpu: NotRequired[GpuChoices]
     """Who brings what."""
+
+
+class Ec2Host(TypedDict):
+    """The instance of a host."""
+
+    type: str
+    """Instance type."""
+    image: str
+    """Distribution."""
+    ami: NotRequired[str]
+    """An image of one's own, made of that distribution."""
+
+
+class Ec2Args(TypedDict):
+    """Where and how instances are made."""
+
+    region: str
+    """Region of the instances."""
+    subnet: str
+    """Subnet of the instances."""
+    ssh_from: list[str]
+    """Networks from which ssh is let in."""
+    public_key: str
+    """Who is let in."""
+    security_groups: list[str]
+    """Groups beside the one for ssh."""
+    address: str
+    """`public`: an elastic address each; `private`: the one in the subnet."""
+    disk_gib: int
+    """Encrypted gp3 disk."""
+    account: NotRequired[str]
+    """Account in which alone anything is made."""
+    tags: dict[str, str]
+    """Tags of all that is made in AWS."""
+    allow_replace: bool
+    """Whether up may end or stop an instance to change it."""
+    join_script: NotRequired[pulumi.Input[str]]
+    """Run as root at the first boot, as a secret: makes the machine a node."""
+
+
+class AwsGpuHostArgs(GpuHostArgs):
+    """A host; one with `ec2` is made, and has neither address nor key before."""
+
+    ec2: NotRequired[Ec2Host]
+    """Its instance."""
+
+
+class AwsGpuHostsArgs(BareMetalGpuNodesArgs):
+    """Which hosts, and of which cluster they become nodes."""
+
+    ec2: Ec2Args
+    """Where and how instances are made."""

@@ -6,7 +6,9 @@ from typing import Any
 import pulumi
 from pulumi.runtime import invoke_async
 
+from components.choices import STACK, this_stack
 from decide.aws_checks import Judgement, Question, judge, judge_cluster, questions
+from decide.aws_failures import explained
 
 CLUSTER = "aws:eks/getCluster:getCluster"
 
@@ -48,3 +50,21 @@ def spoken(judgement: Judgement, value: Any) -> Any:
         lines = [line for one in judgement.refusals for line in one.lines()]
         raise pulumi.RunError("\n".join(lines))
     return value
+
+
+def tags(args: Mapping[str, Any]) -> dict[str, str]:
+    """By these the bill and a person find what a stack made."""
+    return {STACK: this_stack(), **(args.get("tags") or {})}
+
+
+def explaining(name: str, wish: Any) -> pulumi.ErrorHook:
+    """Says what AWS meant, and what to do; nothing is tried again."""
+
+    def explain(asked: Any) -> bool:
+        role = (asked.new_inputs or {}).get("nodeRoleArn") or wish.get("node_role")
+        refused = explained(str((asked.errors or [""])[0]), {**wish, "role": role})
+        if refused:
+            pulumi.log.error("\n".join(refused.lines()))
+        return False
+
+    return pulumi.ErrorHook(f"{name}-explains", explain)

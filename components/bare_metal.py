@@ -52,7 +52,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
     """Per host: its node, and what the host itself showed of driver, toolkit, runtime and cards when it was asked."""
 
     def __init__(self, name: str, args: BareMetalGpuNodesArgs, opts: ResourceOptions | None = None) -> None:
-        super().__init__("gpu-ready:index:BareMetalGpuNodes", name, {}, opts)
+        super().__init__(f"gpu-ready:index:{type(self).__name__}", name, {}, opts)
         gpu = host_choices(args.get("gpu") or {})
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
         self.context = pulumi.Output.from_input(args["context"])
@@ -60,17 +60,15 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         self.node_selector = pulumi.Output.from_input(workload_selector({}, installs))
         cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
         makes = (made_namespace(gpu), args.get("validation_namespace"))
-        common = {
+        common: dict[str, Any] = {
             "private_key": args.get("private_key"),
             "password": args.get("password"),
             "patience": Patience(name),
             "wish": wish_of_all(gpu),
             "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
         }
-        made = [
-            GpuHost(name, one, common, ResourceOptions(parent=self))
-            for one in told_apart(args["hosts"], args.get("password") is not None)
-        ]
+        hosts = told_apart(self._hosts(name, args, common), args.get("password") is not None)
+        made = [self._host(name, one, common) for one in hosts]
         by_name = {one.args["name"]: one for one in made}
         found = self._match(name, cluster, by_name)
         self.node_of_host = {host: found["nodes"][host] for host in by_name}
@@ -83,6 +81,14 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         self.hosts = known.apply(with_nodes)
         outputs = ("kubeconfig", "context", "node_selector", "hosts")
         self.register_outputs({key: getattr(self, key) for key in outputs})
+
+    def _hosts(self, _name: str, args: BareMetalGpuNodesArgs, _common: Mapping[str, Any]) -> Sequence[GpuHostArgs]:
+        """The hosts, once they are there."""
+        return args["hosts"]
+
+    def _host(self, name: str, host: GpuHostArgs, common: Mapping[str, Any]) -> GpuHost:
+        """A host that is made ready."""
+        return GpuHost(name, host, common, ResourceOptions(parent=self))
 
     def _look(self, name: str, params: Mapping[str, Any]) -> pulumi.Resource:
         """The cluster comes first: nothing is done to a host for a cluster that does not fit."""

@@ -123,6 +123,8 @@ class GpuHost(pulumi.ComponentResource):
         self.state = text(args.get("state")) or "present"
         if self.state != "present":
             pulumi.log.info(AWAY.format(**args | {"state": self.state}), self)
+        # Said of each step: that children take it over from their parent was never seen on the real engine.
+        self.goes_with = ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         self.machine_id: pulumi.Input[str] = ""
         self.claim: pulumi.Input[str] = ""
         self.decisions: Sequence[host_plan.Decision] = ()
@@ -146,15 +148,19 @@ class GpuHost(pulumi.ComponentResource):
     def _bring(self, look: int) -> None:
         """The tools go to whoever logs in; another look brings them again, should they be gone by then."""
         # Before what is in it, so that it is taken away too where no more than this was ever made.
-        opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=True)
+        opts = self._after(delete_before_replace=True)
         text, link = script.folder_text(self.folder, look), self._link(False)
         whose = self.args.get("user") or "root"
         about = (self.folder, whose)
         made = host_step(f"{self.prefix}-folder", text, link, opts, removes=True, again=True, about=about)
         self.last = made.resource
         if self.state == "present":
-            place, opts = f"{self.folder}/bundle", ResourceOptions(parent=self, depends_on=[self.last])
+            place, opts = f"{self.folder}/bundle", self._after()
             self.last = host_file(f"{self.prefix}-bundle", script.packed_path(), place, link, opts, (look, whose))
+
+    def _after(self, **more: Any) -> ResourceOptions:
+        """Of the next step; one on a machine that is ours to delete goes with it."""
+        return ResourceOptions.merge(self.goes_with, ResourceOptions(depends_on=[self.last], **more))
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
@@ -194,7 +200,7 @@ class GpuHost(pulumi.ComponentResource):
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
         # Where the tools are replaced, the old ones go first: at the end they would take the new ones along, or not be
         # reached by a connection that is none any more.
-        opts = ResourceOptions(parent=self, depends_on=[self.last], delete_before_replace=again or None)
+        opts = self._after(delete_before_replace=again or None)
         known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
         stdin: pulumi.Input[str] = ""
         if self.state == "present":

@@ -4,12 +4,13 @@ Sources: skypilot's catalogue of Amazon's list prices (v8, versions of 2026), a 
 compared on 2026-11-21. Spot differs by zone and hour, so that it is a range.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 DATED = "list price of 2026"
 HOURS = 730  # of a month, as clouds count
 NOT_COUNTED = "without disk, traffic and the cluster's own fee"
+OF_A_HOST = "without disk, address and traffic"
 CALCULATOR = "calculator.aws"
 
 
@@ -42,10 +43,17 @@ def lines(wish: Mapping[str, Any]) -> Iterator[str]:
         yield f"cost: cluster {made['name']}: its own fee, {nodes} and a NAT gateway by the hour: {CALCULATOR}"
 
 
-def _of_node(wish: Mapping[str, Any]) -> str:
+def host_lines(region: str, hosts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What each host that is an instance costs."""
+    for host in hosts:
+        wish = {"instance_types": [host["ec2"]["type"]], "region": region, "capacity": "onDemand"}
+        yield f"cost: host {host['name']}: {_of_node(wish, OF_A_HOST)}"
+
+
+def _of_node(wish: Mapping[str, Any], beside: str = NOT_COUNTED) -> str:
     kind, region, how = wish["instance_types"][0], wish["region"], wish["capacity"]
     known = PRICES.get((kind, region), Price(None, None))
-    about = f"per node and hour ({how}, {DATED}, {NOT_COUNTED})"
+    about = f"per node and hour ({how}, {DATED}, {beside})"
     if how == "onDemand" and known.on_demand:
         return (
             f"{kind} in {region} {known.on_demand:.3f} USD {about}; {known.on_demand * HOURS:,.0f} per node and month"

@@ -142,6 +142,10 @@ MOST_TRIES = 95  # the engine asks an error hook at most 100 times
 SHORTEST_PAUSE_SECONDS = 5  # more often tells nothing new
 MATCH_SECONDS = 180  # after a reboot a kubelet needs a minute or two to report its new boot id
 
+# A new instance: AWS says that it runs, and sshd and the script that makes it a node need minutes from then.
+DIALS_FIRST_BOOT = {"dial_error_limit": 60, "per_dial_timeout": 5}
+FIRST_BOOT_SECONDS = 1800  # packages of a node by a slow mirror; after that somebody has to look
+
 # AWS -----------------------------------------------------------------------------------------------------------------
 
 NODE_GROUP = "gpu"  # what it is for, short enough for the names of Jobs

@@ -44,6 +44,9 @@ ROWS: tuple[tuple[Any, ...], ...] = (
      "say in /etc/ssh/sshd_config: Subsystem sftp internal-sftp; then systemctl reload ssh, and pulumi up; with "
      "another SFTP server the log-in shell must print nothing for a command (~/.bashrc)",
      (r"ssh: subsystem request failed", r"error receiving version packet")),
+    ("HST-96", "access", "the script joinScript, which makes a new instance a node, ended with a failure",
+     "on the host: sudo less /var/log/gpu-ready-join.log; mend the script, then have the machine made anew: pulumi up "
+     "--target-replace URN of its instance, which pulumi stack --show-urns tells; then pulumi up"),
     ("HST-70", "access", "another machine answers at this address than the one that was first seen there",
      "correct address and hostKey; for a machine that was replaced or installed anew: state: abandoned, pulumi up; "
      "then declare it under another name, or take it out, pulumi up, and declare it again",

@@ -59,7 +59,8 @@ TAIL = """
 
 {secrets}: only ever encrypted (`pulumi config set --secret gpu-ready:{first}`),
 refused in clear. Target `bareMetal` reads `sshPrivateKey` for ssh, which asks the ssh-agent without it, and
-`sshPassword` for ssh and for a sudo that wants one; nothing in this release reads the others.
+`sshPassword` for ssh and for a sudo that wants one; `joinScript` is run by the instances that it
+makes, at their first boot. Nothing in this release reads the others.
 """
 
 

@@ -45,6 +45,8 @@ def hosts_of(stack: StackFile) -> Sequence[Mapping[str, Any]]:
         raise WrongUse(str(faults)) from None
     hosts: Sequence[Mapping[str, Any]] = wish.hosts_args()
     if not hosts:
+        if wish.rents:
+            raise WrongUse(f"The hosts of stack {stack.name} are instances that up makes: pulumi preview shows all.")
         raise WrongUse(
             f"Stack {stack.name} has target {wish.target}: there are no hosts to look at; pulumi preview shows all."
         )

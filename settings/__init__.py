@@ -48,13 +48,30 @@ class Settings(Config):
         where |= proof
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
-        return {**where, "hosts": [_host(one) for one in self.hosts_args()], **_login(secret)}
+        hosts = [_host(one) for one in [*self.hosts_args(), *self._instances()]]
+        return {**where, "hosts": hosts, **_login(secret), **self._rented(secret)}
+
+    @property
+    def rents(self) -> bool:
+        """Whether hosts are instances that this stack makes."""
+        return bool(self._instances())
+
+    def _instances(self) -> list[dict[str, Any]]:
+        hosts = self.bare_metal.instances_args() if self.bare_metal else []
+        return [{**one, "wish": {**one["wish"], **self._without_operator()}} for one in hosts]
+
+    def _rented(self, secret: Callable[[str], Any]) -> dict[str, Any]:
+        """Where and how instances are made, where there are any."""
+        if not (self.rents and self.bare_metal and self.bare_metal.ec2):
+            return {}
+        return {"ec2": {**self.bare_metal.ec2.plain(), "join_script": secret("joinScript")}}
 
     def lines(self) -> list[str]:
         """What is said before anything is made: who owns what, and what it will cost."""
         gke = self.gke.plain() if self.gke else None
         google = [*gke_prices.lines(gke), *gke_hint.lines(gke)] if gke else ()
-        return [*self.ownership.lines(), *google, *(self.aws.lines() if self.aws else ())]
+        rented = self.bare_metal.ec2.lines(self._instances()) if self.bare_metal and self.bare_metal.ec2 else ()
+        return [*self.ownership.lines(), *google, *rented, *(self.aws.lines() if self.aws else ())]
 
     def hosts_args(self) -> list[dict[str, Any]]:
         """Each host of target bareMetal in plain values, with its wish as `decide.host_plan` reads it."""

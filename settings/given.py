@@ -10,7 +10,7 @@ from decide.ownership import TARGETS
 from settings.kinds import BROKEN, Place, camel, unknown
 from settings.model import Config
 
-SECRETS = ("sshPrivateKey", "sshPassword", "k3sToken", "registryPassword")
+SECRETS = ("sshPrivateKey", "sshPassword", "joinScript", "k3sToken", "registryPassword")
 """Keys that only ever stand encrypted. Here is seen that they are there, and whether one is a line; nothing else."""
 ONE_LINE = ("sshPassword",)
 """Those that go to a host as a line."""

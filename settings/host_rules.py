@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from decide import aws_hosts
 from decide.host_login import place
 from settings.faults import FIX, Fault
-from settings.hosts import Host
-from settings.kinds import BROKEN
+from settings.hosts import KEY, Host
+from settings.kinds import BROKEN, camel
 from settings.model import Config
 
 Given = set[str]
@@ -51,7 +52,7 @@ def _mark(host: Host, key: str) -> Any:
     """What no two hosts may share; nothing where it was not said or could not be read."""
     if key == "address":
         there = (host.address, host.port)
-        return None if BROKEN in there else place(*there)
+        return None if BROKEN in there or host.address is None else place(host.address, host.port)
     mark = host.name if key == "name" else host.node_name
     return None if mark is BROKEN else mark
 
@@ -93,4 +94,46 @@ def passwords(config: Config, given: Given) -> Iterator[Fault]:
             yield Fault(f"bareMetal.hosts[{index}].sudo", problem, fix, FIX)
 
 
-RULES = (the_target_alone, some_host, each_host_once, drivers, passwords)
+def where_it_is(config: Config, given: Given) -> Iterator[Fault]:
+    """Of a host that is there address and key are told; of an instance they follow."""
+    for index, host in enumerate(_hosts(config)):
+        path = f"bareMetal.hosts[{index}]"
+        for key, example in (("address", "address: rtx.home.arpa"), ("hostKey", f"hostKey: {KEY}")):
+            if host.ec2 is None and f"{path}.{key}" not in given:
+                yield Fault(f"{path}.{key}", "is missing", example)
+        for key in ("address", "hostKey", "port", "user", "sudo"):
+            if host.ec2 is not None and f"{path}.{key}" in given:
+                yield Fault(f"{path}.{key}", "follows from the instance (ec2)", f"leave {key} out", FIX)
+
+
+def instances(config: Config, given: Given) -> Iterator[Fault]:
+    """What no instance can be; where they are made is said once for all of them."""
+    hosts = _hosts(config)
+    made = [(index, host.ec2) for index, host in enumerate(hosts) if host.ec2 is not None]
+    common = config.bare_metal.ec2 if config.bare_metal is not None else None
+    if common is BROKEN or any(one is BROKEN or BROKEN in vars(one).values() for _, one in made):
+        return
+    if made and common is None:
+        example = (
+            "ec2: {region: us-east-1, subnet: subnet-..., sshFrom: [203.0.113.7/32], publicKey: ssh-ed25519 AAAA...}"
+        )
+        yield Fault("bareMetal.ec2", "is missing: a host is to be made there", example)
+    if common is None or BROKEN in list(vars(common).values()):
+        return
+    if not made:
+        yield Fault("bareMetal.ec2", "has no effect: no host is an instance", "hosts: [{name: g5, ec2: g5.xlarge}]")
+    wish = {**common.plain(), "hosts": [{"name": "", **one.plain()} for _, one in made]}
+    for wrong in aws_hosts.faults(wish, "joinScript" in given):
+        number, _, key = wrong.key.rpartition(".")
+        where = f"hosts[{made[int(number)][0]}].ec2.{key}" if number else f"ec2.{camel(key)}"
+        yield Fault(f"bareMetal.{where}", wrong.problem, wrong.fix, FIX)
+
+
+def joins(config: Config, given: Given) -> Iterator[Fault]:
+    """A script that nobody runs."""
+    if "joinScript" in given and not any(host.ec2 is not None for host in _hosts(config)):
+        problem = "has no effect: it is run on instances that this stack makes, and there are none"
+        yield Fault("joinScript", problem, "pulumi config rm gpu-ready:joinScript", FIX)
+
+
+RULES = (where_it_is, instances, joins, the_target_alone, some_host, each_host_once, drivers, passwords)

@@ -7,6 +7,7 @@ from typing import Any
 from decide import defaults
 from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
 from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES
+from settings.ec2 import Ec2, Ec2Host
 from settings.host_kinds import MIRROR, Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion, Url
 from settings.kinds import Choice, Count, ListOf, Section, Text, setting
 
@@ -67,11 +68,25 @@ class Host:
         "name: rtx",
         "Its name in this stack; the node gets it as label `gpu-ready/host`.",
     )
-    address: str = setting(Address(), "address: rtx.home.arpa", "Host name or address at which ssh answers.")
-    host_key: str = setting(
+    address: str | None = setting(
+        Address(),
+        "address: rtx.home.arpa",
+        "Host name or address at which ssh answers.",
+        None,
+        "required, but for `ec2`",
+    )
+    host_key: str | None = setting(
         HostKey(),
         f"hostKey: {KEY}",
         "The public key that the host has to show (`ssh-keyscan -t ed25519 ADDRESS`).",
+        None,
+        "required, but for `ec2`",
+    )
+    ec2: Ec2Host | None = setting(
+        Section(Ec2Host, short="type"),
+        "ec2: {type: g5.xlarge, image: rocky-9}",
+        "The host is an instance that this stack makes, as `bareMetal.ec2` says; address, key and user follow.",
+        None,
     )
     port: int = setting(Count(1, MOST_PORTS), "port: 22", "Port of ssh.", defaults.SSH_PORT)
     user: str = setting(
@@ -194,6 +209,13 @@ class BareMetal:
         defaults.REBOOT_TIMEOUT_SECONDS,
     )
 
+    ec2: Ec2 | None = setting(
+        Section(Ec2),
+        f"ec2: {{region: us-east-1, subnet: subnet-0123456789abcdef0, sshFrom: [203.0.113.7/32], publicKey: {KEY}}}",
+        "Where and how the instances are made, for hosts that are some.",
+        None,
+        "required where a host has `ec2`",
+    )
     repositories: Repositories = setting(
         Section(Repositories),
         f"repositories: {{toolkit: {{url: {MIRROR}/deb/amd64, keyUrl: {MIRROR}/gpgkey, keySha256: {SHA256}}}}}",
@@ -203,8 +225,14 @@ class BareMetal:
     )
 
     def hosts_args(self) -> list[dict[str, Any]]:
-        """Each host in plain values."""
-        return [self._plain(host) for host in self.hosts]
+        """Each host that is there already, in plain values."""
+        return [self._plain(host) for host in self.hosts if host.ec2 is None]
+
+    def instances_args(self) -> list[dict[str, Any]]:
+        """Each host that is to be made; how it is reached is known once it is there."""
+        unknown = ("address", "host_key", "user", "port")
+        made = [(host.ec2, self._plain(host)) for host in self.hosts if host.ec2 is not None]
+        return [{**{key: one[key] for key in one if key not in unknown}, "ec2": ec2.plain()} for ec2, one in made]
 
     def _plain(self, host: Host) -> dict[str, Any]:
         mirrors = self.repositories.plain()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from lab.cloud import aws_calls, aws_cluster, aws_nodes
+from lab.cloud import aws_calls, aws_cluster, aws_ec2, aws_nodes
 from lab.cloud.kind import Desk, Kind, Refuse, digits
 from lab.cluster import pools
 from lab.provider import PartialFailure, Props, ProviderError
@@ -111,6 +111,7 @@ def _role_kept(desk: Desk, id: str, _inputs: Props) -> None:
 
 KINDS = {
     **aws_cluster.kinds(_denied),
+    **aws_ec2.kinds(_denied),
     NODE_GROUP: Kind(
         inputs=frozenset(_GROUP_KEYS.split()),
         id_of=_group_id,
@@ -162,4 +163,4 @@ KINDS = {
         name_key="",
     ),
 }
-CALLS = aws_calls.CALLS
+CALLS = {**aws_calls.CALLS, "aws:ec2/getAmi:getAmi": aws_ec2.get_image}

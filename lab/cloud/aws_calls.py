@@ -10,6 +10,8 @@ from lab.provider import Props, ProviderError
 
 CLUSTER = "aws:eks/cluster:Cluster"
 _ZONES = ("a", "b", "c")
+NO_SUBNET = "subnet-00000000000000000"
+"""The one that is not there."""
 
 
 def region(desk: Desk) -> str:
@@ -81,8 +83,16 @@ def _get_quota(desk: Desk, args: Props) -> Props:
 def _get_subnet(desk: Desk, args: Props) -> Props:
     known = [f"subnet-{_hex(name + zone)}" for name in desk.cluster.spec["cloud"]["clusters"] for zone in _ZONES]
     number = known.index(args["id"]) if args["id"] in known else int(_hex(str(args["id"])), 16)
+    if args["id"] == NO_SUBNET:
+        raise ProviderError("reading EC2 Subnet: no matching EC2 Subnet found")
     free = 3 if desk.fault == "no-addresses" else 4000
-    return {**args, "availabilityZone": f"{region(desk)}{_ZONES[number % 3]}", "availableIpAddressCount": free}
+    vpc = f"vpc-{_hex('default')}"
+    return {
+        **args,
+        "vpcId": vpc,
+        "availabilityZone": f"{region(desk)}{_ZONES[number % 3]}",
+        "availableIpAddressCount": free,
+    }
 
 
 def _get_parameter(_desk: Desk, args: Props) -> Props:

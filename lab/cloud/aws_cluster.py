@@ -20,7 +20,7 @@ _CLUSTER_KEYS = """
 """
 
 
-def _id(prefix: str) -> Callable[[Desk, Props], str]:
+def id_of_kind(prefix: str) -> Callable[[Desk, Props], str]:
     """Ids as EC2 gives them; of what was asked for, so that they are the same in each rehearsal."""
 
     def id_of(desk: Desk, inputs: Props) -> str:
@@ -30,7 +30,7 @@ def _id(prefix: str) -> Callable[[Desk, Props], str]:
     return id_of
 
 
-def _in_use(what: str, *users: tuple[str, str]) -> Callable[[Desk, str, Props], None]:
+def in_use(what: str, *users: tuple[str, str]) -> Callable[[Desk, str, Props], None]:
     """Refuses to delete what others stand on."""
 
     def check(desk: Desk, id: str, _inputs: Props) -> None:
@@ -59,7 +59,7 @@ def _subnets_of(desk: Desk, id: str, _inputs: Props) -> None:
 def _part(keys: str, prefix: str, replaces: str, **more: object) -> Kind:
     return Kind(
         inputs=frozenset([*keys.split(), "tags", "region"]),
-        id_of=_id(prefix),
+        id_of=id_of_kind(prefix),
         replaces=tuple(replaces.split()),
         name_key="",
         **more,  # type: ignore[arg-type]
@@ -119,17 +119,13 @@ def _network(denied: Denied) -> dict[str, Kind]:
     return {
         "aws:ec2/vpc:Vpc": _part(
             "cidrBlock enableDnsHostnames enableDnsSupport", "vpc", "cidrBlock",
-            before_create=denied("ec2:CreateVpc"), before_delete=_in_use("EC2 VPC", *of_vpc),
+            before_create=denied("ec2:CreateVpc"), before_delete=in_use("EC2 VPC", *of_vpc),
         ),
         subnet: _part(
             "availabilityZone cidrBlock mapPublicIpOnLaunch vpcId", "subnet", "availabilityZone cidrBlock vpcId",
             before_delete=_subnets_of,
         ),
         "aws:ec2/internetGateway:InternetGateway": _part("vpcId", "igw", ""),
-        "aws:ec2/eip:Eip": _part(
-            "domain", "eipalloc", "domain",
-            before_delete=_in_use("EC2 EIP", ("aws:ec2/natGateway:NatGateway", "allocationId")),
-        ),
         "aws:ec2/natGateway:NatGateway": _part("allocationId subnetId", "nat", "allocationId subnetId"),
         table: _part("vpcId routes", "rtb", "vpcId"),
         "aws:ec2/route:Route": _part(

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lab.cluster.world import Simulated
+from lab.cluster.world import Simulated, World
 from lab.provider import CheckFailure, Context, Props
 
 
@@ -16,6 +16,7 @@ class Desk:
 
     cluster: Simulated
     ctx: Context
+    world: World
 
     @property
     def resources(self) -> dict[str, Props]:

@@ -27,7 +27,7 @@ class CloudProvider(Provider):
     @contextmanager
     def _desk(self, ctx: Context) -> Iterator[Desk]:
         with self.world.open() as cluster:
-            yield Desk(cluster, ctx)
+            yield Desk(cluster, ctx, self.world)
 
     def _kind(self, ctx: Context) -> Kind:
         if ctx.type not in self.kinds:

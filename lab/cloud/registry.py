@@ -10,7 +10,7 @@ from lab.cloud.provider import CloudProvider
 if TYPE_CHECKING:
     from lab.cluster.world import World
 
-PACKAGES = {"gcp": "lab.cloud.gcp", "aws": "lab.cloud.aws"}
+PACKAGES = {"gcp": "lab.cloud.gcp", "aws": "lab.cloud.aws", "tls": "lab.cloud.tls"}
 
 
 def providers(world: World) -> list[CloudProvider]:

@@ -88,7 +88,8 @@ def _hosts_and_nodes(wish: Any) -> dict[str, Any]:
     hosts = [_host(wish, number, host) for number, host in enumerate(wish.hosts_args())]
     taints = _taints(wish.cluster)
     nodes = [{"name": host["node"], "taints": taints} for host in hosts]
-    return {"hosts": hosts, "nodes": [{"name": "cpu-1"}, *nodes]}
+    cloud = {"cloud": {"name": "aws", "project": "123456789012"}} if getattr(wish, "rents", False) else {}
+    return {"hosts": hosts, "nodes": [{"name": "cpu-1"}, *nodes], **cloud}
 
 
 def _host(wish: Any, number: int, host: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 import settings
-from components.aws_args import AwsGpuNodesArgs
+from components.aws_args import AwsGpuHostArgs, AwsGpuHostsArgs, AwsGpuNodesArgs
 from components.bare_metal import BareMetalGpuNodesArgs
 from components.choices import GpuChoices
 from components.existing import ExistingGpuNodesArgs
 from components.gke import GkeGpuNodesArgs
-from components.gpu_host import GpuHostArgs, HostDriver
+from components.gpu_host import HostDriver
 from components.gpu_stack import GpuStackArgs
 from components.validation import GpuValidationArgs
 from decide import defaults
@@ -32,12 +32,15 @@ def wish_of(stack: Path) -> settings.Settings:
     """The wish of a stack, once its owner has put in the keys of the hosts."""
     raw = {key.removeprefix("gpu-ready:"): value for key, value in config_of(stack).items()}
     for host in raw.get("bareMetal", {}).get("hosts", []):
-        host["hostKey"] = host["hostKey"] if "REPLACE" not in host["hostKey"] else KEY
-    return settings.parse(raw)
+        if "REPLACE" in host.get("hostKey", ""):
+            host["hostKey"] = KEY
+    secrets = [key for key in raw if key in settings.SECRETS]
+    return settings.parse(raw, secret_keys=secrets)
 
 
 TARGETS = {
     "aws-g5": "aws",
+    "aws-g5-hosts": "bareMetal",
     "demo": "bareMetal",
     "existing-cluster": "cluster",
     "gke-a100": "gke",
@@ -77,7 +80,7 @@ def test_the_placeholder_of_a_host_key_is_refused_with_the_command_that_prints_t
 def test_components_declare_all_arguments_that_they_get(stack: Path) -> None:
     wish = wish_of(stack)
     given_and_declared = [
-        (wish.nodes_args(), NODES[wish.target]),
+        (wish.nodes_args(), AwsGpuHostsArgs if wish.rents else NODES[wish.target]),
         (wish.stack_args(), GpuStackArgs),
         (
             wish.validation_args(
@@ -87,7 +90,7 @@ def test_components_declare_all_arguments_that_they_get(stack: Path) -> None:
             GpuValidationArgs,
         ),
         (wish.nodes_args()["gpu"], GpuChoices),
-        *((host, GpuHostArgs) for host in wish.nodes_args().get("hosts", [])),
+        *((host, AwsGpuHostArgs) for host in wish.nodes_args().get("hosts", [])),
         *((host["driver"], HostDriver) for host in wish.nodes_args().get("hosts", [])),
     ]
 
@@ -143,5 +146,5 @@ def test_commented_settings_of_a_host_are_right_too() -> None:
 def test_no_stack_file_holds_a_secret_or_a_real_address(stack: Path) -> None:
     text = stack.read_text(encoding="utf-8")
 
-    assert not re.search(r"secure:|BEGIN", text)
+    assert not re.search(r"secure:(?! put-yours-here-)|BEGIN", text)
     assert all(one.startswith("192.0.2.") for one in re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text))
