@@ -13,7 +13,7 @@ from components.host_step import Link, Wait, host_step
 from components.local_step import guard_step
 from decide import aws_hosts, defaults
 from decide.aws_failures import refusal
-from host import script
+from host import boot
 
 try:
     import pulumi_aws as aws
@@ -151,7 +151,7 @@ class Site:
         }
         state = str(getattr(host.get("state"), "value", host.get("state") or "present"))
         link = Link(connection, state, self.common["patience"], Wait(host["name"], defaults.FIRST_BOOT_SECONDS))
-        text = script.boot_text(self.wish.get("join_script") is not None)
+        text = boot.boot_text(self.wish.get("join_script") is not None)
         opts = ResourceOptions(parent=self.parent, deleted_with=instance, depends_on=[instance])
         return host_step(f"{prefix}-boot", text, link, opts).resource
 

@@ -115,15 +115,14 @@ class GpuHost(pulumi.ComponentResource):
     """The same in one line, with all by which a proof is one of something else."""
 
     def __init__(self, nodes: str, args: GpuHostArgs, common: Mapping[str, Any], opts: ResourceOptions) -> None:
-        """`common` is what all hosts share: `private_key`, `password`, `after`, `patience`, and
-        what is wished of all hosts."""
+        """`common` is what all hosts share: `private_key`, `password`, `after`, `patience`, and `wish`."""
         self.prefix = f"{nodes}-{args['name']}"
         super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
         self.args, self.common, self.last = args, common, common["after"]
         self.state = text(args.get("state")) or "present"
         if self.state != "present":
             pulumi.log.info(AWAY.format(**args | {"state": self.state}), self)
-        # Said of each step: that children take it over from their parent was never seen on the real engine.
+        # Said of each step: that children take it over was never seen on the real engine.
         self.goes_with = ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         self.machine_id: pulumi.Input[str] = ""
         self.claim: pulumi.Input[str] = ""
@@ -155,8 +154,8 @@ class GpuHost(pulumi.ComponentResource):
         made = host_step(f"{self.prefix}-folder", text, link, opts, removes=True, again=True, about=about)
         self.last = made.resource
         if self.state == "present":
-            place, opts = f"{self.folder}/bundle", self._after()
-            self.last = host_file(f"{self.prefix}-bundle", script.packed_path(), place, link, opts, (look, whose))
+            place, sent = f"{self.folder}/bundle", script.packed_path()
+            self.last = host_file(f"{self.prefix}-bundle", sent, place, link, self._after(), (look, whose))
 
     def _after(self, **more: Any) -> ResourceOptions:
         """Of the next step; one on a machine that is ours to delete goes with it."""

@@ -22,8 +22,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from decide.aws_hosts import JOIN_LOG, JOINED
-from decide.host_failures import BY_ID
 from decide.host_login import is_line
 
 HERE = Path(__file__).resolve().parent
@@ -87,24 +85,6 @@ cd || exit 1
 umask 077
 mkdir -p {folder}
 fi
-exit
-}}
-"""
-# A machine at its first boot: first it becomes a node, by a script that is not ours. What that said is root's alone.
-BOOT = """\
-{{
-R=${{GPU_READY_ROOT-}}
-[ -e "$R/var/lib/cloud/instance/boot-finished" ] || {{
-echo "gpu-ready: not yet: the machine is in its first boot, and joins the cluster" >&2
-exit 75
-}}
-S=$(cat "$R{joined}" 2>/dev/null)
-[ "${{S:-{usual}}}" = 0 ] || {{
-sudo -n tail -n 5 "$R{log}" >&2
-printf 'HST-96 access: {cause} (exit status %s)\nfix: {fix}\n' "${{S:-unknown}}" >&2
-exit 3
-}}
-echo '{{}}'
 exit
 }}
 """
@@ -193,13 +173,6 @@ def folder_of(owner: str) -> str:
 def folder_text(folder: str, look: int = 1) -> str:
     """Makes that folder, which nobody else can look into, and takes it away with all that is in it."""
     return FOLDER.format(folder=_named(folder), look=look)
-
-
-def boot_text(has_script: bool) -> str:
-    """Waits for the end of the first boot; whether it joined, only the script (`has_script`) can say."""
-    known = BY_ID["HST-96"]
-    told = {"joined": JOINED, "log": JOIN_LOG, "cause": known.cause, "fix": known.fix}
-    return BOOT.format(**told, usual="" if has_script else "0")
 
 
 def steps() -> list[str]:
