@@ -167,10 +167,16 @@ def older_proofs(snapshot: Obj, wish: Obj) -> List[str]:
     said = []
     for one in list_at(wish, "jobs"):
         proof = job_pod(snapshot, one)
-        node, began = node_of(proof), text_at(proof, "status", "startTime")
+        node, began = node_of(proof), first_run(proof)
         there = [pod for pod in list_at(snapshot, "pods") if node_of(pod) == node and name_of(pod).startswith(PROVEN)]
         newer = [name_of(pod) for pod in there if began and text_at(pod, "status", "startTime") > began]
         if newer:
             anew = f"kubectl delete job -n {space_of(proof)} {one.get('name')}, then pulumi up --refresh"
             said.append(f"{node} was proven before {min(newer)} began; to prove it anew: {anew}")
     return said
+
+
+def first_run(pod: Obj) -> str:
+    """When its first container began: a pod may wait on a new node for what the node is not yet ready with."""
+    starts = [text_at(one, "state", "terminated", "startedAt") for one in statuses_of(pod)]
+    return min([one for one in starts if one] or [text_at(pod, "status", "startTime")])

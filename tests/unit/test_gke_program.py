@@ -129,6 +129,7 @@ def test_gkes_driver_under_our_operator_is_one_advertiser(tmp_path: Path) -> Non
 
     assert (result.exit, result.errors) == (0, [])
     assert result.outputs["ownership"]["plugin"]["owner"] == "platform"
+    assert result.outputs["report"]["warnings"] == []
 
 
 @long
