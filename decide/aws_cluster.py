@@ -101,7 +101,7 @@ def system_nodes(wish: Wish) -> dict[str, Any]:
 
 def faults(wish: Wish) -> list[Wrong]:
     """What is wrong with a cluster that is to be made."""
-    return [wrong for rule in (_zones, _network, _endpoint, _version) for wrong in rule(wish)]
+    return [wrong for rule in RULES for wrong in rule(wish)]
 
 
 def _zones(wish: Wish) -> Iterator[Wrong]:
@@ -136,3 +136,6 @@ def _endpoint(wish: Wish) -> Iterator[Wrong]:
 def _version(wish: Wish) -> Iterator[Wrong]:
     if not wish.get("version"):
         yield Wrong("version", "is missing: whoever makes a cluster says which", f'version: "{defaults.EKS_VERSION}"')
+
+
+RULES = (_zones, _network, _endpoint, _version)

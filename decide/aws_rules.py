@@ -91,7 +91,11 @@ def _block(wish: Wish) -> Iterator[Wrong]:
         fix = "capacity: onDemand, spot or reservation; blocks are for p4d, p4de and p5"
         yield Wrong("capacity", f"no capacity blocks are sold for {', '.join(without)}", fix)
     if len(wish["instance_types"]) > 1:
-        yield Wrong("instance_types", "a capacity block is of one instance type", f"instanceTypes: [{names[0]}]")
+        yield Wrong(
+            "instance_types",
+            "a capacity block is of one instance type",
+            f"instanceTypes: [{wish['instance_types'][0]}]",
+        )
     if len(wish.get("subnets") or ()) != 1:
         problem = "a capacity block lies in one zone: the one subnet of that zone belongs here"
         yield Wrong("subnets", problem, "subnets: [subnet-0123456789abcdef0]")

@@ -1,20 +1,24 @@
 """The settings of target `aws`: which cluster in EKS, and the node group with cards that it gets."""
 # ruff: noqa: RUF009 - setting() is dataclasses.field() with metadata
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from decide import aws_prices, aws_rules, defaults
 from decide.aws_images import IMAGES
 from decide.aws_nodes import CAPACITY, EFFECTS
-from settings.kinds import Choice, Count, Flag, Labels, ListOf, Section, Text, setting
+from settings.kinds import BROKEN, Choice, Count, Flag, Labels, ListOf, Section, Text, setting
 
 REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
 ZONE = REGION + "[a-f]"
 CLUSTER = r"[0-9A-Za-z][0-9A-Za-z_-]*"
 ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:%s/[\w+=,.@/-]+"
 TAINT_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+
+
+def _kept(value: Any, plain: Callable[[Any], Any]) -> Any:
+    return value if value is BROKEN else plain(value)
 
 
 def _id(kind: str) -> Text:
@@ -209,7 +213,7 @@ class AwsNodes:
     @property
     def store(self) -> Any:
         """What becomes of the instance's disks."""
-        return self.instance_store or IMAGES[self.image].stores[0]
+        return self.instance_store or (BROKEN if self.image is BROKEN else IMAGES[self.image].stores[0])
 
 
 @dataclass(frozen=True)
@@ -252,12 +256,12 @@ class Aws:
         nodes.pop("instance_store", None)
         said = {
             "store": self.nodes.store,
-            "taints": [one.plain() for one in self.nodes.taints],
-            "instance_types": list(self.nodes.instance_types),
-            "subnets": list(self.nodes.subnets),
-            "labels": dict(self.nodes.labels),
+            "taints": _kept(self.nodes.taints, lambda taints: [one.plain() for one in taints]),
+            "instance_types": _kept(self.nodes.instance_types, list),
+            "subnets": _kept(self.nodes.subnets, list),
+            "labels": _kept(self.nodes.labels, dict),
         }
         account = {"account": self.account} if self.account else {}
-        about = {"region": self.region, **account, "tags": dict(self.tags), "checks": self.checks}
+        about = {"region": self.region, **account, "tags": _kept(self.tags, dict), "checks": self.checks}
         making = {"make": self.cluster.plain()} if self.cluster.create is True else {}
         return {**about, "cluster": self.cluster.name, **nodes, **said, **making}

@@ -1,13 +1,16 @@
 """Rules between the settings of target `aws`: those of a node group, and what the proof needs of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from decide import aws_cluster, aws_nodes, aws_rules
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, camel
 from settings.model import Cluster, Config, Toleration
 
+Rule = Callable[[Mapping[str, Any]], Iterator[aws_rules.Wrong]]
 SPELT = {"store": "instanceStore"}
 
 
@@ -31,21 +34,50 @@ def readable(config: Config) -> bool:
     return all(one is not BROKEN and BROKEN not in list(vars(one).values()) for one in parts)
 
 
+class Unread(Exception):
+    """A rule asked for a value that could not be read."""
+
+
+class Known(dict[str, Any]):
+    """A wish of which a rule gets no value whose fault is listed already."""
+
+    def __getitem__(self, key: str) -> Any:
+        return self._whole(super().__getitem__(key))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Likewise."""
+        return self._whole(super().get(key, default))
+
+    @staticmethod
+    def _whole(value: Any) -> Any:
+        if value is BROKEN:
+            raise Unread
+        return value
+
+
+def all_that_is_known(rules: Iterable[Rule], wish: Mapping[str, Any]) -> Iterator[aws_rules.Wrong]:
+    """What the rules find; one that asks for what could not be read says no more."""
+    for rule in rules:
+        with suppress(Unread):
+            yield from rule(Known(wish))
+
+
 def node_group(config: Config, _: set[str]) -> Iterator[Fault]:
     """What no node group can be; the same rules guard users of the component."""
-    if readable(config) and config.aws is not None:
-        for wrong in aws_rules.faults(config.aws.plain()):
-            key = SPELT.get(wrong.key, camel(wrong.key))
-            yield Fault(f"aws.nodes.{key}", wrong.problem, wrong.fix, FIX)
+    if config.aws is None or BROKEN in (config.aws, config.aws.cluster, config.aws.nodes):
+        return
+    for wrong in all_that_is_known(aws_rules.RULES, config.aws.plain()):
+        key = SPELT.get(wrong.key, camel(wrong.key))
+        yield Fault(f"aws.nodes.{key}", wrong.problem, wrong.fix, FIX)
 
 
 def cluster(config: Config, given: set[str]) -> Iterator[Fault]:
     """What no cluster can be; of one that is there already nothing can be said but its name."""
-    if not readable(config) or config.aws is None:
+    if config.aws is None or BROKEN in (config.aws, config.aws.cluster, config.aws.cluster.create):
         return
     made = config.aws.cluster
     if made.create:
-        for wrong in aws_cluster.faults({**made.plain(), "region": config.aws.region}):
+        for wrong in all_that_is_known(aws_cluster.RULES, {**made.plain(), "region": config.aws.region}):
             yield Fault(f"aws.cluster.{camel(wrong.key)}", wrong.problem, wrong.fix, FIX)
         return
     for key in sorted(camel(name) for name in vars(made) if f"aws.cluster.{camel(name)}" in given):
@@ -56,7 +88,7 @@ def cluster(config: Config, given: set[str]) -> Iterator[Fault]:
 
 def somebody_starts_a_node(config: Config, _: set[str]) -> Iterator[Fault]:
     """A proof on a group without nodes waits for somebody who starts one."""
-    if not readable(config) or config.aws is None or config.validation.enabled is not True:
+    if config.aws is None or config.validation.enabled is not True:
         return
     nodes = config.aws.nodes
     if nodes.desired == 0 and nodes.autoscaler is False:
@@ -67,7 +99,7 @@ def somebody_starts_a_node(config: Config, _: set[str]) -> Iterator[Fault]:
 
 def only_for_clusters(config: Config, given: set[str]) -> Iterator[Fault]:
     """A whole node is asked for; how many cards that has, its type says."""
-    if readable(config) and "validation.gpus" in given:
+    if config.aws is not None and "validation.gpus" in given:
         problem = "has no effect with target aws: the proof asks for a whole node"
         yield Fault("validation.gpus", problem, "leave gpus out", FIX)
 

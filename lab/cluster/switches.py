@@ -30,7 +30,7 @@ def switch(cluster: Cluster, path: str, value: Any) -> None:
     before = cluster.data["spec"]
     keys = _find(before, path)
     if keys is None:
-        raise WorldError(f"there is no such switch{meant(path, list(paths(before)))}")
+        raise WorldError(f"there is no such switch{_meant(before, path)}")
     try:
         cluster.data["spec"] = normal(_changed(before, keys, value))
     except WorldError as error:
@@ -76,6 +76,12 @@ def _changed(spec: dict[str, Any], keys: list[Any], value: Any) -> dict[str, Any
 def _place(keys: list[Any]) -> str:
     """How a description's faults call this place; whoever turned the switch knows it by its own name."""
     return f"{keys[0]}[{keys[1]}].{keys[2]}" if keys[0] in _LISTS else ".".join(keys)
+
+
+def _meant(spec: dict[str, Any], path: str) -> str:
+    if path.startswith("cloud.") and not spec["cloud"]["name"]:
+        return ": this world has no cloud"
+    return meant(path, list(paths(spec)))
 
 
 def paths(spec: dict[str, Any]) -> Iterator[str]:

@@ -109,6 +109,18 @@ def test_each_stack_file_is_in_the_readme_with_how_to_take_it_back(stack: Path) 
     assert "destroy -s" in row
 
 
+@pytest.mark.parametrize("mode", ["external", "none"])
+def test_another_operator_takes_the_lines_out_that_the_comment_names(mode: str) -> None:
+    path = ROOT / "stacks" / "Pulumi.existing-cluster.yaml"
+    raw = {key.removeprefix("gpu-ready:"): value for key, value in config_of(path).items()}
+    told = path.read_text(encoding="utf-8").split("take out ")[1].split(" below")[0]
+    gone = set(re.findall(r"\w+", told)) - {"and"}
+    gpu = {key: value for key, value in raw["gpu"].items() if key not in gone}
+    gpu["operator"] = {key: value for key, value in gpu["operator"].items() if key not in gone} | {"mode": mode}
+
+    assert settings.parse({**raw, "gpu": gpu}).gpu.operator.mode == mode
+
+
 def test_commented_examples_in_stack_files_are_right_too() -> None:
     text = (ROOT / "stacks" / "Pulumi.existing-cluster.yaml").read_text(encoding="utf-8")
     shown = re.findall(r"^ +#   (\w+: [\[{].*)$", text, re.MULTILINE)

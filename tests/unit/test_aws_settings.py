@@ -98,6 +98,24 @@ def test_a_fault_has_its_path_and_what_would_be_right(aws: dict[str, Any], path:
     assert len(found) == 1, found
 
 
+def test_a_value_that_cannot_be_read_hides_no_other_fault() -> None:
+    nodes = {"capacity": "spott", "diskGib": 10, "min": 9, "instanceTypes": ["m5.large"]}
+    assert set(faults(raw(nodes=nodes))) == {
+        f"aws.nodes.{key}" for key in ("capacity", "diskGib", "desired", "instanceTypes")
+    }
+    made = {**OPEN, "network": "10.0.0.0/24", "version": "new", "zones": ["us-east-1a"]}
+    assert set(faults(raw(cluster=made, nodes={"max": 0}))) == {
+        "aws.cluster.network",
+        "aws.cluster.version",
+        "aws.cluster.zones",
+        "aws.nodes.max",
+    }
+    unknown = {"capacity": "capacityBlock", "instanceTypes": ["m5.large", "m5.xlarge"]}
+    assert "aws.nodes.instanceTypes" in faults(raw(nodes=unknown))
+    broken = {"image": "windows", "reservation": "x", "subnets": "y", "labels": 1, "taints": 2, "max": 0}
+    assert set(faults(raw(nodes=broken))) == {f"aws.nodes.{key}" for key in broken}
+
+
 def test_a_proof_asks_for_a_whole_node_whatever_is_said() -> None:
     assert "a whole node" in faults(raw(validation={"gpus": 2}))["validation.gpus"]
 

@@ -222,7 +222,7 @@ def test_switches_of_a_cloud_are_there_only_where_there_is_one(world: World, tmp
     world.switch("cloud.fault", "quota")
     bare = small_world.world(tmp_path / "bare")
 
-    with pytest.raises(ValueError, match="there is no such switch"):
+    with pytest.raises(ValueError, match="there is no such switch: this world has no cloud"):
         bare.switch("cloud.fault", "quota")
     with pytest.raises(ValueError, match="did you mean 'stockout'"):
         world.switch("cloud.fault", "stock-out")
