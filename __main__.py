@@ -39,7 +39,6 @@ match wish.target:
         from components.gke import GkeGpuNodes as Nodes  # type: ignore[assignment]
     case "aws":
         from components.aws import AwsGpuNodes as Nodes  # type: ignore[assignment]
-
 nodes: Any = Nodes("nodes", wish.nodes_args(pulumi.Config().get_secret))  # whichever kind: a GpuNodes
 if wish.target == "bareMetal":
     pulumi.export("hosts", nodes.hosts)

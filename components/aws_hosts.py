@@ -25,6 +25,8 @@ except ModuleNotFoundError:
 class AwsGpuHosts(BareMetalGpuNodes):
     """Hosts over SSH, some of which are instances that are made once the cluster was looked at."""
 
+    TOKEN = "gpu-ready:index:AwsGpuHosts"
+
     def _hosts(self, name: str, args: Any, common: Mapping[str, Any]) -> Sequence[GpuHostArgs]:
         self._made: dict[str, tuple[pulumi.Resource, pulumi.Resource]] = {}
         hosts = [one for one in args["hosts"] if "ec2" in one]

@@ -42,6 +42,8 @@ class BareMetalGpuNodesArgs(TypedDict):
 class BareMetalGpuNodes(pulumi.ComponentResource):
     """Hosts over SSH that become GPU nodes. The cluster is looked at first, then each host is made ready and proven."""
 
+    TOKEN = "gpu-ready:index:BareMetalGpuNodes"
+
     kubeconfig: pulumi.Output[str]
     """Path of the kubeconfig file."""
     context: pulumi.Output[str]
@@ -52,7 +54,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
     """Per host: its node, and what the host itself showed of driver, toolkit, runtime and cards when it was asked."""
 
     def __init__(self, name: str, args: BareMetalGpuNodesArgs, opts: ResourceOptions | None = None) -> None:
-        super().__init__(f"gpu-ready:index:{type(self).__name__}", name, {}, opts)
+        super().__init__(self.TOKEN, name, {}, opts)
         gpu = host_choices(args.get("gpu") or {})
         self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
         self.context = pulumi.Output.from_input(args["context"])

@@ -19,9 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
 # The text stands twice in every state: what a function is for can be read in the file that it comes from.
 EXPLANATION = re.compile(r'^ *(?:#[^\n]*|"""(?:[^"]|"(?!""))*""")\n', re.MULTILINE)
-INDENTS = re.compile(r"^(?: {4})+|\n(?=\n\n)", re.MULTILINE)
+INDENTS = re.compile(r"^(?: {4})+|\n(?=\n)", re.MULTILINE)
 FAILURE = re.compile(r'^    \("([A-Z]+-\d+)",.*?\),\n(?=    \("|\))', re.MULTILINE | re.DOTALL)
 """A row of the catalogue of failures."""
+SIGNS = '(r"'
+"""Begins in a row what gives the failure away in a text."""
 COMMAND = "python3 -"
 GRACE_SECONDS = 90  # before the engine's own limit the step speaks, with a reason
 HEAD = """\
@@ -47,12 +49,15 @@ def lean(source: str) -> str:
 
 
 def needed(sources: list[str]) -> list[str]:
-    """Of the catalogue of failures only what a step names, unless it recognizes failures in what others say."""
+    """Of the catalogue of failures what a step names, and what it can recognize in the words of others."""
     catalogue, *others = sources
     rest = "".join(others)
-    if "recognize(" in rest:
-        return sources
-    return [FAILURE.sub(lambda row: row[0] if f'"{row[1]}"' in rest else "", catalogue), *others]
+    recognizes = "recognize(" in rest
+
+    def kept(row: re.Match[str]) -> str:
+        return row[0] if f'"{row[1]}"' in rest or (recognizes and SIGNS in row[0]) else ""
+
+    return [FAILURE.sub(kept, catalogue), *others]
 
 
 def local_step(

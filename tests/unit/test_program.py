@@ -159,7 +159,7 @@ def test_what_is_found_and_not_declared_is_refused_before_anything_is_made(
     result = house.run("up", with_gpu(**choices))
 
     assert result.exit == 1
-    assert any(id in text and "fix: set gpu." in text for text in result.errors), result.errors
+    assert any(id in text and "set gpu." in text for text in result.errors), result.errors
     assert house.world.snapshot() == before
 
 

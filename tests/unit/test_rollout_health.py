@@ -13,6 +13,7 @@ from tests.unit.small_snapshot import (
     by_labels,
     check_pod,
     daemon_set,
+    ended,
     external,
     healthy,
     job,
@@ -260,14 +261,15 @@ def test_a_pod_that_is_not_well_comes_before_the_driver_that_waits() -> None:
 
 @pytest.mark.parametrize(("began", "count"), [("2026-01-01T00:00:05Z", 0), ("2026-01-01T00:00:06Z", 1), (None, 0)])
 def test_a_proof_from_before_the_plugin_began_is_a_warning(began: str | None, count: int) -> None:
-    proof = check_pod(status={"startTime": "2026-01-01T00:00:05Z"})
+    smi, kernel = ended("nvidia-smi", start=5, end=6), ended("vectoradd", start=7, end=8)
+    proof = check_pod(smi=smi, kernel=kernel)
     plugin = placed(f"{PLUGIN}-x", 2, status={"startTime": began})
     other = placed(f"{PLUGIN}-y", 2, "gpu-2", status={"startTime": "2026-02-01T00:00:00Z"})
     exporter = placed("nvidia-dcgm-exporter-x", 2, status={"startTime": "2026-02-01T00:00:00Z"})
     made = cluster(operand(), pods=(plugin, other, exporter))
     made["pods"][0] = proof
     assert len(report(made, wish())["warnings"]) == count
-    made["pods"][0] = check_pod()
+    made["pods"][0] = {**proof, "status": {"phase": "Succeeded"}}
     assert report(made, wish())["warnings"] == []
 
 
