@@ -17,7 +17,7 @@ from lab.cluster.releases import effective, merged
 from lab.cluster.store import TEMPLATE_GENERATION, ApiError, Cluster, Object
 from lab.real.api import Api
 
-READ = ("Namespace", "Node", "Pod", "DaemonSet", "RuntimeClass", "ConfigMap", "ClusterPolicy")
+READ = ("Namespace", "Node", "Pod", "DaemonSet", "Service", "RuntimeClass", "ConfigMap", "ClusterPolicy")
 _MANAGERS = {"Node": "nfd-master", "Pod": "kubelet", "Event": "kubelet"}
 _OPERATOR = "gpu-operator"
 _OWN_META = ("resourceVersion", "generation", "uid", "creationTimestamp")
@@ -113,7 +113,7 @@ class Mirror:
 
     def _remember(self, kind: str, obj: Object) -> None:
         """The server adds defaults to what it gets: compared is with what was sent."""
-        part = {"Pod": "status", "DaemonSet": "spec"}.get(kind)
+        part = {"Pod": "status", "DaemonSet": "spec", "Service": "spec"}.get(kind)
         if part:
             self.cluster.private(obj)["sent"] = copy.deepcopy(obj[part])
 
@@ -205,10 +205,10 @@ def _is_operand(pod: Object) -> bool:
     return bool(pod["metadata"].get("labels", {}).get(_MADE_BY) == _OPERATOR)
 
 
-def _daemon_set_as_known(cluster: Cluster, daemon_set: Object) -> None:
-    notes = cluster.private(daemon_set)
+def _spec_as_known(cluster: Cluster, obj: Object) -> None:
+    notes = cluster.private(obj)
     if "sent" in notes:
-        daemon_set["spec"] = copy.deepcopy(notes["sent"])
+        obj["spec"] = copy.deepcopy(notes["sent"])
 
 
 def _policy_as_known(cluster: Cluster, policy: Object) -> None:
@@ -219,6 +219,7 @@ def _policy_as_known(cluster: Cluster, policy: Object) -> None:
 
 _AS_KNOWN: dict[str, Callable[[Cluster, Object], None]] = {
     "Pod": _pod_as_known,
-    "DaemonSet": _daemon_set_as_known,
+    "DaemonSet": _spec_as_known,
+    "Service": _spec_as_known,
     "ClusterPolicy": _policy_as_known,
 }
