@@ -117,7 +117,7 @@ def test_a_preview_of_nothing_yet_makes_nothing(rented: Rented) -> None:
 def test_an_instance_is_closed_but_for_the_named_networks(rented: Rented) -> None:
     result = rented.go("preview")
     rule = result.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").plain
-    assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("203.0.113.7/32", 22, 22)
+    assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("192.0.2.7/32", 22, 22)
     made = result.one(INSTANCE).plain
     assert made["metadataOptions"]["httpTokens"] == "required"
     assert (made["rootBlockDevice"]["encrypted"], made["rootBlockDevice"]["volumeType"]) == (True, "gp3")
