@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from decide import aws_types
-from decide.failures import Failure
+from decide.failures import Failure, given_away
 
 ROWS: tuple[tuple[Any, ...], ...] = (
     ("AWS-1", "AWS account", "the credentials are not accepted, or have expired",
@@ -106,7 +106,7 @@ class Refusal(NamedTuple):
 
 def explained(said: str, place: Mapping[str, Any]) -> Refusal | None:
     """What an answer of AWS means; nothing where it is not known."""
-    known = next((one for one in _ORDER if any(re.search(sign, said) for sign in one.signs)), None)
+    known = given_away(said, _ORDER)
     if known is None:
         return None
     place = {**place, "action": next(iter(ACTION.findall(said)), "the action that AWS names")}

@@ -5,7 +5,9 @@ fit the cluster), HST-56, PLM-11 and on (kubectl, our Jobs), SCH-6 and on, CUDA-
 """
 
 import re
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, NamedTuple, Optional, Tuple, TypeVar
+
+Known = TypeVar("Known", bound=Any)
 
 
 class Failure(NamedTuple):
@@ -211,9 +213,11 @@ FAILURES = [Failure(*row) for row in ROWS]
 BY_ID = {failure.id: failure for failure in FAILURES}
 
 
+def given_away(text: str, failures: Iterable[Known]) -> Optional[Known]:
+    """The first of these that a text has a sign of."""
+    return next((one for one in failures if any(re.search(sign, text) for sign in one.signs)), None)
+
+
 def recognize(text: str) -> Optional[Failure]:
     """The failure that a message, an event or a log gives away."""
-    for failure in FAILURES:
-        if any(re.search(sign, text) for sign in failure.signs):
-            return failure
-    return None
+    return given_away(text, FAILURES)

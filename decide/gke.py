@@ -5,19 +5,15 @@ GKE's guides, as compiled on 2026-11-21; the rules about operator and plugin are
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from decide import gke_machines as machines
 from decide.gke_pool import GPU_TAINT, card_of, is_flex
+from decide.known import as_far_as_known
 from decide.ownership_gke import OPT_OUT
 from decide.wording import similar
 
 Wish = Mapping[str, Any]
-Said = TypeVar("Said")
-
-
-class UnreadError(Exception):
-    """A value that a rule asks for could not be read, which is said already."""
 
 
 class GkeFault(NamedTuple):
@@ -37,14 +33,6 @@ def faults(gke: Wish, platform: bool) -> list[GkeFault]:
             for id, key, problem, fix in as_far_as_known(rule(pool, gke, platform)):
                 found.append(GkeFault(id, f"pools[{index}].{key}" if key else f"pools[{index}]", problem, fix))
     return found
-
-
-def as_far_as_known(said: Iterator[Said]) -> Iterator[Said]:
-    """What a rule finds before it asks for a value that nobody knows."""
-    try:
-        yield from said
-    except UnreadError:
-        return
 
 
 def warnings(gke: Wish) -> list[str]:

@@ -1,8 +1,9 @@
 """What Google's words mean when a cluster or a pool cannot be made, changed or deleted: id, cause and next step."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+from decide.failures import given_away
 
 
 class GkeFailure(NamedTuple):
@@ -101,7 +102,7 @@ BY_ID = {one.id: one for one in GKE_FAILURES}
 
 def recognize(text: str) -> GkeFailure | None:
     """The failure that an error of the provider gives away."""
-    return next((one for one in GKE_FAILURES if any(re.search(sign, text) for sign in one.signs)), None)
+    return given_away(text, GKE_FAILURES)
 
 
 def explained(text: str, gke: Mapping[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import re
 
+from decide.failures import given_away
 from decide.host_failures import HOST_FAILURES, Refusal, refusal
 
 NOT_YET = "Process exited with status 75"
@@ -20,11 +21,11 @@ def explained(host: str, error: str, listed: bool = True) -> "Refusal | None":
     """The refusal for an error of the transport; none for what a script has said itself, or what nobody knows."""
     if OURS.search(error):
         return None
-    for known in HOST_FAILURES:
-        if known.layer == "access" and any(re.search(sign, error) for sign in known.signs):
-            fix = known.fix if listed else UNLISTED.get(known.id, f"put it back into the list, and {known.fix}")
-            return refusal(known.id, f"{host}: {known.cause} ({first_line(error)})", fix)
-    return None
+    known = given_away(error, (one for one in HOST_FAILURES if one.layer == "access"))
+    if known is None:
+        return None
+    fix = known.fix if listed else UNLISTED.get(known.id, f"put it back into the list, and {known.fix}")
+    return refusal(known.id, f"{host}: {known.cause} ({first_line(error)})", fix)
 
 
 def too_late(host: str, seconds: int, errors: "list[str]", listed: bool = True) -> Refusal:

@@ -1,13 +1,14 @@
 """Rules between the settings of target `aws`: those of a node group, and what the proof needs of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from decide import aws_cluster, aws_nodes, aws_rules
+from decide.known import as_far_as_known
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, camel
+from settings.known import Known
 from settings.model import Cluster, Config, Toleration
 
 Rule = Callable[[Mapping[str, Any]], Iterator[aws_rules.Wrong]]
@@ -22,8 +23,7 @@ def settled(config: Config, given: set[str]) -> Config:
     tolerations = tuple(Toleration(**one) for one in aws_nodes.tolerations(wish))
     cluster = Cluster(context="", node_selector=aws_nodes.selector(wish), tolerations=tolerations)
     unsaid = "gpu.operator.mode" not in given and config.aws.image == "bottlerocket" and config.gpu is not BROKEN
-    operator = replace(config.gpu.operator, mode="none") if unsaid else config.gpu.operator
-    return replace(config, cluster=cluster, gpu=replace(config.gpu, operator=operator) if unsaid else config.gpu)
+    return replace(config, cluster=cluster, gpu=config.gpu.without_operator() if unsaid else config.gpu)
 
 
 def readable(config: Config) -> bool:
@@ -34,32 +34,10 @@ def readable(config: Config) -> bool:
     return all(one is not BROKEN and BROKEN not in list(vars(one).values()) for one in parts)
 
 
-class Unread(Exception):
-    """A rule asked for a value that could not be read."""
-
-
-class Known(dict[str, Any]):
-    """A wish of which a rule gets no value whose fault is listed already."""
-
-    def __getitem__(self, key: str) -> Any:
-        return self._whole(super().__getitem__(key))
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Likewise."""
-        return self._whole(super().get(key, default))
-
-    @staticmethod
-    def _whole(value: Any) -> Any:
-        if value is BROKEN:
-            raise Unread
-        return value
-
-
 def all_that_is_known(rules: Iterable[Rule], wish: Mapping[str, Any]) -> Iterator[aws_rules.Wrong]:
     """What the rules find; one that asks for what could not be read says no more."""
     for rule in rules:
-        with suppress(Unread):
-            yield from rule(Known(wish))
+        yield from as_far_as_known(rule(Known(wish)))
 
 
 def node_group(config: Config, _: set[str]) -> Iterator[Fault]:

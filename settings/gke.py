@@ -241,4 +241,4 @@ class Gke:
     @property
     def image(self) -> str:
         """Operating system of the pools, which is one where the operator brings the driver."""
-        return self.pools[0].image if self.pools else IMAGES[0]
+        return self.pools[0].image if self.pools and self.pools is not BROKEN else IMAGES[0]

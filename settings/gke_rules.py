@@ -7,6 +7,7 @@ from decide import gke
 from decide.gke_pool import handed_out
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, camel
+from settings.known import Known
 from settings.model import Config
 
 Given = set[str]
@@ -25,23 +26,6 @@ def pools(config: Config, _: Given) -> Iterator[Fault]:
             "GKE-9: with gpu.driver: operator all pools need one image, because COS and Ubuntu get theirs in two ways"
         )
         yield Fault("gke.pools", problem, "image: COS_CONTAINERD in each pool", FIX)
-
-
-class Known(dict[str, Any]):
-    """A wish of which some values could not be read: the rule that asks for one of them stays silent."""
-
-    def __getitem__(self, key: str) -> Any:
-        return self._read(super().__getitem__(key))
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """As of any dict."""
-        return self._read(super().get(key, default))
-
-    @staticmethod
-    def _read(value: Any) -> Any:
-        if value is BROKEN:
-            raise gke.UnreadError
-        return value
 
 
 def known(wish: dict[str, Any]) -> Known:

@@ -2,11 +2,11 @@
 # ruff: noqa: RUF009 - setting() is dataclasses.field() with metadata
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from decide import defaults
-from settings.kinds import Choice, Count, Flag, Section, Text, Tree, setting
+from settings.kinds import BROKEN, Choice, Count, Flag, Section, Text, Tree, setting
 from settings.sharing import Sharing
 
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -129,3 +129,7 @@ class Gpu:
         None,
         "external with operator: external, else ours",
     )
+
+    def without_operator(self) -> "Gpu":
+        """The same with the plugin alone, or a platform's own."""
+        return self if self.operator is BROKEN else replace(self, operator=replace(self.operator, mode="none"))

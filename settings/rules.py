@@ -34,10 +34,8 @@ def settled(config: Config, given: Given) -> Config:
         return aws_rules.settled(config, given)
     if config.target != "gke":
         return config
-    unsaid = "gpu.operator.mode" not in given and config.gpu.driver != "operator"
-    operator = replace(config.gpu.operator, mode="none") if unsaid else config.gpu.operator
-    gpu = config.gpu if config.gpu is BROKEN else replace(config.gpu, operator=operator)
-    return replace(config, cluster=Cluster(context=""), gpu=gpu)
+    unsaid = "gpu.operator.mode" not in given and config.gpu is not BROKEN and config.gpu.driver != "operator"
+    return replace(config, cluster=Cluster(context=""), gpu=config.gpu.without_operator() if unsaid else config.gpu)
 
 
 def broken(config: Config, given: Given) -> list[Fault]:
@@ -97,24 +95,23 @@ OF_AN_INSTALLATION = ("version", "removeCrds", "timeoutSeconds", "values")
 def only_for_our_operator(config: Config, given: Given) -> Iterator[Fault]:
     """Settings of an installation that will not be made."""
     mode, why = config.gpu.operator.mode, "has no effect on an operator that we do not install"
+    plugins = ("version", "timeoutSeconds", "values") if mode == "none" and _installs_plugin(decision(config)) else ()
     idle = {"external": OF_AN_INSTALLATION, "none": ("namespace", *OF_AN_INSTALLATION)}
     for key in idle.get(mode, ()) if isinstance(mode, str) else ():
         if f"gpu.operator.{key}" in given:
-            of_plugin = _installs_plugin(config) and key in ("version", "timeoutSeconds", "values")
-            fix = f"leave {key} out" + (f"; the plugin alone has gpu.plugin.{key}" if of_plugin else "")
+            fix = f"leave {key} out" + (f"; the plugin alone has gpu.plugin.{key}" if key in plugins else "")
             yield Fault(f"gpu.operator.{key}", why, fix, FIX)
 
 
-def _installs_plugin(config: Config) -> bool:
+def _installs_plugin(decided: Decision) -> bool:
     """Whether the device plugin alone is ours; a platform may bring its own."""
-    decided = decision(config)
     return isinstance(decided, Ownership) and decided.plugin.owner is Owner.US
 
 
 def only_for_the_plugin_alone(config: Config, given: Given) -> Iterator[Fault]:
     """Settings of a plugin that the operator brings, or somebody else."""
-    mode = config.gpu.operator.mode
-    if mode is BROKEN or _installs_plugin(config) or not isinstance(decision(config), Ownership):
+    mode, decided = config.gpu.operator.mode, decision(config)
+    if mode is BROKEN or _installs_plugin(decided) or not isinstance(decided, Ownership):
         return
     why = "the platform brings its own" if mode == "none" else f"gpu.operator is {mode}"
     for path in sorted(one for one in given if one.startswith("gpu.plugin.")):

@@ -6,14 +6,11 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-import hypothesis
 import pytest
-from hypothesis import strategies as st
 
 import settings
 from decide import defaults
 from decide.ownership import Owner
-from tests.effort import examples
 
 RIGHT: dict[str, Any] = {
     "target": "cluster",
@@ -392,67 +389,6 @@ def test_nested_beyond_reason_is_a_fault_and_no_crash() -> None:
 
     assert "nested endlessly" in only_fault(config(gpu__operator__values=deep))
     assert "an object belongs here" in only_fault(config(cluster="[" * 100_000))
-
-
-# Whatever comes, nothing but a SettingsError -------------------------------------------------------------------------
-
-words = st.sampled_from(
-    ["cluster", "install", "external", "ours", "operator", "gpu-1", "true", "15", "", "{}", "[", "ü"]
-)
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | words | st.text(max_size=8) | st.binary(max_size=3)
-keys = words | st.sampled_from(
-    ["target", "gpu", "context", "nodes", "nodeSelector", "mode", "values", "driver", "enabled", "gke", "bareMetal"]
-)
-junk = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | scalars, inner, max_size=4),
-    max_leaves=8,
-)
-
-
-def paths(tree: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    inner = (
-        [found for key, value in tree.items() for found in paths(value, (*above, key))]
-        if isinstance(tree, dict)
-        else []
-    )
-    return [above, *inner] if above else inner
-
-
-FULL = settings.parse(RIGHT)
-PLACES = [*paths(RIGHT), ("cluster", "tolerations"), ("cluster", "kubeconfig"), ("gpu", "operator", "values")]
-
-
-def parsed_or_refused(raw: Any, secret_keys: Any = ()) -> None:
-    """Either all that the program needs, or faults in words; any other exception fails the test."""
-    refused: settings.SettingsError | None = None
-    try:
-        wish = settings.parse(raw, secret_keys)
-        json.dumps([wish.nodes_args(), wish.stack_args(), wish.ownership.as_export()])
-    except settings.SettingsError as error:
-        refused = error
-    if refused is not None:
-        assert refused.faults
-        assert len(str(refused).encode("utf-8", "strict").splitlines()) == len(refused.faults) + 1
-        assert all(fault.path and fault.problem and fault.right for fault in refused.faults)
-
-
-@hypothesis.settings(max_examples=examples(120), deadline=None)
-@hypothesis.given(st.dictionaries(keys | scalars, junk, max_size=5) | junk, st.lists(keys, max_size=2))
-def test_junk_is_refused_in_words(raw: Any, secret_keys: list[str]) -> None:
-    parsed_or_refused(raw, secret_keys)
-
-
-@hypothesis.settings(max_examples=examples(250), deadline=None)
-@hypothesis.given(st.sampled_from(PLACES), junk)
-def test_junk_in_one_place_of_a_right_config_is_refused_in_words(place: tuple[str, ...], value: Any) -> None:
-    raw = copy.deepcopy(RIGHT)
-    at = raw
-    for key in place[:-1]:
-        at = at[key]
-    at[place[-1]] = value
-
-    parsed_or_refused(raw)
 
 
 # What is made of it --------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ class Config:
                 plugin = {}
         if not section:
             return plugin
-        return _merged(plugin, section) if self.release >= (2, 1) else section
+        return toml.merged(plugin, section) if self.release >= (2, 1) else section
 
     def _take_effect(self, plugin: dict[str, Any]) -> None:
         default: dict[str, Any] = {
@@ -137,7 +137,7 @@ class Config:
         }
         if self.release < (2, 0) and "runtimes" in plugin.get("containerd", {}):
             default["containerd"]["runtimes"] = {}
-        effective = _merged(default, plugin)
+        effective = toml.merged(default, plugin)
         self.pause = effective.pop("sandbox_image")
         self.runtime = effective
 
@@ -159,11 +159,3 @@ def release(box: Box) -> tuple[int, int]:
     """Major and minor number of the daemon."""
     major, minor = str(box.state["containerd"]).split(".")[:2]
     return int(major), int(minor)
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    out = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if both else value
-    return out

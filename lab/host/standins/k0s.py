@@ -27,21 +27,13 @@ def generate(box: Box) -> None:
         return
     version = 2 if str(box.state["containerd"]).startswith("1.") else 3
     runc = {"runtime_type": "io.containerd.runc.v2", "options": {"SystemdCgroup": True}}
-    merged: dict[str, Any] = {"plugins": {_PLUGIN[version]: {"containerd": {"runtimes": {"runc": runc}}}}}
+    whole: dict[str, Any] = {"plugins": {_PLUGIN[version]: {"containerd": {"runtimes": {"runc": runc}}}}}
     for name in sorted(box.find(f"{FOLDER}/*.toml")):
         found = toml.loads(box.read(name) or "")
         if found.pop("version", 1) != version:
             raise BadFile(f"Error: pre-flight checks failed: {name}: unsupported containerd configuration version")
-        merged = _merged(merged, found)
-    box.write(MERGED, toml.dumps({"version": version, **merged}, '"'))
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    out = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if both else value
-    return out
+        whole = toml.merged(whole, found)
+    box.write(MERGED, toml.dumps({"version": version, **whole}, '"'))
 
 
 def k0s(box: Box, args: list[str]) -> int:

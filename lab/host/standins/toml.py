@@ -219,3 +219,12 @@ def _literal(value: Any, quote: str) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_literal(item, quote) for item in value) + "]"
     return str(value)
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Two documents as one: tables go into each other, and of anything else the second one counts."""
+    out = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = merged(out[key], value) if both else value
+    return out

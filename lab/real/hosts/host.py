@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lab.real.hosts.bed import Bed
 
 BOOT_SECONDS: Final = 60
+_COMMAND_SECONDS: Final = 180
+_COMING_UP: Final = ("initializing", "starting", "")
 _SETTLE: Final = 0.05
 _HOLD: Final = (
     "import fcntl, sys, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); "
@@ -72,6 +74,17 @@ class RealHost:
         _until(self._answers, seconds, f"{self.name} did not come up in {seconds:.0f} s: see {self.folder}")
         return self
 
+    def settled(self, seconds: float = BOOT_SECONDS) -> None:
+        """Waits until its boot is over, whatever failed in it; systemctl's own --wait once never came back."""
+        try:
+            _until(lambda: self._stage() not in _COMING_UP, seconds, "")
+        except RuntimeError:
+            jobs = self.run("systemctl list-jobs --no-pager")
+            raise RuntimeError(f"{self.name} is not through with its boot after {seconds:.0f} s:\n{jobs}") from None
+
+    def _stage(self) -> str:
+        return self.run("systemctl is-system-running || :").strip()
+
     def _answers(self) -> bool:
         try:
             with self.bed.network.connected(self.inside, 22, 2) as one:
@@ -118,7 +131,12 @@ class RealHost:
 
     def run(self, text: str) -> str:
         """What this prints as root in the host."""
-        done = subprocess.run(self.command(text), capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                self.command(text), capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"{self.name}: {text}: no end after {_COMMAND_SECONDS} s") from error
         if done.returncode:
             raise RuntimeError(f"{self.name}: {text}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -136,7 +154,8 @@ class RealHost:
 
     def snapshot(self) -> Snapshot:
         """Everything that lasts: files that differ from the image, packages, holds, enabled services."""
-        self.run("systemctl is-system-running --wait || :; systemctl is-active containerd; sync")
+        self.settled()
+        self.run("sync")
         return self.disk.snapshot() | self._settings()
 
     def _settings(self) -> Snapshot:
