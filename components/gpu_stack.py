@@ -26,6 +26,7 @@ from components.choices import (
 )
 from components.gke_driver import before_operator
 from components.monitoring import exporter_list
+from components.runtime_class import runtime_class
 from decide import defaults, flavour, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
@@ -89,7 +90,7 @@ class GpuStack(pulumi.ComponentResource):
         version = args.get("operator_version") or defaults.OPERATOR_VERSION
         revision: pulumi.Input[str] = ""
         space = self._namespace(name, gpu) if made_namespace(gpu) else None
-        made = [self._runtime_class(name, space)] if who.runtime_class.owner is Owner.US else []
+        made = [runtime_class(name, space, self)] if who.runtime_class.owner is Owner.US else []
         if space:
             # Whoever changes over gets the one deleted with its namespace before the other is made: never two at once.
             opts = ResourceOptions(parent=self, depends_on=made, replace_with=[space])
@@ -163,19 +164,6 @@ class GpuStack(pulumi.ComponentResource):
             opts=ResourceOptions.merge(
                 opts,
                 ResourceOptions(depends_on=before, ignore_changes=[] if args.get("operator_version") else ["version"]),
-            ),
-        )
-
-    def _runtime_class(self, name: str, space: kubernetes.core.v1.Namespace | None) -> kubernetes.node.v1.RuntimeClass:
-        """An operator makes one of the same name: ours goes with the plugin's namespace, before that comes."""
-        return kubernetes.node.v1.RuntimeClass(
-            f"{name}-runtime-class",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=defaults.RUNTIME_CLASS, labels=OURS, annotations={STACK: this_stack()}
-            ),
-            handler=defaults.RUNTIME_CLASS,
-            opts=ResourceOptions(
-                parent=self, depends_on=[space] if space else [], replace_with=[space] if space else []
             ),
         )
 

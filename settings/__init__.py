@@ -171,7 +171,15 @@ class Settings(Config):
         """What destroy will leave behind."""
         cloud = self.gke or self.aws
         goes = "" if cloud is None else "cluster" if cloud.cluster.create else "nodes"
-        return remainder(self.installs, self.gpu.operator.remove_crds, self._version, goes)
+        return remainder(self._version if self.installs else "", self.gpu.operator.remove_crds, self._discovers, goes)
+
+    @property
+    def _discovers(self) -> bool:
+        """Whether node feature discovery comes along with what is ours."""
+        if not self.installs:
+            return self.gpu.plugin.discovery and self.ownership.plugin.owner is Owner.US
+        said = self.gpu.operator.values.get("nfd")
+        return not isinstance(said, Mapping) or said.get("enabled") is not False
 
     def destroy_hint(self, stack: str) -> str:
         """How to take everything back, and what is then still there."""

@@ -37,6 +37,7 @@ _WORLD: dict[str, Any] = {
         "ready_seconds": 40,
         "discovery_seconds": 4,
         "reacts_seconds": 5,
+        "collector_seconds": 0,
         "driver_seconds": 90,
         "fault": "none",
         "part": "",
