@@ -11,6 +11,9 @@ from tests.effort import long
 from tests.unit.house import House
 from tests.unit.sdk_types import args_of, strangers
 
+# Importing the SDK of AWS alone takes seconds.
+pytestmark = long
+
 pytest.importorskip("pulumi_aws")
 
 WORLD: dict[str, Any] = {
