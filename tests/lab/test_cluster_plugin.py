@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.real.cluster import RealCluster
-from tests.lab.real_cluster import RealHouse, verdicts, without_seconds
+from tests.lab.real_cluster import RealHouse, late_to_go, verdicts, without_seconds
 from tests.unit.house import House, with_gpu
 
 REAL = ("kube-apiserver, -controller-manager and -scheduler", "etcd", "kubectl", "helm")
@@ -76,7 +76,8 @@ def test_over_to_the_operator_and_back_takes_one_up_each(alone: RealHouse) -> No
     assert over.outputs["report"]["operator"]["owner"] == "install"
     assert names(alone.cluster, "Namespace") >= {"gpu-operator"}
     assert "nvidia-device-plugin" not in names(alone.cluster, "Namespace")
-    back = alone.up()
+    with late_to_go(alone.cluster, "RuntimeClass", "nvidia", 8):
+        back = alone.up()
     assert back.outputs["report"]["operator"]["state"] == "2 ready"
     assert names(alone.cluster, "ClusterPolicy") == set()
     assert alone.run("destroy").exit == 0
