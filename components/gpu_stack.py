@@ -14,6 +14,7 @@ from components.choices import (
     GpuChoices,
     Metrics,
     count,
+    divided,
     known_flavour,
     made_namespace,
     metrics,
@@ -25,9 +26,10 @@ from components.choices import (
     when_away,
 )
 from components.gke_driver import before_operator
+from components.mig import mig_labels
 from components.monitoring import exporter_list
 from components.runtime_class import runtime_class
-from decide import defaults, flavour, monitoring, operator_values, sharing, user_values
+from decide import defaults, flavour, mig, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -102,7 +104,7 @@ class GpuStack(pulumi.ComponentResource):
         self.ownership = pulumi.Output.from_input(who.as_export())
         named = "" if who.runtime_class.owner in (Owner.HOST, Owner.PLATFORM) else defaults.RUNTIME_CLASS
         self.runtime_class = pulumi.Output.from_input(named)
-        self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
+        self.resource_name = pulumi.Output.from_input(mig.resource(divided(gpu)))
         self.operator_version = pulumi.Output.from_input(version if installs else "")
         self.operator_revision = pulumi.Output.from_input(revision)
         self.register_outputs(
@@ -133,7 +135,7 @@ class GpuStack(pulumi.ComponentResource):
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
         gpu = args.get("gpu") or {}
-        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu)}
+        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu), "mig": divided(gpu)}
         values = device_plugin.chart_values(args, who, options)
         wish = {**args, "timeout": helm_timeout(args)}
         return device_plugin.device_plugin(name, wish, values, namespace, opts)
@@ -148,6 +150,7 @@ class GpuStack(pulumi.ComponentResource):
     ) -> kubernetes.helm.v3.Release:
         version = known_version(args.get("operator_version") or defaults.OPERATOR_VERSION)
         before = before_operator(name, args.get("gpu") or {}, namespace, self)
+        before = [*before, *mig_labels(name, args.get("gpu") or {}, args, self)]
         before = [*before, *exporter_list(name, metrics(args.get("metrics")), namespace, self)]
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
@@ -214,6 +217,7 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds")), "platform": variant(gpu)}
     derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
+    derived += mig.operator_values(divided(gpu))
     derived += monitoring.operator_values(metrics(args.get("metrics")))
     if who.toolkit.owner is Owner.OPERATOR:
         derived += flavour.values(toolkit_flavour(gpu, version))

@@ -42,19 +42,21 @@ class GpuPool(TypedDict):
 
 
 class Proof(NamedTuple):
-    """One Job: its short name, the node or pool that it is for, whether its host is away, and what that was made."""
+    """One Job: its short name, the node or pool that it is for, whether its host is away, what that was made, and what
+    its containers ask for."""
 
     name: str
     node: Any
     away: str = ""
     made: pulumi.Input[str] | None = None
     pool: GpuPool | None = None
+    resource: str = defaults.RESOURCE_NAME
 
 
 def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpecArgs:
     """nvidia-smi, then the kernel launch, then a framework, on the same cards: init containers give the order."""
     core = kubernetes.core.v1
-    gpus = {defaults.RESOURCE_NAME: str(cards(slot, args))}
+    gpus = {slot.resource: str(cards(slot, args))}
     common: dict[str, Any] = {
         "resources": core.ResourceRequirementsArgs(limits=gpus),
         "termination_message_policy": "FallbackToLogsOnError",

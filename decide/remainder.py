@@ -21,7 +21,7 @@ CLEANED = ("clusterpolicies.nvidia.com", "gpuclusters.nvidia.com", "nvidiadriver
 """What the chart's own clean-up hook deletes (`operator.cleanupCRD`)."""
 BEFORE_26_7 = ("clusterpolicies.nvidia.com", "nvidiadrivers.nvidia.com")
 """What older charts bring."""
-LABEL_PREFIXES = ("nvidia.com/gpu.deploy.", "nvidia.com/gpu.present")
+LABEL_PREFIXES = ("nvidia.com/gpu.deploy.", "nvidia.com/gpu.present", "nvidia.com/mig.config")
 
 
 ON_HOSTS = (
@@ -55,7 +55,7 @@ def remainder(version: str, remove_crds: bool = False, discovers: bool = True, g
     brought = [*(definitions(version) if version else ()), *(DISCOVERY if discovers else ())]
     stays = [name for name in brought if not (remove_crds and name in CLEANED)]
     labels = Left(
-        "node labels nvidia.com/gpu.present and nvidia.com/gpu.deploy.*",
+        "node labels nvidia.com/gpu.present, nvidia.com/gpu.deploy.* and, of cards with MIG, nvidia.com/mig.config*",
         "written by the operator on GPU nodes; nothing takes them back",
         "kubectl label node NODE nvidia.com/gpu.present-  (and each nvidia.com/gpu.deploy.*)",
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, gke_hint, gke_pool, gke_prices
+from decide import defaults, gke_hint, gke_pool, gke_prices, mig
 from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
@@ -103,6 +103,7 @@ class Settings(Config):
         operator = self.gpu.operator
         return {
             **({"operator_version": operator.version} if operator.version else {}),
+            **({"nodes": list(self.cluster.nodes)} if self.gpu.sharing.mig and self.cluster.nodes else {}),
             "operator_timeout_seconds": operator.timeout_seconds,
             "remove_crds": operator.remove_crds,
             "values": dict(operator.values),
@@ -163,6 +164,16 @@ class Settings(Config):
         return hashlib.sha256(about.encode()).hexdigest()[:12]
 
     @property
+    def resource(self) -> str:
+        """What a pod asks for to get a card, or a slice of one."""
+        return mig.resource(self._mig)
+
+    @property
+    def _mig(self) -> mig.Mig | None:
+        wish = self.gpu.sharing.mig
+        return mig.read(wish.plain()) if wish else None
+
+    @property
     def installs(self) -> bool:
         """Whether the operator is ours."""
         return self.ownership.installs
@@ -171,7 +182,9 @@ class Settings(Config):
         """What destroy will leave behind."""
         cloud = self.gke or self.aws
         goes = "" if cloud is None else "cluster" if cloud.cluster.create else "nodes"
-        return remainder(self._version if self.installs else "", self.gpu.operator.remove_crds, self._discovers, goes)
+        gone = self._version if self.installs else ""
+        found = remainder(gone, self.gpu.operator.remove_crds, self._discovers, goes)
+        return [*found, *(mig.left(self._mig) if self.installs and not goes else ())]
 
     @property
     def _discovers(self) -> bool:
@@ -194,6 +207,7 @@ class Settings(Config):
             [defaults.GPU_TOLERATION, *self._tolerations()],
             "" if self.ownership.runtime_class.owner in CLASSLESS else defaults.RUNTIME_CLASS,
             self.validation.smi_image,
+            self.resource,
         )
 
     def _which_nodes(self) -> dict[str, Any]:
@@ -213,6 +227,7 @@ class Settings(Config):
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             **({"sharing": shared} if (shared := gpu.sharing.plain()) else {}),
+            **({"mig": gpu.sharing.mig.plain()} if gpu.sharing.mig else {}),
             **({"flavour": self.cluster.flavour} if self.cluster.flavour else {}),
             "operator_namespace": gpu.operator.namespace,
             "tolerations": self._tolerations(),

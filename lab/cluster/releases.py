@@ -22,7 +22,8 @@ _DEFAULTS: Object = {
     "devicePlugin": {"enabled": True, "config": {"create": False, "name": "", "default": "", "data": {}}},
     "dcgmExporter": {"enabled": True, "serviceMonitor": {"enabled": True, "honorLabels": False}, "config": {}},
     "gfd": {"enabled": True},
-    "migManager": {"enabled": True},
+    "mig": {"strategy": "single"},
+    "migManager": {"enabled": True, "config": {"create": False, "name": "", "data": {}}},
     "clusterPolicy": {"deployCR": True},
     "node-feature-discovery": {
         "worker": {
@@ -39,7 +40,9 @@ _DEFAULTS: Object = {
     },
 }
 _DRIVERS = {"v26.3": "580.126.20", "v25.10": "580.105.08", "v25.3": "580.82.07"}
-_SPEC_KEYS = ("cdi", "operator", "daemonsets", "driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "migManager")
+_SPEC_KEYS = (
+    "cdi", "operator", "daemonsets", "driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "mig", "migManager",
+)  # fmt: skip
 
 
 def merged(base: Object, over: Object) -> Object:
@@ -223,9 +226,9 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
     objects.append(_workload("Deployment", "gpu-operator", namespace, f"nvcr.io/nvidia/gpu-operator:{version}", []))
     if values["nfd"]["enabled"]:
         objects += _discovery(name, namespace, values["node-feature-discovery"]["worker"]["tolerations"])
-    config = values["devicePlugin"]["config"]
-    if config["create"]:
-        objects.append({**_object("v1", "ConfigMap", config["name"], namespace), "data": config["data"]})
+    for config in (values["devicePlugin"]["config"], values["migManager"]["config"]):
+        if config["create"]:
+            objects.append({**_object("v1", "ConfigMap", config["name"], namespace), "data": config["data"]})
     if values["clusterPolicy"]["deployCR"]:
         spec = {key: values[key] for key in _SPEC_KEYS}
         # The operator writes these labels into all that it makes: so one sees whether it has met this policy.

@@ -63,6 +63,7 @@ _NODE: dict[str, Any] = {
     "cdi": True,
     "default_runtime": False,
     "device_plugin": False,
+    "geometry": "",
     "labels": {},
     "taints": [],
     "ready": True,

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from decide import defaults, flavour, monitoring, operator_values, plugin_values, sharing
+from decide import defaults, flavour, mig, monitoring, operator_values, plugin_values, sharing
+from decide.mig import Mig
 from decide.monitoring import Metrics
 from decide.operator_values import Value
 from decide.ownership import Owner, Ownership, decide
@@ -24,6 +25,10 @@ WATCHED = {
     "prometheus operator, labels": Metrics(labels=LABELS),
     "prometheus plain": Metrics(prometheus="plain"),
     "exporter external": Metrics(exporter="external"),
+}
+DIVIDED = {
+    "mig single": Mig("single", "all-1g.5gb"),
+    "mig mixed, layouts, reboot": Mig("mixed", "mine", layouts={"mine": {"1g.5gb": 4, "3g.20gb": 1}}, reboot=True),
 }
 SHARED = {"none": None, "timeSlicing": Sharing("timeSlicing", 4), "mps": Sharing("mps", 4)}
 
@@ -47,6 +52,15 @@ def of_operator(who: Ownership, name: str, version: str, how: str) -> str:
     return shown([*operator_values.values(who), *by_flavour, *sharing.operator_values(SHARED[how])])
 
 
+def divided() -> Iterator[tuple[str, str, str]]:
+    """Likewise of cards that MIG divides."""
+    for how, one in DIVIDED.items():
+        for version in defaults.OPERATOR_VERSIONS:
+            yield f"operator, beside the above with {how}", version, shown(list(mig.operator_values(one)))
+        for version in defaults.PLUGIN_VERSIONS:
+            yield f"plugin alone, beside the below with {how}", version, shown(list(mig.plugin_values(one)))
+
+
 def cases() -> Iterator[tuple[str, str, str]]:
     """A heading, a version, and what that gets."""
     for driver, toolkit, name, how in itertools.product(BY, BY, flavour.FLAVOURS, SHARED):
@@ -62,6 +76,7 @@ def cases() -> Iterator[tuple[str, str, str]]:
                 version,
                 shown(list(monitoring.operator_values(wish))),
             )
+    yield from divided()
     for target, by_class, discovery, how in itertools.product(
         ("cluster", "bareMetal"), ("ours", "external", "none"), (False, True), SHARED
     ):
