@@ -333,6 +333,12 @@ def test_a_group_that_failed_is_made_anew_by_a_destroy_and_not_by_another_up(acc
     assert account.pools() == {"research-gpu"}
 
 
+def test_what_the_look_refuses_leaves_nothing_in_the_account(account: Account) -> None:
+    refused = account.run("up", {**config(), "gpu": {"operator": "external"}})
+    assert "CFG-5 " in said(refused)
+    assert account.bought() == {}
+
+
 def test_without_the_cli_of_aws_nothing_is_made(account: Account) -> None:
     account.world.switch("cloud.login", False)
     refused = account.nodes("up")
