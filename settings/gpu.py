@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from decide import defaults
+from settings.container import DriverContainer, Images, Proxy
 from settings.kinds import BROKEN, Choice, Count, Flag, Section, Text, Tree, setting
 from settings.sharing import Sharing
 
@@ -120,6 +121,18 @@ class Gpu:
         "Whether several pods share a card.",
         Sharing(),
         "none",
+    )
+    images: Images | None = setting(
+        Section(Images), "images: {registry: registry.example.com}", "Where images come from.", None
+    )
+    proxy: Proxy | None = setting(
+        Section(Proxy), "proxy: {http: http://proxy.example.com:3128}", "The way out of the driver container.", None
+    )
+    driver_container: DriverContainer | None = setting(
+        Section(DriverContainer),
+        "driverContainer: {modules: open}",
+        "The operator's driver container, with `gpu.driver: operator`.",
+        None,
     )
     runtime_class: str | None = setting(
         Choice(("ours", "external", "none")),
