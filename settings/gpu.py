@@ -8,7 +8,7 @@ from typing import Any
 from decide import defaults
 from settings.container import DriverContainer, Images, Proxy
 from settings.kinds import BROKEN, Choice, Count, Flag, Section, Text, Tree, setting
-from settings.sharing import Sharing
+from settings.sharing import OneForAll, Sharing
 
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _seconds = Count(defaults.SHORTEST_TIMEOUT_SECONDS, defaults.LONGEST_TIMEOUT_SECONDS, "seconds")
@@ -116,7 +116,7 @@ class Gpu:
         "operator",
     )
     sharing: Sharing = setting(
-        Section(Sharing, short="mode"),
+        OneForAll(Sharing, short="mode"),
         "sharing: {timeSlicing: {replicas: 4}}",
         "Whether several pods share a card.",
         Sharing(),
