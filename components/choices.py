@@ -8,8 +8,9 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
+from components.image_args import DriverContainer, Images, Proxy
 from components.sharing_args import Mig, Sharing
-from decide import defaults, flavour, mig, monitoring, ownership, ownership_gke, sharing
+from decide import defaults, flavour, images, mig, monitoring, ownership, ownership_gke, sharing
 from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
@@ -121,6 +122,12 @@ class GpuChoices(TypedDict):
     """Whether several pods share a card. Default: no"""
     mig: NotRequired[Mig]
     """Whether cards are divided into slices. Default: no"""
+    images: NotRequired[Images]
+    """Where images come from. Default: where their makers have them"""
+    proxy: NotRequired[Proxy]
+    """By which way out the driver container fetches packages. Default: directly"""
+    driver_container: NotRequired[DriverContainer]
+    """The operator's driver container. Default: as the chart has it"""
     flavour: NotRequired[str]
     """Distribution of Kubernetes, where the operator's toolkit container has to find its containerd. Default: other"""
     operator_namespace: NotRequired[str]
@@ -143,6 +150,11 @@ def shared(gpu: GpuChoices) -> dict[str, Any] | None:
             "sharing", f"{known} among 2 to {sharing.MOST} belongs here, got {dict(wish)!r}"
         )
     return {"strategy": strategy, "replicas": replicas}
+
+
+def pulled(gpu: GpuChoices) -> images.Images:
+    """Where images come from."""
+    return images.read(gpu.get("images"))
 
 
 def divided(gpu: GpuChoices) -> mig.Mig | None:

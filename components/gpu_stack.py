@@ -19,17 +19,19 @@ from components.choices import (
     made_namespace,
     metrics,
     owned,
+    pulled,
     shared,
     this_stack,
     tolerations,
     variant,
     when_away,
 )
+from components.driver_container import container_values
 from components.gke_driver import before_operator
 from components.mig import mig_labels
 from components.monitoring import exporter_list
 from components.runtime_class import runtime_class
-from decide import defaults, flavour, mig, monitoring, operator_values, sharing, user_values
+from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -135,7 +137,8 @@ class GpuStack(pulumi.ComponentResource):
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
         gpu = args.get("gpu") or {}
-        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu), "mig": divided(gpu)}
+        container_values(gpu, who, {})
+        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu), "mig": divided(gpu), "images": pulled(gpu)}
         values = device_plugin.chart_values(args, who, options)
         wish = {**args, "timeout": helm_timeout(args)}
         return device_plugin.device_plugin(name, wish, values, namespace, opts)
@@ -218,6 +221,8 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds")), "platform": variant(gpu)}
     derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
     derived += mig.operator_values(divided(gpu))
+    derived += container_values(gpu, who, own)
+    derived += images.operator_values(pulled(gpu), version)
     derived += monitoring.operator_values(metrics(args.get("metrics")))
     if who.toolkit.owner is Owner.OPERATOR:
         derived += flavour.values(toolkit_flavour(gpu, version))

@@ -7,9 +7,9 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, count, owned, tolerations
+from components.choices import GpuChoices, count, owned, pulled, tolerations
 from components.framework import container as framework_check
-from decide import defaults
+from decide import defaults, images
 from decide.ownership import CLASSLESS
 
 SMI = """\
@@ -64,9 +64,10 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
             allow_privilege_escalation=False, capabilities=core.CapabilitiesArgs(drop=["ALL"])
         ),
     }
-    smi_image = args.get("smi_image") or defaults.SMI_IMAGE
-    cuda_image = args.get("cuda_image") or defaults.CUDA_IMAGE
     gpu: GpuChoices = args.get("gpu", {})
+    source = pulled(gpu)
+    smi_image = images.placed(args.get("smi_image") or defaults.SMI_IMAGE, source)
+    cuda_image = images.placed(args.get("cuda_image") or defaults.CUDA_IMAGE, source)
     # With an operator of ours a pod gets its card without a class, and where nvidia is the default runtime too;
     # elsewhere the class is there by declaration.
     needs_no_class = owned(gpu).runtime_class.owner in CLASSLESS
@@ -74,7 +75,7 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
     checks: list[kubernetes.core.v1.ContainerArgs] = [
         core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
         core.ContainerArgs(name="vectoradd", image=cuda_image, **common),
-        *framework_check(args.get("framework"), common),
+        *framework_check(args.get("framework"), common, source),
     ]
     first: list[Any] = list(checks[:-1])
     return core.PodSpecArgs(
@@ -89,6 +90,7 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
         tolerations=[core.TolerationArgs(**one) for one in tolerations(gpu)],
         affinity=on_node(slot.node) if slot.node else None,
         node_selector=dict(labels or {}) or None,
+        image_pull_secrets=[core.LocalObjectReferenceArgs(name=one) for one in source.pull_secrets] or None,
     )
 
 

@@ -175,15 +175,10 @@ def to_judge(mig: Mig, managed: bool) -> dict[str, Any]:
 
 
 def of_node(mig: Mig, node: str) -> dict[str, Any]:
-    """What a node hands out then, and for the report in how many slices each card of it."""
+    """What a node hands out then, and for the report the sizes of its slices."""
     profile = mig.of(node)
-    counts = {card: sum(made.values()) for card, made in _made(mig, profile)}
     size = ", ".join(sizes(mig, profile))
-    return {
-        "profile": profile,
-        "resource": resource(mig, profile),
-        **({"slices": counts, "slice": size} if size else {}),
-    }
+    return {"profile": profile, "resource": resource(mig, profile), **({"slice": size} if size else {})}
 
 
 def _made(mig: Mig, profile: str) -> Iterator[tuple[str, dict[str, int]]]:

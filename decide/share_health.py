@@ -78,8 +78,8 @@ def slices_of(node: Obj, wish: Obj) -> Dict[str, Union[int, str]]:
     total = sum(number_at(amounts, one) for one in amounts if one.startswith(("nvidia.com/gpu", "nvidia.com/mig-")))
     card = text_at(labels_of(node), "nvidia.com/gpu.product").partition("-MIG-")[0]
     size = text_at(asked, "slice")
-    cards = total // (number_at(asked, "slices", card) or 1)
-    return {"gpus": cards, **({"slices": total, "slice": size} if size else {})}
+    each = sum(map_at(mig, "table", text_at(asked, "profile"), card).values()) or 1
+    return {"gpus": total // each, **({"slices": total, "slice": size} if size else {})}
 
 
 def its_pool(node: Obj, wish: Obj) -> Obj:

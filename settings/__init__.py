@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, gke_hint, gke_pool, gke_prices, mig
+from decide import defaults, gke_hint, gke_pool, gke_prices, images, mig
 from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
-from settings import monitoring, sharing
+from settings import container, monitoring, sharing
 from settings.aws import Aws
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
@@ -206,7 +206,7 @@ class Settings(Config):
             gke_pool.OUR_LABEL if self.gke else workload_selector(self.cluster.node_selector, self.installs),
             [defaults.GPU_TOLERATION, *self._tolerations()],
             "" if self.ownership.runtime_class.owner in CLASSLESS else defaults.RUNTIME_CLASS,
-            self.validation.smi_image,
+            images.placed(self.validation.smi_image, images.read(container.plain(self.gpu).get("images"))),
             self.resource,
         )
 
@@ -228,6 +228,7 @@ class Settings(Config):
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             **({"sharing": shared} if (shared := gpu.sharing.plain()) else {}),
             **({"mig": gpu.sharing.mig.plain()} if gpu.sharing.mig else {}),
+            **container.plain(gpu),
             **({"flavour": self.cluster.flavour} if self.cluster.flavour else {}),
             "operator_namespace": gpu.operator.namespace,
             "tolerations": self._tolerations(),
@@ -286,5 +287,7 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
         raise SettingsError(faults)
     return Settings(
         **vars(config),
-        ownership=dataclasses.replace(owners, notes=(*owners.notes, *sharing.told(config), *monitoring.told(config))),
+        ownership=dataclasses.replace(
+            owners, notes=(*owners.notes, *sharing.told(config), *container.told(config), *monitoring.told(config))
+        ),
     )

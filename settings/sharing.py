@@ -30,6 +30,18 @@ class Mode(Choice):
 
 
 @dataclass(frozen=True)
+class OneForAll(Section):
+    """A section that somebody may take for a list with an entry for each group of nodes."""
+
+    def read(self, given: Any, place: Place) -> Any:
+        """The section."""
+        if not isinstance(given, (list, tuple)):
+            return super().read(given, place)
+        problem = "is one for all nodes in this release; of MIG each node may have a profile of its own"
+        return place.wrong(problem, "sharing: {mig: {profile: all-1g.5gb, nodes: {gpu-2: all-3g.20gb}}}")
+
+
+@dataclass(frozen=True)
 class Replicas:
     """How many pods share a card."""
 

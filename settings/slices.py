@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import mig
+from decide import aws_types, mig, mig_cards
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, Choice, Count, Flag, Kind, Place, Text, setting
 
@@ -117,6 +117,7 @@ def faults(config: Any) -> Iterator[Fault]:
     for one in mig.faults(mig.Mig(**{"card": "", **wish.plain()})):
         yield Fault(f"gpu.sharing.mig.{one.path}", one.problem, one.fix, FIX)
     yield from _of_nodes(config, wish, mode)
+    yield from _of_instances(config, wish, mode)
     yield from _of_the_plugin(wish, mode)
     if config.validation.gpus is not BROKEN and config.validation.gpus > 1:
         problem = f"is {config.validation.gpus}, and CUDA sees one slice in a pod, however many it asks for"
@@ -149,6 +150,30 @@ def _of_nodes(config: Any, wish: Mig, mode: Any) -> Iterator[Fault]:
         if node not in known:
             right = f"one of {', '.join(known)}" if known else "leave nodes out"
             yield Fault(f"gpu.sharing.mig.nodes.{node}", f"{node} is no node of this stack", right, FIX)
+
+
+def _of_instances(config: Any, wish: Mig, mode: Any) -> Iterator[Fault]:
+    """Of hosts that are EC2 instances the card is known by their type."""
+    for name, kind, card in _rented(config):
+        profile = wish.nodes.get(name, wish.profile)
+        path = f"gpu.sharing.mig.{f'nodes.{name}' if name in wish.nodes else 'profile'}"
+        if card not in mig_cards.CARDS and profile != mig_cards.OFF:
+            yield Fault(path, f"host {name} is a {kind}: {card} has no MIG", "all-disabled, or another instance", FIX)
+        elif not mig_cards.fits(profile, card, wish.layouts) and profile in (*mig.known_profiles(), *wish.layouts):
+            has = ", ".join(f"all-{size}" for size in mig_cards.CARDS[card])
+            yield Fault(path, f"{profile} does not fit {card} of host {name} ({kind})", f"one of {has}", FIX)
+        elif "A100" in card and not wish.reboot and mode == "install" and profile != mig_cards.OFF:
+            problem = f"is not said, and an A100 in the cloud (host {name}, {kind}) changes its mode in a reboot alone"
+            yield Fault("gpu.sharing.mig.reboot", problem, "reboot: true", FIX)
+
+
+def _rented(config: Any) -> Iterator[tuple[str, str, str]]:
+    """Name, instance type and card of hosts that are made."""
+    hosts = config.bare_metal.hosts if config.target == "bareMetal" and config.bare_metal else ()
+    for host in hosts if hosts is not BROKEN else ():
+        kind = aws_types.TYPES.get(host.ec2.type) if host.ec2 and BROKEN not in (host.name, host.ec2) else None
+        if kind:
+            yield host.name, kind.name, kind.card.replace(" ", "-")
 
 
 def _names(config: Any) -> list[str] | None:

@@ -19,6 +19,7 @@ STATE = f"{MIG_CONFIG}.state"
 PAUSED = "paused-for-mig-change"
 _PAUSES = tuple(f"nvidia.com/gpu.deploy.{one}" for one in ("device-plugin", "gpu-feature-discovery", "dcgm-exporter"))
 _SECONDS = 12.0
+_BOOT_SECONDS = 90.0
 _IN_USE = (
     "level=error msg=\"\\nError clearing MigConfig: error destroying Compute instance for profile '(0, 0)': "
     "In use by another client\"\nChanging the 'nvidia.com/mig.config.state' node label to 'failed'\n"
@@ -43,9 +44,9 @@ def run(cluster: Cluster, node: Object) -> None:
     name, labels = node["metadata"]["name"], node["metadata"].get("labels", {})
     pod = host.operand(cluster, name, MANAGER)
     wanted = labels.get(MIG_CONFIG)
-    if not (pod and wanted and host.runs(cluster, name, MANAGER)):
+    notes = cluster.data.setdefault("mig", {}).setdefault(name, {}) if pod else {}
+    if not (pod and wanted and (notes.get("booted") or host.runs(cluster, name, MANAGER))):
         return
-    notes = cluster.data.setdefault("mig", {}).setdefault(name, {})
     if (notes.get("wanted"), notes.get("pod")) != (wanted, pod["metadata"]["uid"]):
         notes.update(wanted=wanted, pod=pod["metadata"]["uid"], until=cluster.now + _SECONDS, log="")
         if _asked(cluster, pod, host.declared(cluster, name), wanted)[0] == geometry(cluster, name):
@@ -62,13 +63,41 @@ def run(cluster: Cluster, node: Object) -> None:
 def _end(cluster: Cluster, node: Object, pod: Object, notes: Object) -> None:
     labels, name = node["metadata"]["labels"], node["metadata"]["name"]
     made, log = _asked(cluster, pod, host.declared(cluster, name), str(notes["wanted"]))
-    if made is not None and made != geometry(cluster, name) and _somebody_on(cluster, name):
+    before = geometry(cluster, name)
+    if made is not None and made != before and _somebody_on(cluster, name):
         made, log = None, _IN_USE
+    if made is not None and bool(made) != bool(before) and _may_reboot(pod) and not notes.get("booted"):
+        _boot(cluster, node, notes)
+        return
+    if notes.pop("booted", False):
+        _set_ready(cluster, node, True)
     if made is not None:
         notes["applied"] = made
     notes["log"] = log
     back = {key: "true" for key in _PAUSES if labels.get(key) == PAUSED}
     _say(cluster, node, {STATE: "failed" if made is None else "success", **back})
+
+
+def _boot(cluster: Cluster, node: Object, notes: Object) -> None:
+    notes.update(booted=True, until=cluster.now + _BOOT_SECONDS)
+    cluster.wake(notes["until"])
+    _set_ready(cluster, node, False)
+    _say(cluster, node, {STATE: "rebooting"})
+
+
+def _may_reboot(pod: Object) -> bool:
+    """Whether the manager was told that it may."""
+    told = pod["spec"]["containers"][0].get("env", ())
+    return any((one["name"], one.get("value")) == ("WITH_REBOOT", "true") for one in told)
+
+
+def _set_ready(cluster: Cluster, node: Object, ready: bool) -> None:
+    """A kubelet that is silent while its machine boots."""
+    for one in node["status"]["conditions"]:
+        if one["type"] == "Ready":
+            one["status"] = "True" if ready else "Unknown"
+            one["message"] = "" if ready else "Kubelet stopped posting node status."
+    cluster.touch(node)
 
 
 def _asked(cluster: Cluster, pod: Object, facts: Object, wanted: str) -> tuple[dict[str, int] | None, str]:

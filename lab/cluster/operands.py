@@ -59,13 +59,15 @@ def daemon_set(operand: Operand, policy: Object, namespace: str) -> Object:
     version = policy["metadata"]["labels"]["app.kubernetes.io/version"]
     labels = {**spec["daemonsets"]["labels"], "app": operand.daemon_set}
     tag = str(spec["driver"]["version"]) if operand.daemon_set == DRIVER else version
+    given = spec.get(operand.switch or "validator", {})
+    image = f"{given['repository']}/{operand.image.rpartition('/')[2]}" if given.get("repository") else operand.image
     pod: Object = {
         "nodeSelector": {f"nvidia.com/gpu.deploy.{operand.label}": "true"},
         "tolerations": list(spec["daemonsets"]["tolerations"]),
         "priorityClassName": "system-node-critical",
         "serviceAccountName": operand.daemon_set.replace("-daemonset", ""),
         "initContainers": [_container(name, f"{VALIDATOR_IMAGE}:{version}") for name in operand.init],
-        "containers": [_container(name, f"{operand.image}:{tag}") for name in operand.containers],
+        "containers": [_container(name, f"{image}:{tag}") for name in operand.containers],
         "volumes": [{"name": "run-nvidia-validations", "hostPath": {"path": "/run/nvidia/validations"}}],
     }
     if operand.daemon_set in (PLUGIN, "gpu-feature-discovery"):
@@ -82,6 +84,8 @@ def daemon_set(operand: Operand, policy: Object, namespace: str) -> Object:
             pod["volumes"].append({"name": "mig-parted-config", "configMap": {"name": told["config"]["name"]}})
     if operand.host_pid:
         pod["hostPID"] = True
+    if given.get("imagePullSecrets"):
+        pod["imagePullSecrets"] = [{"name": name} for name in given["imagePullSecrets"]]
     if operand.runtime_class and not spec["cdi"]["nriPluginEnabled"]:
         pod["runtimeClassName"] = spec["operator"]["runtimeClass"]
     return {

@@ -13,7 +13,7 @@ from decide.operator_values import as_tree
 from decide.ready_health import judge_ready
 from settings import SettingsError, parse
 from tests.effort import long
-from tests.unit.house import CONFIG, House
+from tests.unit.house import CONFIG, HOSTS, HOSTS_CONFIG, House
 from tests.unit.small_snapshot import Object, healthy, node, pod, wish
 from tests.unit.small_world import find, some
 
@@ -21,6 +21,12 @@ A100, H100 = "NVIDIA-A100-SXM4-40GB", "NVIDIA-H100-80GB-HBM3"
 ON_NODES = {"driver": "preinstalled", "toolkit": "preinstalled"}
 CARD = {"card": "NVIDIA A100-SXM4-40GB", "gpus": 2, "driver": "580.126.20", "toolkit": True}
 SPEC = {"context": "demo", "nodes": [{"name": "cpu-1"}, *({"name": f"gpu-{n}", **CARD} for n in (1, 2))]}
+EC2 = {
+    "region": "us-east-1",
+    "subnet": "subnet-0123456789abcdef0",
+    "sshFrom": ["192.0.2.7/32"],
+    "publicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdwdS1yZWFkeSBleGFtcGxlIG5vdCBhIHJlYWwga2V5",
+}
 LAYOUTS = {"two-sizes": {"1g.5gb": 4, "3g.20gb": 1}}
 
 
@@ -152,6 +158,13 @@ def test_mps_and_turns_do_not_go_with_mig() -> None:
         assert faults({**CONFIG, "gpu": {**ON_NODES, "sharing": both}}) == [("gpu.sharing", "leave mig out")]
 
 
+def test_a_list_for_groups_of_nodes_is_refused_with_what_there_is_instead() -> None:
+    groups = [{"nodes": ["gpu-1"], "mps": {"replicas": 4}}]
+    ((path, right),) = faults({**CONFIG, "gpu": {**ON_NODES, "sharing": groups}})
+    assert path == "gpu.sharing"
+    assert "nodes: {gpu-2: all-3g.20gb}" in right
+
+
 def test_clouds_divide_cards_in_their_own_way() -> None:
     gke = {"project": "my-project", "location": "us-east1-b", "cluster": "ml"}
     pools = [{"name": "a100", "machineType": "a2-highgpu-1g"}]
@@ -161,6 +174,33 @@ def test_clouds_divide_cards_in_their_own_way() -> None:
     ]
     aws = {"region": "us-east-1", "cluster": "research", "nodes": {"types": ["p4d.24xlarge"]}}
     assert any(path == "mig" for path, _ in faults({"target": "aws", "aws": aws, "gpu": gpu}))
+
+
+def rented(kind: str, **wanted: Any) -> dict[str, Any]:
+    how = {"profile": "all-1g.5gb", **wanted}
+    bare = {"ec2": EC2, "hosts": [{"name": "one", "ec2": kind}]}
+    return {
+        "target": "bareMetal", "cluster": {"context": "demo"}, "bareMetal": bare, "gpu": {"sharing": {"mig": how}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "right"),
+    [
+        (rented("g5.xlarge"), "mig.profile", "another instance"),
+        (rented("p5.48xlarge", nodes={"one": "all-2g.10gb"}), "mig.nodes.one", "all-1g.10gb"),
+        (rented("p4d.24xlarge"), "mig.reboot", "reboot: true"),
+    ],
+)
+def test_the_card_of_an_instance_is_known_by_its_type(config: dict[str, Any], path: str, right: str) -> None:
+    found = [said for where, said in faults(config) if path == where]
+    assert len(found) == 1
+    assert right in found[0]
+
+
+def test_what_fits_an_instance_is_taken() -> None:
+    for config in (rented("p4d.24xlarge", reboot=True), rented("p5.48xlarge", profile="all-1g.10gb")):
+        assert [where for where, _ in faults(config) if where.startswith("mig")] == []
 
 
 def test_components_refuse_what_a_stack_file_cannot_say() -> None:
@@ -320,6 +360,28 @@ def test_on_changed_and_off_change_labels_operator_and_proof_alone(tmp_path: Pat
 
 
 @long
+def test_hosts_are_divided_by_their_own_names_and_one_that_is_away_keeps_its_label(tmp_path: Path) -> None:
+    world = {**HOSTS, "hosts": [{**one, "cards": ["NVIDIA A100-SXM4-40GB"]} for one in HOSTS["hosts"]]}
+    house = House(tmp_path, world)
+    wanted = {"mig": {"profile": "all-1g.5gb", "strategy": "mixed", "nodes": {"tesla": "all-2g.10gb"}}}
+    config = {**HOSTS_CONFIG, "gpu": {"operator": "install", "sharing": wanted}}
+
+    done = house.run("up", config)
+
+    assert done.errors == []
+    found = {one["name"]: (one["gpus"], one["slices"], one["slice"]) for one in done.outputs["report"]["nodes"]}
+    assert sorted(found.values()) == [(1, 3, "2g.10gb"), (1, 7, "1g.5gb")]
+    assert house.run("up", config, expect_no_changes=True).exit == 0
+    hosts = [
+        {**one, **({"state": "offline"} if one["name"] == "tesla" else {})} for one in config["bareMetal"]["hosts"]
+    ]
+    away = {**config, "bareMetal": {"hosts": hosts}}
+    assert house.run("up", away).errors == []
+    labels = {one["metadata"]["labels"].get("nvidia.com/mig.config") for one in some(house.world, "Node")}
+    assert labels == {None, "all-1g.5gb", "all-2g.10gb"}
+
+
+@long
 def test_taken_out_at_once_is_stopped_before_anything_is_proven(tmp_path: Path) -> None:
     house = House(tmp_path, SPEC)
     assert house.run("up", asked()).exit == 0
@@ -348,6 +410,18 @@ def test_somebody_on_the_card_stops_it_with_name_and_command_and_then_it_goes_on
                 cluster.remove(one)
     assert house.run("up", asked()).errors == []
     assert handed_out(house, "gpu-2") == {"gpu": "14"}
+
+
+@long
+def test_a_node_that_reboots_for_it_is_waited_for_and_not_called_broken(tmp_path: Path) -> None:
+    house = House(tmp_path, SPEC)
+    done = house.run("up", asked(reboot=True))
+
+    assert done.errors == []
+    assert handed_out(house, "gpu-1") == {"gpu": "14"}
+    said = "\n".join(str(one) for one in house.events)
+    assert "reboots, so that its cards change their mode" in said
+    assert "not Ready" not in said
 
 
 @long
