@@ -27,6 +27,7 @@ from components.choices import (
     when_away,
 )
 from components.driver_container import container_values
+from components.exporter import exporter_alone
 from components.gke_driver import before_operator
 from components.mig import mig_labels
 from components.monitoring import exporter_list
@@ -141,6 +142,7 @@ class GpuStack(pulumi.ComponentResource):
         options = {"tolerations": tolerations(gpu), "sharing": shared(gpu), "mig": divided(gpu), "images": pulled(gpu)}
         values = device_plugin.chart_values(args, who, options)
         wish = {**args, "timeout": helm_timeout(args)}
+        exporter_alone(name, metrics(args.get("metrics")), args, who, namespace, opts, self)
         return device_plugin.device_plugin(name, wish, values, namespace, opts)
 
     def _operator(

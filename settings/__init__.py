@@ -7,19 +7,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, gke_hint, gke_pool, gke_prices, images, mig
+from decide import defaults, gke_hint, gke_pool, gke_prices, images
 from decide.first_workload import manifest
-from decide.ownership import CLASSLESS, Owner, Ownership
-from decide.remainder import Left, destroy_hint, remainder
+from decide.ownership import CLASSLESS, Ownership
+from decide.remainder import destroy_hint
 from decide.slots import workload_selector
 from settings import container, monitoring, sharing
-from settings.aws import Aws
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
-from settings.gke import Gke
 from settings.gpu import Gpu, Operator
 from settings.kinds import Place, Reading
 from settings.model import Cluster, Config, Toleration, Validation
+from settings.owned import Owned
 from settings.rules import broken, decision, settled
 
 __all__ = [
@@ -32,10 +31,8 @@ LABELLED = ("marks", "away", "any_node")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Config):
-    """A config without faults, and who owns what on its nodes."""
-
-    ownership: Ownership
+class Settings(Owned):
+    """A config without faults, who owns what on its nodes, and what the components are told of it."""
 
     # The arguments' types stand in `components`, which needs Pulumi: hence Any. A contract test holds both together.
 
@@ -95,8 +92,12 @@ class Settings(Config):
         return {
             **({"hosts": nodes.node_of_host, **{key: getattr(nodes, key) for key in LABELLED}} if nodes else {}),
             "gpu": self._choices(),
-            **({"metrics": self._metrics()} if self.monitoring.enabled and self.installs else {}),
-            **(self._plugin_args() if self.ownership.plugin.owner is Owner.US else self._operator_args()),
+            **(
+                {"metrics": self._metrics()}
+                if self.monitoring.enabled and (self.installs or self._brings_plugin)
+                else {}
+            ),
+            **(self._plugin_args() if self._brings_plugin else self._operator_args()),
         }
 
     def _operator_args(self) -> dict[str, Any]:
@@ -154,45 +155,10 @@ class Settings(Config):
     def _metrics(self) -> dict[str, Any]:
         return self.monitoring.metrics(self.gpu.operator.mode)
 
-    @property
-    def _version(self) -> str:
-        return self.gpu.operator.version or defaults.OPERATOR_VERSION
-
     def _proves(self) -> str:
         """A digest of what the stack makes, and of the wish to see it again; when it changes, so does the proof."""
         about = json.dumps([self.stack_args(), self.validation.run], sort_keys=True)
         return hashlib.sha256(about.encode()).hexdigest()[:12]
-
-    @property
-    def resource(self) -> str:
-        """What a pod asks for to get a card, or a slice of one."""
-        return mig.resource(self._mig)
-
-    @property
-    def _mig(self) -> mig.Mig | None:
-        wish = self.gpu.sharing.mig
-        return mig.read(wish.plain()) if wish else None
-
-    @property
-    def installs(self) -> bool:
-        """Whether the operator is ours."""
-        return self.ownership.installs
-
-    def remainder(self) -> list[Left]:
-        """What destroy will leave behind."""
-        cloud = self.gke or self.aws
-        goes = "" if cloud is None else "cluster" if cloud.cluster.create else "nodes"
-        gone = self._version if self.installs else ""
-        found = remainder(gone, self.gpu.operator.remove_crds, self._discovers, goes)
-        return [*found, *(mig.left(self._mig) if self.installs and not goes else ())]
-
-    @property
-    def _discovers(self) -> bool:
-        """Whether node feature discovery comes along with what is ours."""
-        if not self.installs:
-            return self.gpu.plugin.discovery and self.ownership.plugin.owner is Owner.US
-        said = self.gpu.operator.values.get("nfd")
-        return not isinstance(said, Mapping) or said.get("enabled") is not False
 
     def destroy_hint(self, stack: str) -> str:
         """How to take everything back, and what is then still there."""
@@ -234,16 +200,6 @@ class Settings(Config):
             "tolerations": self._tolerations(),
             **({"target": self.target, "image": self.cloud.image} if self.cloud else {}),
         }
-
-    @property
-    def pools(self) -> bool:
-        """Whether nodes come by pools."""
-        return self.cloud is not None
-
-    @property
-    def cloud(self) -> Gke | Aws | None:
-        """The settings of the cloud, where nodes come from one."""
-        return self.gke or self.aws
 
     def _tolerations(self) -> list[dict[str, str]]:
         """Of taints beside that of GPU nodes: declared, or those that our own pools are made with."""

@@ -30,10 +30,10 @@ class Monitoring:
     exporter: str | None = setting(
         Choice((monitoring.OURS, monitoring.EXTERNAL)),
         "exporter: external",
-        "`ours`: the operator that we install brings NVIDIA's exporter. `external`: one is there already; alerts about "
-        "what it does not say by itself are left out.",
+        "`ours`: NVIDIA's exporter comes with the operator that we install, or beside the plugin alone. `external`: "
+        "one is there already; alerts about what it does not say by itself are left out.",
         None,
-        "ours with gpu.operator: install, external with gpu.operator: external",
+        "external with gpu.operator: external, else ours",
     )
     labels: Mapping[str, str] = setting(
         Labels(),
@@ -64,7 +64,7 @@ class Monitoring:
 
     def metrics(self, mode: str) -> dict[str, Any]:
         """As the components want it, with this kind of operator."""
-        exporter = self.exporter or (monitoring.OURS if mode == "install" else monitoring.EXTERNAL)
+        exporter = self.exporter or (monitoring.EXTERNAL if mode == "external" else monitoring.OURS)
         labels = {"labels": dict(self.labels)} if self.labels else {}
         return {"exporter": exporter, "prometheus": self.prometheus, **labels}
 
@@ -88,8 +88,9 @@ def faults(config: Any, given: set[str]) -> Iterator[Fault]:
         for path in idle:
             yield Fault(path, "has no effect while monitoring.enabled is false", "monitoring: {enabled: true}", FIX)
         return
-    yield from _exporter(wish, config.gpu.operator.mode)
-    yield from _nothing_to_do(wish, config.gpu.operator.mode)
+    mode = "platform" if _has_its_platforms_plugin(config) else config.gpu.operator.mode
+    yield from _exporter(wish, mode)
+    yield from _nothing_to_do(wish, mode)
     yield from _said_twice(config)
     if wish.namespace in _taken(config):
         problem = f"{wish.namespace} is taken; destroy deletes the namespace that up made"
@@ -103,18 +104,24 @@ def _taken(config: Any) -> tuple[Any, ...]:
     return (*defaults.RESERVED_NAMESPACES, *ours)
 
 
+def _has_its_platforms_plugin(config: Any) -> bool:
+    """GKE and Bottlerocket hand out cards themselves, unless the operator shall."""
+    by_image = config.aws is not None and config.aws.image == "bottlerocket"
+    return config.gpu.operator.mode == "none" and (config.gke is not None or by_image)
+
+
 def _exporter(wish: Monitoring, mode: Any) -> Iterator[Fault]:
     if mode == "external" and wish.exporter == monitoring.OURS:
         problem = "cannot be ours beside an operator that is not (gpu.operator: external)"
         yield Fault("monitoring.exporter", problem, "exporter: external", FIX)
-    if mode == "none" and wish.exporter != monitoring.EXTERNAL:
-        problem = "has no figures: without the operator nothing brings NVIDIA's exporter in this release"
-        fix = f"install it yourself ({OF_ITS_OWN}), then monitoring.exporter: external; or gpu.operator: install"
+    if mode == "platform" and wish.exporter != monitoring.EXTERNAL:
+        problem = "has no figures: where the platform brings driver and plugin, its exporter is the platform's business"
+        fix = f"switch on the platform's, or install one ({OF_ITS_OWN}); then monitoring.exporter: external"
         yield Fault("monitoring", problem, fix, FIX)
 
 
 def _nothing_to_do(wish: Monitoring, mode: Any) -> Iterator[Fault]:
-    external = wish.exporter == monitoring.EXTERNAL or mode != "install"
+    external = wish.exporter == monitoring.EXTERNAL or mode in ("external", "platform")
     if external and not wish.alerts and not wish.dashboards:
         problem = "has nothing to do: the exporter is external, and alerts and dashboards are off"
         yield Fault("monitoring.enabled", problem, "enabled: false", FIX)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from decide import defaults, exporter
 from lab.real.cluster import RealCluster
 from tests.lab.real_cluster import RealHouse, late_to_go, verdicts, without_seconds
 from tests.unit.house import House, with_gpu
@@ -80,6 +81,20 @@ def test_over_to_the_operator_and_back_takes_one_up_each(alone: RealHouse) -> No
         back = alone.up()
     assert back.outputs["report"]["operator"]["state"] == "2 ready"
     assert names(alone.cluster, "ClusterPolicy") == set()
+    assert alone.run("destroy").exit == 0
+    assert alone.cluster.left(before) == []
+
+
+def test_its_exporter_runs_beside_the_plugin_and_goes_with_it(alone: RealHouse) -> None:
+    before = alone.cluster.snapshot()
+    alone.config["monitoring"] = {"enabled": True, "prometheus": "plain"}
+    alone.up()
+
+    def runs() -> bool:
+        found = alone.cluster.api.get("DaemonSet", exporter.NAME, defaults.PLUGIN_NAMESPACE)
+        return bool(found and found.get("status", {}).get("numberAvailable") == 2)
+
+    alone.cluster.plane.wait("the exporter's pods", runs)
     assert alone.run("destroy").exit == 0
     assert alone.cluster.left(before) == []
 

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from decide import alerts, dcgm, defaults, monitoring, user_values
+from decide import alerts, dcgm, defaults, exporter, monitoring, user_values
+from decide.images import Images
 from decide.monitoring import Metrics
 from decide.operator_values import as_tree
 from lab.world import WholeWorld
 from settings import SettingsError, parse
 from tests.effort import long
-from tests.unit.house import CONFIG, WORLD, House
+from tests.unit.house import CONFIG, WORLD, House, with_gpu
 from tests.unit.small_world import some
 
+POOL = {"name": "a100", "machineType": "a2-highgpu-1g"}
 WATCHED = {**CONFIG, "monitoring": {"enabled": True, "labels": {"release": "kps"}}}
 PLAIN = {**CONFIG, "monitoring": {"enabled": True, "prometheus": "plain"}}
 NEW = {"gpu-monitoring", *(f"gpu-monitoring-{part}" for part in ("namespace", "alerts", "fleet", "node", "job"))}
@@ -144,7 +146,6 @@ DCGM = {"operator": {"mode": "install", "values": {"dcgmExporter": {"enabled": F
 @pytest.mark.parametrize(
     ("gpu", "wish", "path", "says"),
     [
-        ({"operator": "none"}, {"enabled": True}, "monitoring", "dcgm-exporter"),
         ({"operator": "external"}, {"enabled": True, "exporter": "ours"}, "monitoring.exporter", "external"),
         ({}, {"labels": {"a": "b"}}, "monitoring.labels", "monitoring: {enabled: true}"),
         ({}, {"enabled": True, "prometheus": "plain", "labels": {"a": "b"}}, "monitoring.labels", "leave labels out"),
@@ -167,20 +168,92 @@ def test_what_does_not_go_together_is_refused(gpu: dict[str, Any], wish: Any, pa
 
 
 @pytest.mark.parametrize(
-    ("gpu", "wish", "exporter"),
+    ("gpu", "wish", "whose"),
     [
         ({}, {}, "ours"),
         ({}, {"exporter": "external"}, "external"),
         ({"operator": "external"}, {}, "external"),
+        ({"operator": "none"}, {}, "ours"),
         ({"operator": "none"}, {"exporter": "external"}, "external"),
     ],
 )
-def test_whose_exporter_it_is_follows_from_the_operator(gpu: Any, wish: Any, exporter: str) -> None:
+def test_whose_exporter_it_is_follows_from_the_operator(gpu: Any, wish: Any, whose: str) -> None:
     read = parse({**CONFIG, "gpu": gpu, "monitoring": {"enabled": True, **wish}})
 
-    assert read.monitoring_args()["metrics"]["exporter"] == exporter
-    assert ("metrics" in read.stack_args()) == (gpu.get("operator") is None)
-    assert any("GpuEccUncorrectable" in line for line in read.lines()) == (exporter == "external")
+    assert read.monitoring_args()["metrics"]["exporter"] == whose
+    assert ("metrics" in read.stack_args()) == (gpu.get("operator") != "external")
+    assert any("GpuEccUncorrectable" in line for line in read.lines()) == (whose == "external")
+
+
+@pytest.mark.parametrize(
+    "cloud",
+    [
+        {
+            "target": "gke",
+            "gke": {"project": "my-project", "location": "us-central1-a", "cluster": "c", "pools": [POOL]},
+        },
+        {"target": "aws", "aws": {"region": "us-east-1", "cluster": "c", "nodes": {"image": "bottlerocket"}}},
+    ],
+)
+def test_where_a_platform_hands_out_cards_the_exporter_is_its_business(cloud: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse({**cloud, "monitoring": {"enabled": True}})
+    assert [(one.path, "dcgm-exporter" in one.right) for one in refused.value.faults] == [("monitoring", True)]
+    assert parse({**cloud, "monitoring": {"enabled": True, "exporter": "external"}}).monitoring.enabled
+
+
+ALONE = with_gpu(operator="none")
+
+
+def test_beside_the_plugin_alone_the_exporter_is_made_by_us_with_the_names_of_the_operators(house: House) -> None:
+    before = house.world.snapshot()
+    watched = {**ALONE, "monitoring": {"enabled": True, "labels": {"release": "kps"}}}
+
+    made, again = house.run("up", watched), house.run("up", watched, expect_no_changes=True)
+
+    assert (made.errors, again.errors, set(again.changes)) == ([], [], {"same"})
+    daemons = one(house, "DaemonSet", exporter.NAME)
+    pods = [pod for pod in some(house.world, "Pod") if pod["metadata"].get("labels", {}).get("app") == exporter.NAME]
+    assert sorted(pod["spec"]["nodeName"] for pod in pods) == ["gpu-1", "gpu-2"]
+    pod = daemons["spec"]["template"]["spec"]
+    listed = next(volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume)
+    assert one(house, "ConfigMap", listed)["data"] == {dcgm.FILE: dcgm.counters()}
+    assert pod["containers"][0]["args"] == ["-f", f"{pod['containers'][0]['volumeMounts'][1]['mountPath']}/{dcgm.FILE}"]
+    monitor = one(house, "ServiceMonitor", exporter.NAME)
+    assert monitor["metadata"]["labels"]["release"] == "kps"
+    assert (
+        monitor["spec"]["selector"]["matchLabels"].items()
+        <= one(house, "Service", exporter.NAME)["metadata"]["labels"].items()
+    )
+    assert house.run("destroy").exit == 0
+    assert WholeWorld.unexpected(before, house.world.snapshot()) == []
+
+
+@long
+def test_the_exporter_goes_over_to_the_operator_with_the_plugin(house: House) -> None:
+    assert house.run("up", {**ALONE, "monitoring": {"enabled": True}}).exit == 0
+
+    over = house.run("up", WATCHED)
+
+    assert (over.errors, house.run("up", WATCHED, expect_no_changes=True).exit) == ([], 0)
+    (left,) = [one for one in some(house.world, "DaemonSet") if one["metadata"]["name"] == exporter.NAME]
+    assert left["metadata"]["namespace"] == defaults.OPERATOR_NAMESPACE
+
+
+def test_the_exporter_is_the_one_of_the_newest_operator() -> None:
+    known = user_values.chart(defaults.OPERATOR_VERSION).defaults
+    repository, image, version = (known[f"dcgmExporter.{key}"] for key in ("repository", "image", "version"))
+    assert f"{repository}/{image}:{version}" == defaults.EXPORTER_IMAGE
+
+
+def test_the_exporter_comes_from_the_mirror_to_the_nodes_of_the_plugin() -> None:
+    wish = {"nodes": ["gpu-1"], "tolerations": [{"key": "team", "operator": "Exists"}], "runtime_class": ""}
+    pod = exporter.daemon_set(wish, Images("mirror.lan/all", ("robot",)))["template"]["spec"]
+    assert pod["containers"][0]["image"].startswith("mirror.lan/all/nvidia/k8s/dcgm-exporter:")
+    assert pod["imagePullSecrets"] == [{"name": "robot"}]
+    assert {"key": "team", "operator": "Exists"} in pod["tolerations"]
+    assert "runtimeClassName" not in pod
+    assert "gpu-1" in json.dumps(pod["affinity"])
 
 
 def test_components_refuse_words_that_nobody_knows() -> None:
