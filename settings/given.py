@@ -8,7 +8,7 @@ from typing import Any
 from decide import host_login
 from decide.ownership import TARGETS
 from settings.kinds import BROKEN, Place, camel, unknown
-from settings.model import Config
+from settings.model import Cluster, Config
 
 SECRETS = ("sshPrivateKey", "sshPassword", "joinScript", "k3sToken", "registryPassword")
 """Keys that only ever stand encrypted. Here is seen that they are there, and whether one is a line; nothing else."""
@@ -79,6 +79,8 @@ def _left_out(one: "dataclasses.Field[Any]", target: Any, place: Place) -> Any:
     key = camel(one.name)
     if key in TARGETS:
         chosen = TAKES.get(target, ()) if isinstance(target, str) else ("cluster",)
+        if key == "cluster" and target == "bareMetal":
+            return Cluster()  # a host may make it; whether one does, a rule says
         if key in chosen:
             return place.wrong("is missing")
         return BROKEN if one.default is dataclasses.MISSING else one.default

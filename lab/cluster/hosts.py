@@ -12,6 +12,7 @@ from typing import Any
 
 from decide import catalog
 from lab.cluster import others
+from lab.cluster.host_spec import NONE
 from lab.cluster.nodes import sync_nodes
 from lab.cluster.store import Cluster, Object
 
@@ -77,6 +78,9 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
     if facts["serves"] != notes.get("facts", facts)["serves"]:
         others.start_over(cluster)
     notes["facts"] = facts
+    if host["runtime"] == NONE:
+        node["present"] = facts["kind"] not in (None, NONE)
+    notes["authority"] = facts["authority"]
     node.update(_declared(facts), alive=alive)
     sync_nodes(cluster)
     cluster.changed = True
@@ -87,7 +91,8 @@ def _facts(state: dict[str, Any]) -> dict[str, Any]:
     server = state.get("services", {}).get(_SERVERS.get(state.get("runtime", ""), ""), {})
     extra = {"serves": server.get("starts"), "default_runtime": state.get("default_runtime", "")}
     whose = "docker" if state.get("runtime") == "docker" else "containerd"
-    return {**{key: state.get(key) for key in keys}, **extra, "engine": whose}
+    joined = {"kind": state.get("runtime"), "authority": state.get("authority", "")}
+    return {**{key: state.get(key) for key in keys}, **extra, "engine": whose, **joined}
 
 
 def _declared(facts: dict[str, Any]) -> dict[str, Any]:

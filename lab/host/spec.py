@@ -96,7 +96,8 @@ def checked(spec: Mapping[str, Any]) -> dict[str, Any]:
         faults.append("name: is missing")
     if faults:
         raise BadSpec("; ".join(faults))
-    usual = RANCHERS if PLACES[whole["runtime"]].is_rancher else CONTAINERD
+    where = PLACES[whole["runtime"]]
+    usual = RANCHERS if where.is_rancher or where.kind == "none" else CONTAINERD
     return {**whole, "containerd": whole["containerd"] or usual}
 
 
