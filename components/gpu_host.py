@@ -118,7 +118,7 @@ class GpuHost(pulumi.ComponentResource):
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
-        self.joined = self._join(plan) if args.get("join") else None
+        self.joined = self._join(plan, look) if args.get("join") else None
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
         made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime}
         check = self._step("check", pulumi.Output.all(**made).apply(what_is_checked))
@@ -168,10 +168,11 @@ class GpuHost(pulumi.ComponentResource):
         values[host_plan.FIRST]["GR_REFUSALS"].append(again)
         return values
 
-    def _join(self, plan: pulumi.Output[dict[str, Any]]) -> pulumi.Output[dict[str, Any]]:
+    def _join(self, plan: pulumi.Output[dict[str, Any]], look: int) -> pulumi.Output[dict[str, Any]]:
         """A cluster begins here, or this machine joins one; what a server says of itself is the key to all of it."""
         told = pulumi.Output.all(plan["join"], self.args["address"], self.common.get("k3s_token"))
-        return self._step("join", told.apply(lambda it: join_values(*it)), removes=True, says=("join",), secret=True)
+        values = told.apply(lambda it: join_values(it[0], it[1], it[2], look))
+        return self._step("join", values, removes=True, says=("join",), secret=True)
 
     def _lines(self, about: Collection[str]) -> Iterator[str]:
         return (f"{self.args['name']}: {one}" for one in self.decisions if one.about in about)
@@ -254,9 +255,9 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
     }
 
 
-def join_values(planned: Mapping[str, Any], address: str, token: str | None) -> dict[str, Any]:
-    """What only here is known of it; nothing where the host is refused."""
-    return {**planned, "GR_ADDRESS": address, "GR_TOKEN": token or ""} if planned else {}
+def join_values(planned: Mapping[str, Any], address: str, token: str | None, look: int) -> dict[str, Any]:
+    """What only here is known; nothing where the host is refused. Another look reads the kubeconfig anew."""
+    return {**planned, "GR_ADDRESS": address, "GR_TOKEN": token or "", "GR_LOOK": look} if planned else {}
 
 
 def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:

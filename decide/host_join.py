@@ -29,6 +29,7 @@ FORMS = {
 }
 """What is said of a join, in which form, with a right example."""
 KEYS = (*FORMS, "remove_data")
+FOUND = "k3s finds the toolkit at its first start, and has the handler by itself; nothing is written"
 NEEDED = ("k3s", "version", "sha256")
 
 

@@ -96,7 +96,7 @@ def _decisions(facts: "HostFacts", wish: HostWish) -> Iterator[Decision]:
     yield Decision("toolkit", host_runtime.toolkit_line(facts, wish))
     if wish.join:
         yield Decision("join", host_join.line(wish.join))
-    yield Decision("runtime", host_runtime.runtime_line(facts))
+    yield Decision("runtime", host_join.FOUND if wish.join else host_runtime.runtime_line(facts))
 
 
 def refusal_values(refused: Iterable[Refusal]) -> dict[str, dict[str, Any]]:

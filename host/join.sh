@@ -33,6 +33,7 @@ apply() {
   nobodys
   undertake
   free_ports
+  let_through
   echo "$GR_JOIN" | note role
   made_by_it
   program_of_k3s
@@ -69,9 +70,13 @@ free_ports() {
     ! cat "$ROOT/proc/net/tcp" "$ROOT/proc/net/tcp6" 2>/dev/null | awk -v of=":${port#*:}\$" '$2 ~ of && $4 == "0A" {found = 1} END {exit !found}' ||
       refuse "HST-99 node" "something listens at port ${port%:*}, which k3s wants" "on the host: ss -ltnp 'sport = :${port%:*}'; stop it"
   done
-  if [ -e "$ROOT/sys/fs/selinux/enforce" ] && [ "$(cat "$ROOT/sys/fs/selinux/enforce")" = 1 ] && [ ! -e "$ROOT/usr/share/selinux/packages/k3s.pp" ]; then
+}
+
+let_through() {
+  ! grep -qx 1 "$ROOT/sys/fs/selinux/enforce" 2>/dev/null || [ -e "$ROOT/usr/share/selinux/packages/k3s.pp" ] ||
     refuse "HST-99 node" "SELinux is enforcing, and its policy for k3s is not there" "install the package k3s-selinux from rpm.rancher.io"
-  fi
+  ! active firewalld || { run firewall-cmd --query-port=6443/tcp && run firewall-cmd --zone=trusted --query-source=10.42.0.0/16; } ||
+    refuse "HST-99 node" "firewalld lets neither kubectl nor pods through" "for a in --add-port=6443/tcp '--zone=trusted --add-source=10.42.0.0/16' '--zone=trusted --add-source=10.43.0.0/16'; do firewall-cmd --permanent \$a; done; firewall-cmd --reload; or stop it"
 }
 
 # What k3s makes by itself, as far as it is not there before its first start.

@@ -12,7 +12,7 @@ from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
-from settings import monitoring, sharing
+from settings import host_join, monitoring, sharing
 from settings.aws import Aws
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
@@ -176,7 +176,11 @@ class Settings(Config):
         """What destroy will leave behind."""
         cloud = self.gke or self.aws
         goes = "" if cloud is None else "cluster" if cloud.cluster.create else "nodes"
-        return remainder(self.installs, self.gpu.operator.remove_crds, self._version, goes)
+        bare = self.bare_metal
+        if bare and bare.k3s and bare.k3s.remove_data and self.makes_cluster:
+            goes = "cluster"
+        left = remainder(self.installs, self.gpu.operator.remove_crds, self._version, goes)
+        return [*left, *(host_join.left(bare) if bare else ())]
 
     def destroy_hint(self, stack: str) -> str:
         """How to take everything back, and what is then still there."""

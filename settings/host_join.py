@@ -6,6 +6,7 @@ from typing import Any
 
 from decide import host_join
 from decide.host_join import CHECKSUMS, EXAMPLE, RELEASES, ROLES
+from decide.remainder import Left
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN, Choice, Flag, Place, Section, Text, setting
 
@@ -80,6 +81,21 @@ def plain(join: Any, k3s: Any, servers: list[str]) -> dict[str, Any]:
     joins = join.server or (f"https://{servers[0]}:6443" if servers and join.k3s == "agent" else None)
     whole = {"k3s": join.k3s, **vars(k3s), "server": joins}
     return {key: value for key, value in whole.items() if value not in (None, False)}
+
+
+def left(bare_metal: Any) -> list[Left]:
+    """What destroy leaves of k3s."""
+    joined = [host for host in bare_metal.hosts if host.join is not None]
+    agents = [host.name for host in joined if host.join.k3s == "agent"] if not bare_metal.servers else []
+    found = []
+    if joined and not bare_metal.k3s.remove_data:
+        why = "removeData is not true; the next up takes it up again"
+        where = ", ".join(host.name for host in joined)
+        found.append(Left(f"the data of k3s on {where}", why, "there: rm -r /var/lib/rancher/k3s /etc/rancher/node"))
+    if agents:
+        why = "nothing of k3s takes a node out of its cluster"
+        found.append(Left(f"the nodes of {', '.join(agents)}", why, "kubectl delete node NODE"))
+    return found
 
 
 def faults(bare_metal: Any, given: set[str], has_token: bool) -> Iterator[Fault]:

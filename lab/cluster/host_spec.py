@@ -18,7 +18,7 @@ SFTP = ("up", "missing", "full")
 SUDO = ("passwordless", "password", "none")
 FAULTS = (
     "none", "apt-lock", "apt-lock-for-ever", "card-lost", "containerd-refuses", "disk-full", "gpu-in-use",
-    "module-build-fails", "no-network", "no-registry", "reboot-for-ever", "reboot-never",
+    "k3s-server-silent", "module-build-fails", "no-network", "no-registry", "reboot-for-ever", "reboot-never",
 )  # fmt: skip
 HOST: dict[str, Any] = {
     "name": "",

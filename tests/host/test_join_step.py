@@ -11,6 +11,7 @@ import pytest
 from decide import host_join
 from host import script
 from lab.host.machine import Machine
+from lab.host.standins.box import Box
 from lab.host.standins.downloads import sha256
 from lab.host.standins.k3s import program
 from lab.providers.transport import Finished, Script
@@ -149,6 +150,20 @@ def test_a_port_that_somebody_has_is_named(machine: Machine) -> None:
     assert "port 6443" in refused(join(machine), "HST-99")
     (machine.root / "proc/net/tcp").write_text(listens.replace("192B", "1F90"))
     assert said(join(machine))
+
+
+def test_what_would_be_kept_out_is_refused_before_anything_is_done(machine: Machine) -> None:
+    before = machine.snapshot()
+    enforce = machine.root / "sys/fs/selinux/enforce"
+    enforce.parent.mkdir(parents=True)
+    enforce.write_text("1\n")
+    assert "k3s-selinux" in refused(join(machine), "HST-99")
+    enforce.write_text("0\n")
+    box = Box(str(machine.folder))
+    box.state["services"]["firewalld"] = {"active": True, "enabled": True, "starts": 1}
+    box.save()
+    assert "--add-port=6443/tcp" in refused(join(machine), "HST-99")
+    assert [path for path in left(before, machine) if path != "service firewalld"] == []
 
 
 def test_another_release_moves_it_with_one_more_start(machine: Machine) -> None:

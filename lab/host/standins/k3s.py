@@ -47,7 +47,8 @@ def read_units(box: Box) -> None:
         elif not there and known and known.get("by_file"):
             del box.state["services"][name]
             box.remove(place(box).socket)
-            box.state.update(runtime=NONE, running=None, handlers=[], authority="")
+            kept = name if box.exists(HOME) else ""
+            box.state.update(runtime=NONE, running=None, handlers=[], authority="", data_of=kept)
 
 
 def _file(name: str) -> str:
