@@ -157,7 +157,7 @@ decided() {
 k3s_there() {
   if exists /usr/local/bin/k3s /etc/rancher/k3s/config.yaml /etc/systemd/system/k3s.service /etc/systemd/system/k3s-agent.service; then
     echo program
-  elif exists /var/lib/rancher/k3s && ! exists /var/lib/rancher/k3s/gpu-ready; then
+  elif [ -n "$(k3s_data)" ]; then
     echo data
   fi
 }

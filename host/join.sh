@@ -13,7 +13,7 @@ alone
 
 know k3s
 UNIT=k3s
-[ "$GR_JOIN" = server ] || UNIT=k3s-agent
+[ "${GR_JOIN-}" != agent ] || UNIT=k3s-agent
 PROGRAM=/usr/local/bin/k3s
 SETTINGS=/etc/rancher/k3s
 TOKEN=$SETTINGS/gpu-ready.token
@@ -54,7 +54,7 @@ nobodys() {
   for path in $PROGRAM $SETTINGS/config.yaml $TOKEN $UNITS; do
     [ ! -e "$ROOT$path" ] || known "$path" || foreign "$path is there"
   done
-  [ ! -e "$ROOT$DATA" ] || [ -e "$ROOT$MARK" ] || has_note role || foreign "$DATA is there, from a k3s of somebody's"
+  [ -z "$(k3s_data)" ] || has_note role || foreign "$DATA is there, from a k3s of somebody's"
 }
 
 foreign() {
@@ -75,7 +75,7 @@ free_ports() {
 let_through() {
   ! grep -qx 1 "$ROOT/sys/fs/selinux/enforce" 2>/dev/null || [ -e "$ROOT/usr/share/selinux/packages/k3s.pp" ] ||
     refuse "HST-99 node" "SELinux is enforcing, and its policy for k3s is not there" "install the package k3s-selinux from rpm.rancher.io"
-  ! active firewalld || { run firewall-cmd --query-port=6443/tcp && run firewall-cmd --zone=trusted --query-source=10.42.0.0/16; } ||
+  ! active firewalld || { { [ "$UNIT" != k3s ] || run firewall-cmd --query-port=6443/tcp; } && run firewall-cmd --zone=trusted --query-source=10.42.0.0/16; } ||
     refuse "HST-99 node" "firewalld lets neither kubectl nor pods through" "for a in --add-port=6443/tcp '--zone=trusted --add-source=10.42.0.0/16' '--zone=trusted --add-source=10.43.0.0/16'; do firewall-cmd --permanent \$a; done; firewall-cmd --reload; or stop it"
 }
 

@@ -37,6 +37,7 @@ end_pods() {
     awk -v at="$ROOT$at" 'index($2, at) == 1 {print $2}' "$ROOT/proc/mounts" 2>/dev/null | sort -r |
       while read -r path; do umount -f "$path" 2>/dev/null || umount -l "$path" 2>/dev/null || :; done
   done
+  rm -f "$ROOT"/run/netns/cni-*
   ! command -v ip >/dev/null || for one in cni0 flannel.1 flannel-v6.1 kube-ipvs0 flannel-wg flannel-wg-v6; do
     run ip link delete "$one" || :
   done
@@ -49,9 +50,12 @@ end_pods() {
 
 # Where something is still mounted, nothing is deleted: it would be what is mounted there.
 clear_away() {
-  ! grep -qE " $ROOT$1(/[^ ]*)? " "$ROOT/proc/mounts" 2>/dev/null ||
+  [ -d "$ROOT$1" ] || return 0
+  ! grep -q " $ROOT$1/[^ ]* " "$ROOT/proc/mounts" 2>/dev/null ||
     refuse "HST-99 node" "something is still mounted in $1" "on the host: umount it, or reboot; then again"
-  rm -rf "${ROOT:?}$1"
+  # It may be the place of a disk.
+  find "$ROOT$1" -xdev -depth -mindepth 1 -delete
+  rmdir "$ROOT$1" 2>/dev/null || :
 }
 
 take_away() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,48 @@ def test_another_release_moves_it_with_one_more_start(machine: Machine) -> None:
     assert said(join(machine, GR_K3S=NEWER))["k3s"] == NEWER
     assert (machine.root / "usr/local/bin/k3s").read_text() == program(NEWER)
     assert starts(machine) == 2
+
+
+def test_one_that_the_engine_never_heard_of_goes_with_the_step_before_it(machine: Machine) -> None:
+    before = machine.snapshot()
+    unheard(machine, "sh -s apply", script.step_text("join", told(GR_REMOVE_DATA="yes"), script.bundle().hash))
+    assert machine.state["services"]["k3s"]["active"]
+    earlier = script.step_text("toolkit", {}, script.bundle().hash)
+    assert machine.run(Script("sh -s remove", stdin=earlier), "root").ending == ""
+    assert left(before, machine) == []
+
+
+def test_its_pods_end_with_it_and_nothing_else(machine: Machine) -> None:
+    said(join(machine))
+    shim, inside, other = (subprocess.Popen(["sleep", "60"]) for _ in range(3))
+    for one, parent, line in (
+        (shim, 1, f"/{DATA}/data/abc/bin/containerd-shim-runc-v2 -namespace k8s.io"),
+        (inside, shim.pid, "python train.py"),
+        (other, 1, "/usr/bin/containerd-shim-runc-v2 -namespace moby"),
+    ):
+        folder = machine.root / f"proc/{one.pid}"
+        folder.mkdir()
+        (folder / "stat").write_text(f"{one.pid} (some) name) S {parent} 1 1 0\n")
+        (folder / "cmdline").write_text(line.replace(" ", "\0"))
+    assert join(machine, "remove").ending == ""
+    assert (shim.wait(5), inside.wait(5), other.poll()) == (-9, -9, None)
+    other.kill()
+    other.wait()
+
+
+def test_a_disk_for_its_data_may_be_there(machine: Machine) -> None:
+    (machine.root / DATA / "lost+found").mkdir(parents=True)
+    said(join(machine))
+    assert join(machine, "remove", GR_REMOVE_DATA="yes").ending == ""
+    assert not (machine.root / DATA / "server").exists()
+
+
+def test_what_is_still_mounted_is_not_deleted(machine: Machine) -> None:
+    said(join(machine))
+    (machine.root / "proc/mounts").write_text(f"nfs {machine.root}/var/lib/kubelet/pods/a/volume nfs rw 0 0\n")
+    assert "still mounted in /var/lib/kubelet" in refused(join(machine, "remove", GR_REMOVE_DATA="yes"), "HST-99")
+    (machine.root / "proc/mounts").write_text("")
+    assert join(machine, "remove", GR_REMOVE_DATA="yes").ending == ""
 
 
 def test_it_may_be_killed_at_each_change(machine: Machine, tmp_path: Path) -> None:
