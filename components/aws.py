@@ -123,13 +123,15 @@ class AwsGpuNodes(pulumi.ComponentResource):
     def _node_group(
         self, name: str, wish: Any, cluster: Any, subnets: Any, named: dict[str, str], look: pulumi.Resource
     ) -> Any:
-        role, attached = self._role(name, wish, subnets)
+        # What the look refuses shall leave nothing behind.
+        looked = ResourceOptions.merge(self._in_aws, ResourceOptions(depends_on=[look]))
+        role, attached = self._role(name, wish, subnets, looked)
         guard = self._guard(name, wish, {**aws_nodes.replacing(wish), "subnets": subnets}, "AWS-30")
         template = aws.ec2.LaunchTemplate(
             f"{name}-template",
             user_data=pulumi.Output.all(cluster, subnets).apply(lambda both: user_data(wish, both[0])),
             **aws_nodes.launch_template(wish, named),
-            opts=self._in_aws,
+            opts=looked,
         )
         limits = dict.fromkeys(("create", "update", "delete"), defaults.NODE_GROUP_TIMEOUT)
         group = aws.eks.NodeGroup(
@@ -142,7 +144,7 @@ class AwsGpuNodes(pulumi.ComponentResource):
             opts=ResourceOptions.merge(
                 self._in_aws,
                 ResourceOptions(
-                    depends_on=[look, guard, *attached],  # without the policies of its role a group cannot be deleted
+                    depends_on=[guard, *attached],  # without the policies of its role a group cannot be deleted
                     delete_before_replace=True,  # its name is taken, and so are the cards
                     ignore_changes=["scalingConfig.desiredSize"] if wish["autoscaler"] else [],
                     custom_timeouts=pulumi.CustomTimeouts(**limits),
@@ -166,12 +168,12 @@ class AwsGpuNodes(pulumi.ComponentResource):
                 opts=self._in_aws,
             )
 
-    def _role(self, name: str, wish: Any, subnets: Any) -> tuple[Any, list[pulumi.Resource]]:
+    def _role(self, name: str, wish: Any, subnets: Any, looked: ResourceOptions) -> tuple[Any, list[pulumi.Resource]]:
         """The role of the nodes, with the least that a node needs; made, like the rest, once AWS was asked."""
         if wish.get("node_role"):
             return wish["node_role"], []
         trust = subnets.apply(lambda _: json.dumps(aws_nodes.TRUST))
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=self._in_aws)
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=looked)
         attached: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(
                 f"{name}-{policy}",

@@ -8,7 +8,9 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from decide import defaults, flavour, monitoring, ownership, ownership_gke, sharing
+from components.image_args import DriverContainer, Images, Proxy
+from components.sharing_args import Mig, Sharing
+from decide import defaults, flavour, images, mig, monitoring, ownership, ownership_gke, sharing
 from decide.ownership import Owner
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
@@ -61,24 +63,6 @@ class Toleration(TypedDict):
     """Value of the taint, for `Equal`."""
     effect: NotRequired[str]
     """`NoSchedule`, `PreferNoSchedule` or `NoExecute`; empty: all of them."""
-
-
-class SharingBy(str, Enum):
-    """How pods share a card."""
-
-    TIME_SLICING = "timeSlicing"
-    """By turns; nothing keeps them apart."""
-    MPS = "mps"
-    """At once, each with a part of memory and threads."""
-
-
-class Sharing(TypedDict):
-    """Several pods on one card."""
-
-    strategy: SharingBy
-    """How they share it."""
-    replicas: int
-    """How many may have it at a time."""
 
 
 class ExporterBy(str, Enum):
@@ -136,6 +120,14 @@ class GpuChoices(TypedDict):
     """Who brings the RuntimeClass. Default: what goes with the operator"""
     sharing: NotRequired[Sharing]
     """Whether several pods share a card. Default: no"""
+    mig: NotRequired[Mig]
+    """Whether cards are divided into slices. Default: no"""
+    images: NotRequired[Images]
+    """Where images come from. Default: where their makers have them"""
+    proxy: NotRequired[Proxy]
+    """By which way out the driver container fetches packages. Default: directly"""
+    driver_container: NotRequired[DriverContainer]
+    """The operator's driver container. Default: as the chart has it"""
     flavour: NotRequired[str]
     """Distribution of Kubernetes, where the operator's toolkit container has to find its containerd. Default: other"""
     operator_namespace: NotRequired[str]
@@ -158,6 +150,28 @@ def shared(gpu: GpuChoices) -> dict[str, Any] | None:
             "sharing", f"{known} among 2 to {sharing.MOST} belongs here, got {dict(wish)!r}"
         )
     return {"strategy": strategy, "replicas": replicas}
+
+
+def pulled(gpu: GpuChoices) -> images.Images:
+    """Where images come from."""
+    return images.read(gpu.get("images"))
+
+
+def divided(gpu: GpuChoices) -> mig.Mig | None:
+    """How cards are divided; nothing where they are handed out whole."""
+    asked = gpu.get("mig")
+    if not asked:
+        return None
+    if gpu.get("sharing"):
+        raise pulumi.InputPropertyError("mig", "and sharing: a card is shared in one way")
+    layouts = {
+        name: {size: count(f"mig.layouts.{name}", number) for size, number in one.items()}
+        for name, one in (asked.get("layouts") or {}).items()
+    }
+    wish = mig.read({**asked, "strategy": text(asked.get("strategy")), "layouts": layouts})
+    for fault in mig.faults(wish) if wish else ():
+        raise pulumi.InputPropertyError(f"mig.{fault.path}", f"{fault.problem}. Right: {fault.fix}")
+    return wish
 
 
 def metrics(args: Metrics | None) -> monitoring.Metrics | None:

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 
-from decide import defaults, plugin_values, sharing, user_values
+from decide import defaults, images, mig, plugin_values, sharing, user_values
 from decide.operator_values import as_tree
 from decide.ownership import Ownership
 
@@ -53,5 +53,6 @@ def chart_values(args: Mapping[str, Any], who: Ownership, options: Mapping[str, 
         said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {key: args.get(key) for key in ("discovery", "nodes", "node_selector", "hosts")}
-    shared = sharing.plugin_values(sharing.read(options["sharing"]))
+    shared = [*sharing.plugin_values(sharing.read(options["sharing"])), *mig.plugin_values(options.get("mig"))]
+    shared += images.plugin_values(options["images"], known_version(args), bool(args.get("discovery")))
     return as_tree([*plugin_values.values(who, {**wish, "tolerations": options["tolerations"]}), *shared], own)

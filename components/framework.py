@@ -7,7 +7,9 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from typing_extensions import NotRequired
 
-from decide import framework
+from decide import framework, images
+
+AT_HOME = images.Images()
 
 
 class Framework(TypedDict):
@@ -21,7 +23,9 @@ class Framework(TypedDict):
     """For `own`: a Python program that ends well only if all is right."""
 
 
-def container(wish: Mapping[str, Any] | None, common: Mapping[str, Any]) -> list[kubernetes.core.v1.ContainerArgs]:
+def container(
+    wish: Mapping[str, Any] | None, common: Mapping[str, Any], source: images.Images = AT_HOME
+) -> list[kubernetes.core.v1.ContainerArgs]:
     """One, or none where no framework is asked."""
     asked = framework.read(wish)
     if asked is None:
@@ -32,6 +36,6 @@ def container(wish: Mapping[str, Any] | None, common: Mapping[str, Any]) -> list
     home = kubernetes.core.v1.EnvVarArgs(name="HOME", value="/tmp")  # whoever runs there has none
     return [
         kubernetes.core.v1.ContainerArgs(
-            name=framework.NAME, image=asked.image, command=asked.command, env=[home], **common
+            name=framework.NAME, image=images.placed(asked.image, source), command=asked.command, env=[home], **common
         )
     ]

@@ -14,19 +14,24 @@ from components.choices import (
     GpuChoices,
     Metrics,
     count,
+    divided,
     known_flavour,
     made_namespace,
     metrics,
     owned,
+    pulled,
     shared,
     this_stack,
     tolerations,
     variant,
     when_away,
 )
+from components.driver_container import container_values
 from components.gke_driver import before_operator
+from components.mig import mig_labels
 from components.monitoring import exporter_list
-from decide import defaults, flavour, monitoring, operator_values, sharing, user_values
+from components.runtime_class import runtime_class
+from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -89,7 +94,7 @@ class GpuStack(pulumi.ComponentResource):
         version = args.get("operator_version") or defaults.OPERATOR_VERSION
         revision: pulumi.Input[str] = ""
         space = self._namespace(name, gpu) if made_namespace(gpu) else None
-        made = [self._runtime_class(name, space)] if who.runtime_class.owner is Owner.US else []
+        made = [runtime_class(name, space, self)] if who.runtime_class.owner is Owner.US else []
         if space:
             # Whoever changes over gets the one deleted with its namespace before the other is made: never two at once.
             opts = ResourceOptions(parent=self, depends_on=made, replace_with=[space])
@@ -101,7 +106,7 @@ class GpuStack(pulumi.ComponentResource):
         self.ownership = pulumi.Output.from_input(who.as_export())
         named = "" if who.runtime_class.owner in (Owner.HOST, Owner.PLATFORM) else defaults.RUNTIME_CLASS
         self.runtime_class = pulumi.Output.from_input(named)
-        self.resource_name = pulumi.Output.from_input(defaults.RESOURCE_NAME)
+        self.resource_name = pulumi.Output.from_input(mig.resource(divided(gpu)))
         self.operator_version = pulumi.Output.from_input(version if installs else "")
         self.operator_revision = pulumi.Output.from_input(revision)
         self.register_outputs(
@@ -132,7 +137,8 @@ class GpuStack(pulumi.ComponentResource):
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
         gpu = args.get("gpu") or {}
-        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu)}
+        container_values(gpu, who, {})
+        options = {"tolerations": tolerations(gpu), "sharing": shared(gpu), "mig": divided(gpu), "images": pulled(gpu)}
         values = device_plugin.chart_values(args, who, options)
         wish = {**args, "timeout": helm_timeout(args)}
         return device_plugin.device_plugin(name, wish, values, namespace, opts)
@@ -147,6 +153,7 @@ class GpuStack(pulumi.ComponentResource):
     ) -> kubernetes.helm.v3.Release:
         version = known_version(args.get("operator_version") or defaults.OPERATOR_VERSION)
         before = before_operator(name, args.get("gpu") or {}, namespace, self)
+        before = [*before, *mig_labels(name, args.get("gpu") or {}, args, self)]
         before = [*before, *exporter_list(name, metrics(args.get("metrics")), namespace, self)]
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
@@ -163,19 +170,6 @@ class GpuStack(pulumi.ComponentResource):
             opts=ResourceOptions.merge(
                 opts,
                 ResourceOptions(depends_on=before, ignore_changes=[] if args.get("operator_version") else ["version"]),
-            ),
-        )
-
-    def _runtime_class(self, name: str, space: kubernetes.core.v1.Namespace | None) -> kubernetes.node.v1.RuntimeClass:
-        """An operator makes one of the same name: ours goes with the plugin's namespace, before that comes."""
-        return kubernetes.node.v1.RuntimeClass(
-            f"{name}-runtime-class",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=defaults.RUNTIME_CLASS, labels=OURS, annotations={STACK: this_stack()}
-            ),
-            handler=defaults.RUNTIME_CLASS,
-            opts=ResourceOptions(
-                parent=self, depends_on=[space] if space else [], replace_with=[space] if space else []
             ),
         )
 
@@ -226,6 +220,9 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
         raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds")), "platform": variant(gpu)}
     derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
+    derived += mig.operator_values(divided(gpu))
+    derived += container_values(gpu, who, own)
+    derived += images.operator_values(pulled(gpu), version)
     derived += monitoring.operator_values(metrics(args.get("metrics")))
     if who.toolkit.owner is Owner.OPERATOR:
         derived += flavour.values(toolkit_flavour(gpu, version))

@@ -7,9 +7,9 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, count, owned, tolerations
+from components.choices import GpuChoices, count, owned, pulled, tolerations
 from components.framework import container as framework_check
-from decide import defaults
+from decide import defaults, images
 from decide.ownership import CLASSLESS
 
 SMI = """\
@@ -42,19 +42,21 @@ class GpuPool(TypedDict):
 
 
 class Proof(NamedTuple):
-    """One Job: its short name, the node or pool that it is for, whether its host is away, and what that was made."""
+    """One Job: its short name, the node or pool that it is for, whether its host is away, what that was made, and what
+    its containers ask for."""
 
     name: str
     node: Any
     away: str = ""
     made: pulumi.Input[str] | None = None
     pool: GpuPool | None = None
+    resource: str = defaults.RESOURCE_NAME
 
 
 def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpecArgs:
     """nvidia-smi, then the kernel launch, then a framework, on the same cards: init containers give the order."""
     core = kubernetes.core.v1
-    gpus = {defaults.RESOURCE_NAME: str(cards(slot, args))}
+    gpus = {slot.resource: str(cards(slot, args))}
     common: dict[str, Any] = {
         "resources": core.ResourceRequirementsArgs(limits=gpus),
         "termination_message_policy": "FallbackToLogsOnError",
@@ -62,9 +64,10 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
             allow_privilege_escalation=False, capabilities=core.CapabilitiesArgs(drop=["ALL"])
         ),
     }
-    smi_image = args.get("smi_image") or defaults.SMI_IMAGE
-    cuda_image = args.get("cuda_image") or defaults.CUDA_IMAGE
     gpu: GpuChoices = args.get("gpu", {})
+    source = pulled(gpu)
+    smi_image = images.placed(args.get("smi_image") or defaults.SMI_IMAGE, source)
+    cuda_image = images.placed(args.get("cuda_image") or defaults.CUDA_IMAGE, source)
     # With an operator of ours a pod gets its card without a class, and where nvidia is the default runtime too;
     # elsewhere the class is there by declaration.
     needs_no_class = owned(gpu).runtime_class.owner in CLASSLESS
@@ -72,7 +75,7 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
     checks: list[kubernetes.core.v1.ContainerArgs] = [
         core.ContainerArgs(name="nvidia-smi", image=smi_image, command=["sh", "-c", SMI], **common),
         core.ContainerArgs(name="vectoradd", image=cuda_image, **common),
-        *framework_check(args.get("framework"), common),
+        *framework_check(args.get("framework"), common, source),
     ]
     first: list[Any] = list(checks[:-1])
     return core.PodSpecArgs(
@@ -87,6 +90,7 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
         tolerations=[core.TolerationArgs(**one) for one in tolerations(gpu)],
         affinity=on_node(slot.node) if slot.node else None,
         node_selector=dict(labels or {}) or None,
+        image_pull_secrets=[core.LocalObjectReferenceArgs(name=one) for one in source.pull_secrets] or None,
     )
 
 

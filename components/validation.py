@@ -8,11 +8,22 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import OURS, STACK, GpuChoices, count, reading, shared, this_stack, when_away
+from components.choices import (
+    OURS,
+    STACK,
+    GpuChoices,
+    count,
+    divided,
+    owned,
+    reading,
+    shared,
+    this_stack,
+    when_away,
+)
 from components.framework import Framework
 from components.local_step import answer, local_step
 from components.proof import GpuPool, Proof, cards, of_pool, pod_spec
-from decide import defaults
+from decide import defaults, mig
 from decide.slots import room_beside, short_name, slots
 
 LABEL = "gpu-ready/check"
@@ -92,8 +103,9 @@ class GpuValidation(pulumi.ComponentResource):
         chosen = job_slots(args, room_for_nodes(name))
         params, limit = what_to_judge(args), time_limit(args) + ENGINE_GRACE
         # Jobs that come too early fail on a driver that is just being built, or prove the one of before.
+        first = "divided" if "mig" in params else "ready"
         ready = local_step(
-            f"{name}-ready", "ready", {**params, **what_is_proven(args), **made_of_hosts(args)}, limit, here
+            f"{name}-ready", first, {**params, **what_is_proven(args), **made_of_hosts(args)}, limit, here
         )
         after_it = ResourceOptions(parent=self, delete_before_replace=True, depends_on=[ready])
         jobs = [self._job(name, slot, args, namespace, after_it) for slot in chosen]
@@ -151,7 +163,22 @@ def job_slots(args: GpuValidationArgs, room: int) -> list[Proof]:
     hosts, away = args.get("hosts") or {}, args.get("away") or {}
     found = slots([*hosts, *(args.get("nodes") or [])], room)
     made = args.get("made") or {}
-    return [Proof(one.name, node_for(one.node, hosts), away.get(one.node, ""), made.get(one.node)) for one in found]
+    return [
+        Proof(
+            one.name,
+            node_for(one.node, hosts),
+            away.get(one.node, ""),
+            made.get(one.node),
+            resource=resource_for(args, one.node),
+        )
+        for one in found
+    ]
+
+
+def resource_for(args: GpuValidationArgs, wanted: Any) -> str:
+    """What hands out cards, or slices, on a node or host."""
+    wish = divided(args.get("gpu") or {})
+    return mig.resource(wish, wish.of(str(wanted)) if wish else "")
 
 
 def node_for(wanted: Any, hosts: Mapping[str, pulumi.Input[str]]) -> Any:
@@ -202,6 +229,7 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
     return {
         **known,
         **({"sharing": wish} if (wish := shared(args.get("gpu") or {})) else {}),
+        **how_divided(args),
         "operator": {**known["operator"], "version": args.get("operator_version") or ""},
         "nodes": [*(args.get("nodes") or []), *present(args)],
         "away": dict(args.get("away") or {}),
@@ -211,6 +239,17 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
         "poll_seconds": count("pollSeconds", args.get("poll_seconds") or defaults.POLL_SECONDS),
         "grace_seconds": defaults.GRACE_SECONDS,
     }
+
+
+def how_divided(args: GpuValidationArgs) -> dict[str, Any]:
+    """What MIG shall have made of the cards, where it shall, and what each node hands out then."""
+    wish, hosts, away = divided(args.get("gpu") or {}), args.get("hosts") or {}, args.get("away") or {}
+    if not wish:
+        return {}
+    there = {**{node: node for node in args.get("nodes") or ()}, **hosts}
+    nodes = [{"node": node, **mig.of_node(wish, name)} for name, node in there.items() if name not in away]
+    known = mig.to_judge(wish, owned(args.get("gpu") or {}).installs)
+    return {"resource": mig.resource(wish), "mig": {**known, **mig.of_node(wish, ""), "nodes": nodes}}
 
 
 def what_was_made(args: GpuValidationArgs, jobs: list[tuple[Proof, pulumi.Output[str]]]) -> dict[str, Any]:

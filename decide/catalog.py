@@ -158,8 +158,8 @@ CARDS: dict[str, Card] = {
 
 
 def find(name: str) -> Card | None:
-    """The card of this name, written as nvidia-smi, the product label or the label of a shared card has it."""
-    product = name.strip().replace(" ", "-")
+    """The card of this name, as nvidia-smi, the product label or the label of a shared or divided card has it."""
+    product = name.strip().replace(" ", "-").partition("-MIG-")[0]
     return CARDS.get(product) or CARDS.get(product[: -len(SHARED)] if product.endswith(SHARED) else "")
 
 

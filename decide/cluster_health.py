@@ -12,13 +12,14 @@ from decide.operator_health import (
     policy_message,
     without_cards,
 )
-from decide.plugin_health import judge_bringer, silent_plugin
+from decide.plugin_health import silent_plugin
 from decide.pod_health import shown_labels
 from decide.pool_health import judge_pools
 from decide.reading import (
     Obj,
     Verdict,
     at,
+    capacity,
     chosen_nodes,
     condition_of,
     holds,
@@ -26,7 +27,7 @@ from decide.reading import (
     list_at,
     map_at,
     name_of,
-    number_at,
+    resource_of,
     stuck,
     text_at,
     waits,
@@ -45,13 +46,6 @@ def first_fault(checks: Sequence[Check], snapshot: Obj, wish: Obj) -> Verdict:
 def nobody_home(wish: Obj) -> bool:
     """Whether all that could be judged is away."""
     return bool(wish.get("away")) and not wish.get("nodes")
-
-
-def judge_ready(snapshot: Obj, wish: Obj) -> Verdict:
-    """Whether a validation Job would get its card; what only a Job can show is the proof's business."""
-    if nobody_home(wish):
-        return Verdict("ready")
-    return first_fault((judge_nodes, judge_bringer, judge_runtime_class, judge_capacity), snapshot, wish)
 
 
 def judge_nodes(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
@@ -118,9 +112,8 @@ def judge_capacity(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 def not_advertised(snapshot: Obj, wish: Obj, node: Obj) -> Verdict:
     """A node without a single card to hand out: nobody knows of its card, or the plugin does not say so."""
     if list_at(wish, "pools") and not list_at(snapshot, "clusterpolicies"):
-        return waits("CLD-12", f"{name_of(node)} advertises no {wish.get('resource')} yet")
-    name, said, resource = name_of(node), policy_message(snapshot), str(wish.get("resource"))
-    has = number_at(node, "status", "capacity", resource)
+        return waits("CLD-12", f"{name_of(node)} advertises no {resource_of(node, wish)} yet")
+    name, said, resource, has = name_of(node), policy_message(snapshot), resource_of(node, wish), capacity(node, wish)
     if has:
         return stuck("DP-4", f"{name} hands out 0 of {has} cards: the plugin holds them for unhealthy")
     if list_at(snapshot, "clusterpolicies") and FOUND_BY_DISCOVERY not in labels_of(node):

@@ -9,9 +9,13 @@ COMMAND = ["nvidia-smi"]
 
 
 def manifest(
-    node_selector: Mapping[str, str], tolerations: Sequence[Mapping[str, str]], runtime_class: str = "", image: str = ""
+    node_selector: Mapping[str, str],
+    tolerations: Sequence[Mapping[str, str]],
+    runtime_class: str = "",
+    image: str = "",
+    resource: str = defaults.RESOURCE_NAME,
 ) -> str:
-    """YAML of a Pod that asks for one card; `runtime_class` only where pods have to name it."""
+    """YAML of a Pod that asks for one card, or slice; `runtime_class` only where pods have to name it."""
     lines = [
         "apiVersion: v1",
         "kind: Pod",
@@ -28,7 +32,7 @@ def manifest(
         f"      command: {json.dumps(COMMAND)}",
         "      resources:",
         "        limits:",
-        f"          {defaults.RESOURCE_NAME}: 1",
+        f"          {resource}: 1",
     ]
     return "\n".join(lines) + "\n"
 

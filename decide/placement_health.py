@@ -14,6 +14,7 @@ from decide.reading import (
     name_of,
     node_of,
     number_at,
+    resource_of,
     space_of,
     stuck,
     text_at,
@@ -57,7 +58,7 @@ def tainted(nodes: List[Obj], wish: Obj, said: str) -> Verdict:
 
 def short_of_cards(snapshot: Obj, wish: Obj, nodes: List[Obj], gpus: int, said: str) -> Verdict:
     """More cards asked for than any node has, or all of them taken."""
-    largest, resource = max(allocatable(one, wish) for one in nodes), str(wish.get("resource"))
+    largest, resource = max(allocatable(one, wish) for one in nodes), resource_of(nodes[0], wish)
     if gpus > largest:
         problem = f"the pod asks for {gpus} {resource}, and no matching node has more than {largest}"
         fix = f"set validation.gpus to at most {largest}" if largest else ""

@@ -20,6 +20,7 @@ from decide.reading import (
     name_of,
     node_of,
     number_at,
+    resource_of,
     space_of,
     stuck,
     text_at,
@@ -134,7 +135,7 @@ def silent_plugin(snapshot: Obj, wish: Obj, node: Obj) -> Optional[Verdict]:
     known = recognize(said)
     lines = [f"{name_of(pod)}: {line}" for line in last_lines(said, 3)]
     if not known:
-        problem = f"{name_of(node)} advertises no {wish.get('resource')}, and {name_of(pod)} complains of nothing"
+        problem = f"{name_of(node)} advertises no {resource_of(node, wish)}, and {name_of(pod)} complains of nothing"
         return stuck("DP-13", problem, *lines)
     return in_own_words(stuck(known.id, f"{located(pod)}: {known.cause}", *lines))
 

@@ -13,6 +13,7 @@ from decide.reading import (
     Obj,
     Verdict,
     allocatable,
+    capacity,
     chosen_nodes,
     holds,
     labels_of,
@@ -21,7 +22,7 @@ from decide.reading import (
     map_at,
     name_of,
     node_of,
-    number_at,
+    resource_of,
     space_of,
     text_at,
 )
@@ -106,13 +107,19 @@ def node_report(snapshot: Obj, wish: Obj, one: Obj) -> Dict[str, Any]:
     return {
         "name": name,
         "card": card or text_at(labels, "nvidia.com/gpu.product"),
-        "memory": memory,
+        "memory": labelled_memory(node, wish) if memory.startswith("[") else memory,
         **cards_of(node, wish),
         "driver": driver or text_at(labels, "nvidia.com/cuda.driver-version.full"),
         "cuda": text_at(labels, "nvidia.com/cuda.runtime-version.full"),
         "checks": checks,
         "seconds": seconds_of(pod),
     }
+
+
+def labelled_memory(node: Obj, wish: Obj) -> str:
+    """What discovery says of it: nvidia-smi says nothing of a slice."""
+    found = text_at(labels_of(node), f"{resource_of(node, wish)}.memory")
+    return f"{found} MiB" if found else ""
 
 
 def seconds_of(pod: Obj) -> int:
@@ -151,7 +158,7 @@ def warnings(snapshot: Obj, wish: Obj, nodes: List[Obj]) -> List[str]:
         said.append(f"OP-21: {located(pod)} is of an older version; the operator's upgrade controller replaces it")
     said += older_proofs(snapshot, wish)
     for node in chosen_nodes(snapshot, wish):
-        has, free = number_at(node, "status", "capacity", str(wish.get("resource"))), allocatable(node, wish)
+        has, free = capacity(node, wish), allocatable(node, wish)
         if free < has:
             why = "the plugin holds the others for unhealthy"
             said.append(f"DP-4: {name_of(node)} hands out {free} of {has} cards, {why}")

@@ -8,6 +8,9 @@ from decide.failures import BY_ID
 Obj = Dict[str, Any]
 HOST_LABEL = "gpu-ready/host"
 """Of a node that this program knows as a host: the host's name."""
+MIG_CONFIG = "nvidia.com/mig.config"
+MIG_MARK = "gpu-ready/mig"
+"""Annotation of a node whose label MIG_CONFIG is ours: the stack."""
 
 
 class Verdict(NamedTuple):
@@ -153,9 +156,20 @@ def untaint(node: Obj, taints: List[str]) -> str:
     return " ".join(["kubectl taint node", name_of(node), *[taint + "-" for taint in taints]])
 
 
+def resource_of(node: Obj, wish: Obj) -> str:
+    """What a pod asks for to get a card of the node, or a slice of one."""
+    its_own = [text_at(one, "resource") for one in list_at(wish, "mig", "nodes") if one.get("node") == name_of(node)]
+    return its_own[0] if its_own else str(wish.get("resource"))
+
+
 def allocatable(node: Obj, wish: Obj) -> int:
-    """How many cards the node hands out."""
-    return number_at(node, "status", "allocatable", str(wish.get("resource")))
+    """How many cards the node hands out, or slices."""
+    return number_at(node, "status", "allocatable", resource_of(node, wish))
+
+
+def capacity(node: Obj, wish: Obj) -> int:
+    """How many it has of them, healthy or not."""
+    return number_at(node, "status", "capacity", resource_of(node, wish))
 
 
 def events_about(snapshot: Obj, name: str) -> List[str]:

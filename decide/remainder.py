@@ -11,11 +11,17 @@ CRDS = (
     "gpuclusters.nvidia.com",
     "nvidiadrivers.nvidia.com",
 )
+DISCOVERY = (
+    "nodefeaturegroups.nfd.k8s-sigs.io",
+    "nodefeaturerules.nfd.k8s-sigs.io",
+    "nodefeatures.nfd.k8s-sigs.io",
+)
+"""What node feature discovery brings, which both charts have in them."""
 CLEANED = ("clusterpolicies.nvidia.com", "gpuclusters.nvidia.com", "nvidiadrivers.nvidia.com")
 """What the chart's own clean-up hook deletes (`operator.cleanupCRD`)."""
 BEFORE_26_7 = ("clusterpolicies.nvidia.com", "nvidiadrivers.nvidia.com")
 """What older charts bring."""
-LABEL_PREFIXES = ("nvidia.com/gpu.deploy.", "nvidia.com/gpu.present")
+LABEL_PREFIXES = ("nvidia.com/gpu.deploy.", "nvidia.com/gpu.present", "nvidia.com/mig.config")
 
 
 ON_HOSTS = (
@@ -33,19 +39,23 @@ class Left(NamedTuple):
 
 
 def definitions(version: str) -> tuple[str, ...]:
-    """The custom resource definitions that a version of the chart brings."""
+    """The custom resource definitions that a version of the operator's own chart brings."""
     from decide import user_values  # knows all charts, and the rehearsal's kubectl starts very often without them
 
     return CRDS if user_values.number(version) >= (26, 7) else BEFORE_26_7
 
 
-def remainder(installed: bool, remove_crds: bool, version: str, goes: str = "") -> list[Left]:
-    """What stays after `destroy`; nothing where the operator was before us, or with a `cluster` or `nodes` that go."""
-    if not installed or goes == "cluster":
+def remainder(version: str, remove_crds: bool = False, discovers: bool = True, goes: str = "") -> list[Left]:
+    """What stays after `destroy`, but for what goes with a `cluster` or with `nodes`.
+
+    `version` is that of our operator, empty without one; `discovers`: node feature discovery came along.
+    """
+    if goes == "cluster":
         return []
-    stays = [name for name in definitions(version) if not (remove_crds and name in CLEANED)]
+    brought = [*(definitions(version) if version else ()), *(DISCOVERY if discovers else ())]
+    stays = [name for name in brought if not (remove_crds and name in CLEANED)]
     labels = Left(
-        "node labels nvidia.com/gpu.present and nvidia.com/gpu.deploy.*",
+        "node labels nvidia.com/gpu.present, nvidia.com/gpu.deploy.* and, of cards with MIG, nvidia.com/mig.config*",
         "written by the operator on GPU nodes; nothing takes them back",
         "kubectl label node NODE nvidia.com/gpu.present-  (and each nvidia.com/gpu.deploy.*)",
     )
@@ -54,7 +64,7 @@ def remainder(installed: bool, remove_crds: bool, version: str, goes: str = "") 
         "Helm keeps them, because deleting one deletes every object of its kind",
         "kubectl delete crd " + " ".join(stays),
     )
-    return [*([crds] if stays else []), *([] if goes == "nodes" else [labels])]
+    return [*([crds] if stays else []), *([labels] if version and goes != "nodes" else [])]
 
 
 def destroy_hint(stack: str, left: list[Left], hosts: Sequence[str] = ()) -> str:

@@ -55,6 +55,7 @@ class Chart(NamedTuple):
     places: frozenset[str]  # every key, and every section above one
     sections: frozenset[str]
     free: frozenset[str]  # sections that take any content
+    defaults: Mapping[str, Any]  # what the chart says itself
 
 
 DEAD = (
@@ -118,14 +119,21 @@ _NAMES = {"bool": "true or false", "int": "a whole number", "string": "a text", 
 def chart(version: str, name: str = OPERATOR.chart) -> Chart:
     """The keys of one supported version."""
     book = PLUGIN if name == PLUGIN.chart else OPERATOR
-    file = CHARTS / f"{name}-v{version.removeprefix('v')}.json"
-    known = json.loads(file.read_text(encoding="utf-8"))
+    known = json.loads((CHARTS / f"{name}-v{version.removeprefix('v')}.json").read_text(encoding="utf-8"))
     types, read = known["values"], set(known["readByTemplates"])
     sections = {above for key in {*types, *read} for above in _above(key)}
     split_up = {above for key in read for above in _above(key)}  # templates read these key by key
     maps = {key for key, kind in types.items() if kind == "map"}
     free = maps | {key for key in read - split_up if types.get(key, "map") == "map"}
-    return Chart(book, version, types, frozenset({*types, *read, *sections}), frozenset(sections), frozenset(free))
+    return Chart(
+        book,
+        version,
+        types,
+        frozenset({*types, *read, *sections}),
+        frozenset(sections),
+        frozenset(free),
+        known["defaults"],
+    )
 
 
 def _above(path: str) -> list[str]:
@@ -166,13 +174,18 @@ def _fault(keys: tuple[str, ...], value: Any, known: Chart, ownership: Ownership
 
 
 def _dead(path: str, value: Any, known: Chart) -> Fault | None:
-    for dead in known.book.dead:
-        if _is_at_or_below(path, dead.path) and number(known.version) >= number(dead.since):
-            return Fault(path, f"does nothing any more since {dead.since}", dead.instead)
+    if dead := gone(path, known):
+        return Fault(path, f"does nothing any more since {dead.since}", dead.instead)
     return next(
         (Fault(path, problem, fix) for bad, given, problem, fix in known.book.bad if (path, value) == (bad, given)),
         None,
     )
+
+
+def gone(path: str, known: Chart) -> Dead | None:
+    """A key that older guides set, where nothing reads it any more."""
+    below = [dead for dead in known.book.dead if _is_at_or_below(path, dead.path)]
+    return next((dead for dead in below if number(known.version) >= number(dead.since)), None)
 
 
 def _owned(path: str, known: Chart) -> Fault | None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, gke_hint, gke_pool, gke_prices
+from decide import defaults, gke_hint, gke_pool, gke_prices, images, mig
 from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Owner, Ownership
 from decide.remainder import Left, destroy_hint, remainder
 from decide.slots import workload_selector
-from settings import host_join, monitoring, sharing
+from settings import container, host_join, monitoring, sharing
 from settings.aws import Aws
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
@@ -108,6 +108,7 @@ class Settings(Config):
         operator = self.gpu.operator
         return {
             **({"operator_version": operator.version} if operator.version else {}),
+            **({"nodes": list(self.cluster.nodes)} if self.gpu.sharing.mig and self.cluster.nodes else {}),
             "operator_timeout_seconds": operator.timeout_seconds,
             "remove_crds": operator.remove_crds,
             "values": dict(operator.values),
@@ -168,6 +169,16 @@ class Settings(Config):
         return hashlib.sha256(about.encode()).hexdigest()[:12]
 
     @property
+    def resource(self) -> str:
+        """What a pod asks for to get a card, or a slice of one."""
+        return mig.resource(self._mig)
+
+    @property
+    def _mig(self) -> mig.Mig | None:
+        wish = self.gpu.sharing.mig
+        return mig.read(wish.plain()) if wish else None
+
+    @property
     def installs(self) -> bool:
         """Whether the operator is ours."""
         return self.ownership.installs
@@ -175,12 +186,19 @@ class Settings(Config):
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
         cloud = self.gke or self.aws
-        goes = "" if cloud is None else "cluster" if cloud.cluster.create else "nodes"
-        bare = self.bare_metal
-        if bare and bare.k3s and bare.k3s.remove_data and self.makes_cluster:
-            goes = "cluster"
-        left = remainder(self.installs, self.gpu.operator.remove_crds, self._version, goes)
-        return [*left, *(host_join.left(bare) if bare else ())]
+        goes = host_join.goes(self.bare_metal) if cloud is None else "cluster" if cloud.cluster.create else "nodes"
+        gone = self._version if self.installs else ""
+        found = remainder(gone, self.gpu.operator.remove_crds, self._discovers, goes)
+        of_mig = mig.left(self._mig) if self.installs and not goes else ()
+        return [*found, *of_mig, *host_join.left(self.bare_metal)]
+
+    @property
+    def _discovers(self) -> bool:
+        """Whether node feature discovery comes along with what is ours."""
+        if not self.installs:
+            return self.gpu.plugin.discovery and self.ownership.plugin.owner is Owner.US
+        said = self.gpu.operator.values.get("nfd")
+        return not isinstance(said, Mapping) or said.get("enabled") is not False
 
     def destroy_hint(self, stack: str) -> str:
         """How to take everything back, and what is then still there."""
@@ -194,7 +212,8 @@ class Settings(Config):
             gke_pool.OUR_LABEL if self.gke else workload_selector(self.cluster.node_selector, self.installs),
             [defaults.GPU_TOLERATION, *self._tolerations()],
             "" if self.ownership.runtime_class.owner in CLASSLESS else defaults.RUNTIME_CLASS,
-            self.validation.smi_image,
+            images.placed(self.validation.smi_image, images.read(container.plain(self.gpu).get("images"))),
+            self.resource,
         )
 
     def _which_nodes(self) -> dict[str, Any]:
@@ -214,6 +233,8 @@ class Settings(Config):
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
             **({"sharing": shared} if (shared := gpu.sharing.plain()) else {}),
+            **({"mig": gpu.sharing.mig.plain()} if gpu.sharing.mig else {}),
+            **container.plain(gpu),
             **({"flavour": self.cluster.flavour} if self.cluster.flavour else {}),
             "operator_namespace": gpu.operator.namespace,
             "tolerations": self._tolerations(),
@@ -249,9 +270,8 @@ def _host(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _login(secret: Callable[[str], Any]) -> dict[str, Any]:
-    known = {"private_key": secret("sshPrivateKey"), "password": secret("sshPassword")}
-    token = secret("k3sToken")
-    return known if token is None else {**known, "k3s_token": token}
+    known = {"private_key": secret("sshPrivateKey"), "password": secret("sshPassword"), "k3s_token": secret("k3sToken")}
+    return {key: value for key, value in known.items() if value is not None or key != "k3s_token"}
 
 
 def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings:
@@ -274,5 +294,7 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
         raise SettingsError(faults)
     return Settings(
         **vars(config),
-        ownership=dataclasses.replace(owners, notes=(*owners.notes, *sharing.told(config), *monitoring.told(config))),
+        ownership=dataclasses.replace(
+            owners, notes=(*owners.notes, *sharing.told(config), *container.told(config), *monitoring.told(config))
+        ),
     )

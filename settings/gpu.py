@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from decide import defaults
+from settings.container import DriverContainer, Images, Proxy
 from settings.kinds import BROKEN, Choice, Count, Flag, Section, Text, Tree, setting
-from settings.sharing import Sharing
+from settings.sharing import OneForAll, Sharing
 
 NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _seconds = Count(defaults.SHORTEST_TIMEOUT_SECONDS, defaults.LONGEST_TIMEOUT_SECONDS, "seconds")
@@ -115,11 +116,23 @@ class Gpu:
         "operator",
     )
     sharing: Sharing = setting(
-        Section(Sharing, short="mode"),
+        OneForAll(Sharing, short="mode"),
         "sharing: {timeSlicing: {replicas: 4}}",
         "Whether several pods share a card.",
         Sharing(),
         "none",
+    )
+    images: Images | None = setting(
+        Section(Images), "images: {registry: registry.example.com}", "Where images come from.", None
+    )
+    proxy: Proxy | None = setting(
+        Section(Proxy), "proxy: {http: http://proxy.example.com:3128}", "The way out of the driver container.", None
+    )
+    driver_container: DriverContainer | None = setting(
+        Section(DriverContainer),
+        "driverContainer: {modules: open}",
+        "The operator's driver container, with `gpu.driver: operator`.",
+        None,
     )
     runtime_class: str | None = setting(
         Choice(("ours", "external", "none")),

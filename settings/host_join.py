@@ -83,8 +83,15 @@ def plain(join: Any, k3s: Any, servers: list[str]) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if value not in (None, False)}
 
 
+def goes(bare_metal: Any) -> str:
+    """What goes with destroy as a whole: the cluster, where it began on a host whose data goes."""
+    return "cluster" if bare_metal and bare_metal.servers and bare_metal.k3s.remove_data else ""
+
+
 def left(bare_metal: Any) -> list[Left]:
     """What destroy leaves of k3s."""
+    if bare_metal is None:
+        return []
     joined = [host for host in bare_metal.hosts if host.join is not None]
     agents = [host.name for host in joined if host.join.k3s == "agent"] if not bare_metal.servers else []
     found = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from decide import defaults, flavour, user_values
 from decide.ownership import Decision, Owner, Ownership, Refusal, decide
-from settings import aws_rules, framework, gke_rules, host_rules, monitoring, sharing
+from settings import aws_rules, container, framework, gke_rules, host_rules, monitoring, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -142,6 +142,12 @@ def _charts(config: Config) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]
         yield "gpu.plugin", user_values.PLUGIN.chart, version, plugin.values
 
 
+def images_and_containers(config: Config, _: Given) -> Iterator[Fault]:
+    """What is said of the driver container needs one."""
+    if config.gpu.operator.mode is not BROKEN:
+        yield from container.faults(config, decision(config))
+
+
 def flavour_fits(config: Config, given: Given) -> Iterator[Fault]:
     """The operator's toolkit container has to find the distribution's containerd."""
     wish, version, owners = config.cluster.flavour, config.gpu.operator.version, decision(config)
@@ -202,6 +208,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     only_for_the_plugin_alone,
     helm_values,
     sharing.faults,
+    images_and_containers,
     framework.faults,
     monitoring.faults,
     flavour_fits,

@@ -7,12 +7,13 @@ from typing import Any
 
 from decide import sharing
 from decide.wording import shown
+from settings import slices
 from settings.faults import FIX, Fault
-from settings.kinds import BROKEN, Choice, Count, Place, Section, Tree, setting
+from settings.kinds import BROKEN, Choice, Count, Place, Section, setting
+from settings.slices import Mig
 
-LATER = "a later release sets up MIG; on cards that have it, it can be had by hand"
 OF_GKE = {"timeSlicing": "timeSharing", "mps": "mps"}
-BY_HAND = "gpu.operator.values: {mig: {strategy: single}}, and kubectl label node NODE nvidia.com/mig.config=all-1g.5gb"
+EXAMPLES = {"mig": slices.EXAMPLE, "mps": "mps: {replicas: 4}"}
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,23 @@ class Mode(Choice):
 
     def read(self, given: Any, place: Place) -> Any:
         """The word, or which key it is."""
-        if given == "mig":
-            return place.wrong(LATER, "sharing: {timeSlicing: {replicas: 4}}")
         if given in self.options:
             return given
-        key = "mps" if given == "mps" else "timeSlicing"
+        example = EXAMPLES.get(given, "timeSlicing: {replicas: 4}") if isinstance(given, str) else EXAMPLES["mps"]
         problem = f"none alone is a word here, got {shown(given)}; a way of sharing is a key of its own"
-        return place.wrong(problem, f"sharing: {{{key}: {{replicas: 4}}}}")
+        return place.wrong(problem, f"sharing: {{{example}}}")
+
+
+@dataclass(frozen=True)
+class OneForAll(Section):
+    """A section that somebody may take for a list with an entry for each group of nodes."""
+
+    def read(self, given: Any, place: Place) -> Any:
+        """The section."""
+        if not isinstance(given, (list, tuple)):
+            return super().read(given, place)
+        problem = "is one for all nodes in this release; of MIG each node may have a profile of its own"
+        return place.wrong(problem, "sharing: {mig: {profile: all-1g.5gb, nodes: {gpu-2: all-3g.20gb}}}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,9 @@ class Sharing:
     mps: Replicas | None = setting(
         Section(Replicas), "mps: {replicas: 4}", f"By NVIDIA's MPS: {sharing.ISOLATION['mps']}.", None
     )
-    mig: Any = setting(Tree(), "mig: {}", f"Refused in this release: {LATER}.", None)
+    mig: Mig | None = setting(
+        Section(Mig), slices.EXAMPLE, "Each card divided by MIG into slices, which are handed out like cards.", None
+    )
 
     def plain(self) -> dict[str, Any] | None:
         """As the components want it."""
@@ -64,7 +77,7 @@ class Sharing:
 def told(config: Any) -> tuple[str, ...]:
     """What sharing costs, said before anything is made."""
     wish = config.gpu.sharing.plain()
-    return (f"gpu.sharing: {sharing.ISOLATION[wish['strategy']]}",) if wish else ()
+    return (f"gpu.sharing: {sharing.ISOLATION[wish['strategy']]}",) if wish else slices.told(config)
 
 
 def faults(config: Any, given: set[str]) -> Iterator[Fault]:
@@ -73,15 +86,15 @@ def faults(config: Any, given: set[str]) -> Iterator[Fault]:
     if wish is BROKEN or BROKEN in (wish.mode, wish.time_slicing, wish.mps, wish.mig):
         return
     asked = [key for key, one in (("timeSlicing", wish.time_slicing), ("mps", wish.mps), ("mig", wish.mig)) if one]
-    if "gpu.sharing.mig" in given:
-        yield Fault("gpu.sharing.mig", LATER, BY_HAND if mode == "install" else "leave mig out", FIX)
     if len(asked) > 1:
         yield Fault(
             "gpu.sharing", f"has {' and '.join(asked)}, and a card is shared in one way", f"leave {asked[1]} out", FIX
         )
     if asked and "gpu.sharing.mode" in given:
         yield Fault("gpu.sharing.mode", f"is none beside {asked[0]}", "leave mode out", FIX)
-    if asked:
+    if asked == ["mig"]:
+        yield from slices.faults(config)
+    elif asked:
         yield from _of_a_shared_card(config, given, asked[0], mode)
 
 

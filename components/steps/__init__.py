@@ -24,6 +24,7 @@ SOURCES = {
     ),
     "login": (*_READING, "components/steps/kubectl.py", "components/steps/login.py"),
     "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),
-    "ready": (*_READING, *_JUDGING, *_WAITING, "components/steps/ready.py"),
+    "ready": (*_READING, *_JUDGING, "decide/ready_health.py", *_WAITING, "components/steps/ready.py"),
+    "divided": (*_READING, *_JUDGING, "decide/mig_health.py", *_WAITING, "components/steps/divided.py"),
     "gate": (*_READING, *_JUDGING, *_PROVING, *_WAITING, "components/steps/gate.py"),
 }

@@ -4,10 +4,10 @@ from typing import Dict, Tuple
 
 from components.steps.kubectl import objects
 from components.steps.waiting import KINDS, log_of, wait, with_operator
-from decide.cluster_health import judge_ready
 from decide.operator_health import operand_logs
 from decide.plugin_health import silent_logs
 from decide.reading import Obj, Verdict, allocatable, chosen_nodes, name_of
+from decide.ready_health import judge_ready
 
 
 def main(params: Obj) -> int:

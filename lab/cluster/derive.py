@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from decide import catalog, mig_cards
+
 _CARDS = ("NVIDIA A10G", "Tesla T4", "NVIDIA L4")
 _DRIVER = "580.126.20"
 _UBUNTU, _DEBIAN = "ubuntu-24.04", "debian-12"
@@ -71,7 +73,7 @@ def _gpu_nodes(wish: Any) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "card": _CARDS[number % len(_CARDS)],
+            **_card(wish, number, name),
             "gpus": max(wish.validation.gpus, 1),
             "driver": _DRIVER if "preinstalled" in (wish.gpu.driver, alone) else None,
             "toolkit": "preinstalled" in (wish.gpu.toolkit, alone),
@@ -81,6 +83,17 @@ def _gpu_nodes(wish: Any) -> list[dict[str, Any]]:
         }
         for number, name in enumerate(names)
     ]
+
+
+def _card(wish: Any, number: int, name: str) -> dict[str, Any]:
+    """The card of a node; one that can be divided as is wished, and is so already where nobody will do it."""
+    asked = getattr(getattr(wish.gpu, "sharing", None), "mig", None)
+    if not asked:
+        return {"card": _CARDS[number % len(_CARDS)]}
+    profile, layouts = asked.nodes.get(name, asked.profile), asked.layouts
+    fitting = [one.name for one in catalog.CARDS.values() if one.mig and mig_cards.fits(profile, one.product, layouts)]
+    known = [one for one in fitting if one.replace(" ", "-") == asked.card] or fitting or ["NVIDIA A100-SXM4-40GB"]
+    return {"card": known[0], **({"geometry": profile} if wish.gpu.operator.mode == "none" else {})}
 
 
 def _hosts_and_nodes(wish: Any) -> dict[str, Any]:
@@ -102,7 +115,7 @@ def _host(wish: Any, number: int, host: Mapping[str, Any]) -> dict[str, Any]:
         "host_key": host["host_key"],
         "sudo": host.get("sudo") or "passwordless",
         "distro": _DEBIAN if source == "cudaRepo" else _UBUNTU,
-        "cards": [_CARDS[number % len(_CARDS)]] * max(wish.validation.gpus, 1),
+        "cards": [_card(wish, number, host["name"])["card"]] * max(wish.validation.gpus, 1),
         "driver": _DRIVER if source == "keep" else None,
         "ssh": "up" if (host.get("state") or "present") == "present" else "off",
         "node": host.get("node_name") or f"gpu-{number + 1}",

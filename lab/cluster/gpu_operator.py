@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lab.cluster import host, shares
+from lab.cluster import dividing, host, shares, slices
 from lab.cluster.clock import stamp
 from lab.cluster.driver_upgrade import upgrade_drivers
 from lab.cluster.exporter import expose
@@ -29,6 +29,7 @@ def reconcile(cluster: Cluster) -> None:
     """One round of the operator and of what its operands do to nodes."""
     for node in cluster.list("Node"):
         _discover(cluster, node)
+        dividing.run(cluster, node)
         _advertise(cluster, node)
         _describe(cluster, node)
     policy = policy_of(cluster)
@@ -87,16 +88,26 @@ def _advertise(cluster: Cluster, node: Object) -> None:
     """The device plugin's effect on a node: capacity and allocatable."""
     name, status = node["metadata"]["name"], node["status"]
     facts = host.declared(cluster, name)
-    wanted: dict[str, str | None] = {"capacity": None, "allocatable": None}
+    wanted: dict[str, tuple[int, int]] = {}
     if host.runs(cluster, name, PLUGIN) or _serves_alone(cluster, name) or facts.get("device_plugin"):
         parts = shares.of_node(cluster, node).replicas
-        total, ill = facts.get("gpus", 0) * parts, facts.get("unhealthy", 0) * parts
-        wanted = {"capacity": str(total), "allocatable": str(total - ill)}
-    for key, amount in wanted.items():
-        if status[key].get(RESOURCE) != amount:
-            status[key].pop(RESOURCE, None)
-            status[key].update({RESOURCE: amount} if amount is not None else {})
-            cluster.touch(node)
+        each = slices.of_each_card(cluster, name)
+        gpus, ill = facts.get("gpus", 0) * parts, facts.get("unhealthy", 0) * parts
+        wanted = {resource: (gpus * count, ill * count) for resource, count in each.items()}
+    held = {key for key in status["capacity"] if key.startswith(host.HANDED_OUT)}
+    for key in sorted({*held, *wanted}):
+        has, ill = wanted.get(key, (0, 0))
+        _set_amount(cluster, node, key, None if key not in wanted else (str(has), str(has - ill)))
+
+
+def _set_amount(cluster: Cluster, node: Object, key: str, amounts: tuple[str, str] | None) -> None:
+    capacity, free = (node["status"][part] for part in ("capacity", "allocatable"))
+    if (capacity.get(key), free.get(key)) == (amounts or (None, None)):
+        return
+    for part, amount in zip((capacity, free), amounts or (None, None), strict=True):
+        part.pop(key, None)
+        part.update({key: amount} if amount is not None else {})
+    cluster.touch(node)
 
 
 def _serves_alone(cluster: Cluster, node: str) -> bool:
@@ -111,7 +122,9 @@ def _describe(cluster: Cluster, node: Object) -> None:
     # What it finds becomes labels by way of node feature discovery: seen on a real server, where pods end one by one.
     if not (host.runs(cluster, name, "gpu-feature-discovery") and version and _has_master(cluster)):
         return
-    _set_discovered(cluster, node, {**_card_labels(facts, shares.of_node(cluster, node)), **_driver_labels(version)})
+    divided = slices.labels(cluster, name, facts)
+    labels = {**_card_labels(facts, shares.of_node(cluster, node)), **divided, **_driver_labels(version)}
+    _set_discovered(cluster, node, labels)
 
 
 def _card_labels(facts: Object, shared: shares.Shares) -> dict[str, str]:
@@ -128,8 +141,7 @@ def _card_labels(facts: Object, shared: shares.Shares) -> dict[str, str]:
         "compute.major": compute[0],
         "compute.minor": compute[1],
     }
-    mig = {"nvidia.com/mig.capable": str(facts["mig"]).lower(), "nvidia.com/mig.strategy": "single"}
-    return {**{f"nvidia.com/gpu.{key}": value for key, value in labels.items()}, **mig}
+    return {f"nvidia.com/gpu.{key}": value for key, value in labels.items()}
 
 
 def _driver_labels(version: str) -> dict[str, str]:

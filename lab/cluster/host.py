@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.cluster.store import Cluster, Object
 
+HANDED_OUT = ("nvidia.com/gpu", "nvidia.com/mig-")
 _OF_COS = "580.126.20"
 _NVIDIA_HANDLERS = ("nvidia", "nvidia-cdi", "nvidia-legacy")
 
@@ -93,11 +94,16 @@ def under_nvidia(cluster: Cluster, pod: Object) -> bool:
     return handler in _NVIDIA_HANDLERS and has_handler(cluster, pod["spec"]["nodeName"], handler)
 
 
+def asked_cards(container: Object) -> int:
+    """How many cards or slices a container asks for."""
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return sum(int(amount) for key, amount in limits.items() if key.startswith(HANDED_OUT))
+
+
 def injects(cluster: Cluster, pod: Object, container: Object) -> bool:
     """Whether cards and driver libraries get into this container."""
     node = pod["spec"]["nodeName"]
-    asked = (container.get("resources") or {}).get("limits") or {}
-    if not asked.get("nvidia.com/gpu") or not has_handler(cluster, node, "nvidia"):
+    if not asked_cards(container) or not has_handler(cluster, node, "nvidia"):
         return False
     if operand(cluster, node, "nvidia-device-plugin"):  # alone it names cards in a variable, which that runtime reads
         return under_nvidia(cluster, pod)

@@ -76,7 +76,7 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
     alive = speaks or now < last_word + HEARTBEAT_SECONDS
     if notes.get("facts") == facts and node["alive"] is alive:
         return
-    if facts["serves"] != notes.get("facts", facts)["serves"]:
+    if facts["serves"] != notes.get("facts", facts).get("serves", facts["serves"]):  # worlds of before do not say
         others.start_over(cluster)
     notes["facts"] = facts
     node.update(_declared(facts), alive=alive)

@@ -83,6 +83,10 @@ def run(cluster: Cluster, pod: Object, container: str) -> Run:
         return Run(1.0, 1, _CRASHES.get(operand, "panic: simulated crash\n"), ready=False)
     if operand == DRIVER:
         return _driver(cluster, pod, _elapsed(cluster, pod, container))
+    if operand == "nvidia-mig-manager":
+        from lab.cluster.dividing import log_of
+
+        return GOES_ON._replace(log=log_of(cluster, pod["spec"]["nodeName"]))
     if operand == VALIDATOR:
         return GOES_ON._replace(log="all validations are successful\n")
     return GOES_ON
@@ -142,7 +146,8 @@ def _toolkit_validation(cluster: Cluster, pod: Object, seconds: float) -> Run:
 
 def _plugin_validation(cluster: Cluster, pod: Object, seconds: float) -> Run:
     node = cluster.get("Node", pod["spec"]["nodeName"])
-    if node and node["status"]["capacity"].get("nvidia.com/gpu", "0") != "0":
+    amounts = node["status"]["capacity"] if node else {}
+    if any(key.startswith(host.HANDED_OUT) and amount != "0" for key, amount in amounts.items()):
         return Run(1.0)
     tries = 1 + int(min(seconds, _GIVES_UP_SECONDS) // 5)
     lines = [f'level=info msg="GPU resources are not yet discovered by the node, retry: {n}"' for n in range(1, tries)]

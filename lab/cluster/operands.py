@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lab.cluster import shares
+from lab.cluster import shares, slices
+from lab.cluster.dividing import MANAGER
 from lab.cluster.operand_programs import DRIVER, PLUGIN, TOOLKIT, VALIDATOR
 from lab.cluster.store import Object
 
@@ -41,7 +42,7 @@ OPERANDS = (
             ("nvidia-dcgm-exporter",), "nvcr.io/nvidia/k8s/dcgm-exporter"),
     Operand("gpu-feature-discovery", "gpu-feature-discovery", "gfd", "gpu-feature-discovery", _WAITS,
             ("gpu-feature-discovery",), "nvcr.io/nvidia/k8s-device-plugin"),
-    Operand("state-mig-manager", "nvidia-mig-manager", "migManager", "mig-manager", _WAITS,
+    Operand("state-mig-manager", MANAGER, "migManager", "mig-manager", _WAITS,
             ("nvidia-mig-manager",), "nvcr.io/nvidia/cloud-native/k8s-mig-manager", host_pid=True),
 )  # fmt: skip
 NODE_LABELS = (
@@ -58,23 +59,33 @@ def daemon_set(operand: Operand, policy: Object, namespace: str) -> Object:
     version = policy["metadata"]["labels"]["app.kubernetes.io/version"]
     labels = {**spec["daemonsets"]["labels"], "app": operand.daemon_set}
     tag = str(spec["driver"]["version"]) if operand.daemon_set == DRIVER else version
+    given = spec.get(operand.switch or "validator", {})
+    image = f"{given['repository']}/{operand.image.rpartition('/')[2]}" if given.get("repository") else operand.image
     pod: Object = {
         "nodeSelector": {f"nvidia.com/gpu.deploy.{operand.label}": "true"},
         "tolerations": list(spec["daemonsets"]["tolerations"]),
         "priorityClassName": "system-node-critical",
         "serviceAccountName": operand.daemon_set.replace("-daemonset", ""),
         "initContainers": [_container(name, f"{VALIDATOR_IMAGE}:{version}") for name in operand.init],
-        "containers": [_container(name, f"{operand.image}:{tag}") for name in operand.containers],
+        "containers": [_container(name, f"{image}:{tag}") for name in operand.containers],
         "volumes": [{"name": "run-nvidia-validations", "hostPath": {"path": "/run/nvidia/validations"}}],
     }
     if operand.daemon_set in (PLUGIN, "gpu-feature-discovery"):
+        pod["containers"][0] |= slices.variables(spec["mig"]["strategy"])
         config = spec["devicePlugin"]["config"]
         told = (config["name"], config["default"], "config-manager-init", "config-manager")
         pod["containers"] += shares.configure(pod, *told)
     if operand.daemon_set == EXPORTER and (named := spec["dcgmExporter"].get("config", {}).get("name")):
         pod["volumes"].append({"name": "metrics-config", "configMap": {"name": named}})
+    if operand.daemon_set == MANAGER:
+        told = spec["migManager"]
+        pod["containers"][0] |= {"env": told["env"]} if told.get("env") else {}
+        if told.get("config", {}).get("name"):
+            pod["volumes"].append({"name": "mig-parted-config", "configMap": {"name": told["config"]["name"]}})
     if operand.host_pid:
         pod["hostPID"] = True
+    if given.get("imagePullSecrets"):
+        pod["imagePullSecrets"] = [{"name": name} for name in given["imagePullSecrets"]]
     if operand.runtime_class and not spec["cdi"]["nriPluginEnabled"]:
         pod["runtimeClassName"] = spec["operator"]["runtimeClass"]
     return {

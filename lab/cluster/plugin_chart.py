@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from lab.cluster import host, shares
+from lab.cluster import host, shares, slices
 from lab.cluster.operand_programs import ALONE, PLUGIN, is_hit
 from lab.cluster.run import GOES_ON, Run
 from lab.cluster.store import Cluster, Object
@@ -29,6 +29,7 @@ DEFAULTS: Object = {
     },
     "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}, _GPU],
     "runtimeClassName": None,
+    "migStrategy": None,
     "gfd": {"enabled": False},
     "config": {"map": {}, "default": ""},
     "podAnnotations": {},
@@ -68,7 +69,7 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
 def _daemon_set(name: str, namespace: str, part: str, image: str, values: Object, operand: str, full: str) -> Object:
     labels = {"app.kubernetes.io/name": CHART, "app.kubernetes.io/instance": full.partition("-")[0]}
     pod: Object = {
-        "containers": [{"name": f"{part}-ctr", "image": image}],
+        "containers": [{"name": f"{part}-ctr", "image": image, **slices.variables(values["migStrategy"])}],
         "affinity": copy.deepcopy(values["affinity"]),
         "tolerations": copy.deepcopy(values["tolerations"]),
         "priorityClassName": "system-node-critical",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lab.cluster import host
+from lab.cluster import dividing, host
 from lab.cluster.run import Run
 from lab.cluster.store import Cluster, Object
 
@@ -58,8 +58,10 @@ def _smi(cluster: Cluster, pod: Object, container: Object, text: str) -> Run:
         library = ".".join(version.split(".")[:2])
         text = f"Failed to initialize NVML: Driver/library version mismatch\nNVML library version: {library}\n"
         return Run(0.5, 18, text)
-    asked = int((container.get("resources") or {})["limits"]["nvidia.com/gpu"])
-    return _SMI_FAULTS.get(fault) or Run(1.0, 0, f"{node['card']}, {version}, {node['memory_mib']} MiB\n" * asked)
+    divided = dividing.geometry(cluster, node["name"])
+    memory = "[Insufficient Permissions]" if divided else f"{node['memory_mib']} MiB"
+    said = f"{node['card']}, {version}, {memory}\n" * host.asked_cards(container)
+    return _SMI_FAULTS.get(fault) or Run(1.0, 0, said)
 
 
 def _vectoradd(cluster: Cluster, pod: Object, container: Object) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
-from decide.remainder import CLEANED, definitions
+from decide.remainder import CLEANED, DISCOVERY, definitions
 from lab.cluster import plugin_chart
 from lab.cluster.clock import stamp
 from lab.cluster.operand_programs import OPERATOR
@@ -22,7 +22,8 @@ _DEFAULTS: Object = {
     "devicePlugin": {"enabled": True, "config": {"create": False, "name": "", "default": "", "data": {}}},
     "dcgmExporter": {"enabled": True, "serviceMonitor": {"enabled": True, "honorLabels": False}, "config": {}},
     "gfd": {"enabled": True},
-    "migManager": {"enabled": True},
+    "mig": {"strategy": "single"},
+    "migManager": {"enabled": True, "config": {"create": False, "name": "", "data": {}}},
     "clusterPolicy": {"deployCR": True},
     "node-feature-discovery": {
         "worker": {
@@ -39,8 +40,9 @@ _DEFAULTS: Object = {
     },
 }
 _DRIVERS = {"v26.3": "580.126.20", "v25.10": "580.105.08", "v25.3": "580.82.07"}
-"""What the chart's clean-up hook deletes; it does not touch the two of the DRA driver."""
-_SPEC_KEYS = ("cdi", "operator", "daemonsets", "driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "migManager")
+_SPEC_KEYS = (
+    "cdi", "operator", "daemonsets", "driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "mig", "migManager",
+)  # fmt: skip
 
 
 def merged(base: Object, over: Object) -> Object:
@@ -72,7 +74,7 @@ def install(cluster: Cluster, name: str, namespace: str, version: str, values: O
         raise ApiError("AlreadyExists", "cannot re-use a name that is still in use")
     if cluster.get("Namespace", namespace) is None:
         raise ApiError("NotFound", f'create: failed to create: namespaces "{namespace}" not found')
-    _definitions(cluster, version, chart)
+    _definitions(cluster, version, chart, values)
     objects = _objects(name, namespace, version, values, chart)
     for obj in objects:
         _refuse_foreign(cluster, obj, name, namespace)
@@ -90,7 +92,7 @@ def upgrade(cluster: Cluster, name: str, namespace: str, version: str, values: O
     if release is None:
         raise ApiError("NotFound", f'"{name}" has no deployed releases')
     chart = release.get("chart", CHART)
-    _definitions(cluster, version, chart)
+    _definitions(cluster, version, chart, values)
     wanted = _objects(name, namespace, version, values, chart)
     for obj in wanted:
         found = cluster.get(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace"))
@@ -119,9 +121,14 @@ def uninstall(cluster: Cluster, name: str, namespace: str) -> None:
             found for found in cluster.list("CustomResourceDefinition") if found["metadata"]["name"] in CLEANED
         ]:
             cluster.remove(crd)
-    if given["nfd"].get("enabled") or given["gfd"]["enabled"]:
+    if _discovers(given):
         forget_discovered(cluster)
     cluster.changed = True
+
+
+def _discovers(given: Object) -> bool:
+    """Whether node feature discovery comes along; the plugin's chart has no switch for it but that of its own part."""
+    return bool(given["nfd"].get("enabled", given["gfd"]["enabled"]))
 
 
 def forget_discovered(cluster: Cluster) -> None:
@@ -134,9 +141,10 @@ def forget_discovered(cluster: Cluster) -> None:
     cluster.data["discovered"] = {}
 
 
-def _definitions(cluster: Cluster, version: str, chart: str) -> None:
-    """Helm makes what is missing in `crds/`, and never changes or removes it."""
-    for name in definitions(version) if chart == CHART else ():
+def _definitions(cluster: Cluster, version: str, chart: str, values: Object) -> None:
+    """Helm makes what is missing in `crds/`, of parts that are on too, and never changes or removes it."""
+    brought = definitions(version) if chart == CHART else ()
+    for name in (*brought, *(DISCOVERY if _discovers(effective(version, values, chart)) else ())):
         if cluster.get("CustomResourceDefinition", name) is None:
             plural, _, group = name.partition(".")
             crd = _object("apiextensions.k8s.io/v1", "CustomResourceDefinition", name, None)
@@ -218,9 +226,9 @@ def rendered(name: str, namespace: str, version: str, values: Object) -> list[Ob
     objects.append(_workload("Deployment", "gpu-operator", namespace, f"nvcr.io/nvidia/gpu-operator:{version}", []))
     if values["nfd"]["enabled"]:
         objects += _discovery(name, namespace, values["node-feature-discovery"]["worker"]["tolerations"])
-    config = values["devicePlugin"]["config"]
-    if config["create"]:
-        objects.append({**_object("v1", "ConfigMap", config["name"], namespace), "data": config["data"]})
+    for config in (values["devicePlugin"]["config"], values["migManager"]["config"]):
+        if config["create"]:
+            objects.append({**_object("v1", "ConfigMap", config["name"], namespace), "data": config["data"]})
     if values["clusterPolicy"]["deployCR"]:
         spec = {key: values[key] for key in _SPEC_KEYS}
         # The operator writes these labels into all that it makes: so one sees whether it has met this policy.

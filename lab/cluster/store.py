@@ -156,12 +156,29 @@ class Cluster:
         self.data["revision"] += 1
         uid = found["metadata"]["uid"]
         for owned in list(self.owned(uid)):
-            self.remove(owned)
+            self._let_go(owned)
         if kind == "Namespace":
             self._empty(name)
         if kind == "CustomResourceDefinition":
             self._drop_kind(name)
         self.data["private"].pop(uid, None)
+
+    def _let_go(self, obj: Object) -> None:
+        """An object without its owner; of one that no namespace takes along, the garbage collector may be late."""
+        patience = self.spec["operator"].get("collector_seconds", 0)  # worlds of before know none
+        if _kind(obj["kind"]).namespaced or not patience:
+            self.remove(obj)
+        else:
+            self.private(obj)["collected_at"] = self.now + patience
+
+    def collect(self) -> None:
+        """The garbage collector takes what has waited long enough."""
+        for obj in self.list("RuntimeClass"):
+            due = self.data["private"].get(obj["metadata"]["uid"], {}).get("collected_at")
+            if due is not None and due <= self.now:
+                self.remove(obj)
+            elif due is not None:
+                self.wake(due)
 
     def remove(self, obj: Object) -> None:
         """Deletes this object unless it is gone already."""

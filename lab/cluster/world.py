@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide.remainder import CRDS, LABEL_PREFIXES
+from decide.remainder import CRDS, DISCOVERY, LABEL_PREFIXES
 from lab.cluster import gpu_operator, hosts, jobs, kubelet, others, pools, releases, scheduler, workloads
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
@@ -31,6 +31,7 @@ _CONTROLLERS: tuple[Callable[[Cluster], None], ...] = (
     pools.scale,
     kubelet.live,
     gpu_operator.reconcile,
+    Cluster.collect,
 )
 
 
@@ -42,7 +43,7 @@ class Remainder(NamedTuple):
     """Beginnings of label names."""
 
 
-REMAINDER = Remainder(CRDS, LABEL_PREFIXES)
+REMAINDER = Remainder((*CRDS, *DISCOVERY), LABEL_PREFIXES)
 
 
 def settle(cluster: Cluster) -> None:

@@ -28,6 +28,7 @@ import yaml
 
 from decide import defaults
 from decide.remainder import definitions
+from decide.user_values import SUBCHART
 from lab.real.certificates import Authority
 
 OWN = Path(__file__).resolve().parent / "chart"
@@ -163,6 +164,8 @@ def _packed(folder: Path, chart: str, version: str) -> Path:
                 _add(archive, f"{chart}/{path.relative_to(own)}", path.read_text().replace("VERSION", version))
         for path in sorted((OWN / "shared").iterdir()):
             _add(archive, f"{chart}/templates/{path.name}", path.read_text())
+        for path in sorted(one for one in (OWN / SUBCHART).rglob("*") if one.is_file()):
+            _add(archive, f"{chart}/charts/{path.relative_to(OWN)}", path.read_text())
     return file
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from decide import alerts, dashboards, dcgm
+from tests.effort import long
 
 RUNBOOK = Path(__file__).resolve().parents[2] / alerts.RUNBOOK
 KNOWN = {*dcgm.DEFAULT, *dcgm.SWITCHED_ON, *dcgm.OTHERS}
@@ -215,6 +216,7 @@ def case(name: str, minute: int, series: Series, fires: bool) -> dict[str, Any]:
 
 
 @with_promtool
+@long
 def test_each_alert_fires_when_it_has_to_and_is_quiet_when_it_must_not(tmp_path: Path) -> None:
     cases = [
         case(name, minute, series, fires)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from decide import defaults, flavour, monitoring, operator_values, plugin_values, sharing
+from decide import defaults, driver_container, flavour, images, mig, monitoring, operator_values, plugin_values, sharing
+from decide.mig import Mig
 from decide.monitoring import Metrics
 from decide.operator_values import Value
 from decide.ownership import Owner, Ownership, decide
@@ -25,6 +26,18 @@ WATCHED = {
     "prometheus plain": Metrics(prometheus="plain"),
     "exporter external": Metrics(exporter="external"),
 }
+DIVIDED = {
+    "mig single": Mig("single", "all-1g.5gb"),
+    "mig mixed, layouts, reboot": Mig("mixed", "mine", layouts={"mine": {"1g.5gb": 4, "3g.20gb": 1}}, reboot=True),
+}
+MIRROR = images.Images("registry.example.com/mirror", ("registry",))
+CONTAINERS: tuple[tuple[dict[str, Any], dict[str, Any] | None], ...] = (
+    (
+        {"modules": "open", "upgrades": {"auto": True, "parallel": 2, "unavailable": "10%", "drain": True}},
+        {"http": "http://proxy.example.com:3128", "no": ["10.0.0.0/8"]},
+    ),
+    ({"precompiled": 580}, None),
+)
 SHARED = {"none": None, "timeSlicing": Sharing("timeSlicing", 4), "mps": Sharing("mps", 4)}
 
 
@@ -47,6 +60,30 @@ def of_operator(who: Ownership, name: str, version: str, how: str) -> str:
     return shown([*operator_values.values(who), *by_flavour, *sharing.operator_values(SHARED[how])])
 
 
+def fetched() -> Iterator[tuple[str, str, str]]:
+    """Likewise of a mirror, a proxy and a driver container that is told something."""
+    for version in defaults.OPERATOR_VERSIONS:
+        found = [one for how in CONTAINERS for one in driver_container.values(*how)]
+        yield (
+            "operator, beside the above with mirror and secret",
+            version,
+            shown([*images.operator_values(MIRROR, version)]),
+        )
+        yield "operator, beside the above with proxy, modules, upgrades; precompiled", version, shown(found)
+    for version in defaults.PLUGIN_VERSIONS:
+        told = [*images.plugin_values(MIRROR, version, discovery=True)]
+        yield "plugin alone, beside the below with mirror, secret and discovery", version, shown(told)
+
+
+def divided() -> Iterator[tuple[str, str, str]]:
+    """Likewise of cards that MIG divides."""
+    for how, one in DIVIDED.items():
+        for version in defaults.OPERATOR_VERSIONS:
+            yield f"operator, beside the above with {how}", version, shown(list(mig.operator_values(one)))
+        for version in defaults.PLUGIN_VERSIONS:
+            yield f"plugin alone, beside the below with {how}", version, shown(list(mig.plugin_values(one)))
+
+
 def cases() -> Iterator[tuple[str, str, str]]:
     """A heading, a version, and what that gets."""
     for driver, toolkit, name, how in itertools.product(BY, BY, flavour.FLAVOURS, SHARED):
@@ -62,6 +99,8 @@ def cases() -> Iterator[tuple[str, str, str]]:
                 version,
                 shown(list(monitoring.operator_values(wish))),
             )
+    yield from divided()
+    yield from fetched()
     for target, by_class, discovery, how in itertools.product(
         ("cluster", "bareMetal"), ("ours", "external", "none"), (False, True), SHARED
     ):

@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,31 @@ from tests.unit.house import program
 TIMES: list[tuple[str, str, float]] = []
 """Test, operation, seconds."""
 _VERDICT = re.compile(r"^ *([A-Z]+-\d+ [\w -]+: .*)$", re.MULTILINE)
+
+
+@contextmanager
+def late_to_go(cluster: RealCluster, kind: str, name: str, seconds: float) -> Iterator[None]:
+    """Who deletes this object meets it for a while longer, as where the garbage collector has much to do."""
+    over = threading.Event()
+
+    def hold(finalizers: list[str] | None) -> None:
+        cluster.api.merge(kind, name, None, {"metadata": {"finalizers": finalizers}}, "lab")
+
+    def let_go() -> None:
+        while not over.wait(0.2):
+            if (cluster.api.get(kind, name) or {"metadata": {}})["metadata"].get("deletionTimestamp"):
+                over.wait(seconds)
+                return hold(None)
+        return hold(None)
+
+    hold(["lab.gpu-ready/late"])
+    thread = threading.Thread(target=let_go)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class RealHouse:

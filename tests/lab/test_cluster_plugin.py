@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from lab.real.cluster import RealCluster
-from tests.lab.real_cluster import RealHouse, verdicts, without_seconds
-from tests.lab.real_hosts import wait_for
+from tests.lab.real_cluster import RealHouse, late_to_go, verdicts, without_seconds
 from tests.unit.house import House, with_gpu
 
 REAL = ("kube-apiserver, -controller-manager and -scheduler", "etcd", "kubectl", "helm")
@@ -70,20 +69,14 @@ def test_discovery_labels_the_cards_and_goes_with_all_that_it_wrote(alone: RealH
     assert alone.cluster.left(before) == []
 
 
-def test_over_to_the_operator_and_back_takes_one_up_or_one_more_where_its_class_is_late_to_go(
-    alone: RealHouse,
-) -> None:
+def test_over_to_the_operator_and_back_takes_one_up_each(alone: RealHouse) -> None:
     before = alone.cluster.snapshot()
     alone.up()
     over = alone.up(gpu={"operator": "install", "driver": "preinstalled", "toolkit": "preinstalled"})
     assert over.outputs["report"]["operator"]["owner"] == "install"
     assert names(alone.cluster, "Namespace") >= {"gpu-operator"}
     assert "nvidia-device-plugin" not in names(alone.cluster, "Namespace")
-    back = alone.run("up")
-    if back.exit:
-        # Found here: the operator's RuntimeClass goes by the garbage collector, which may be later than its namespace.
-        assert any("RuntimeClass" in one and "is there already" in one for one in back.errors), back.errors
-        wait_for(lambda: "nvidia" not in names(alone.cluster, "RuntimeClass"))
+    with late_to_go(alone.cluster, "RuntimeClass", "nvidia", 8):
         back = alone.up()
     assert back.outputs["report"]["operator"]["state"] == "2 ready"
     assert names(alone.cluster, "ClusterPolicy") == set()

@@ -15,6 +15,9 @@ from tests.effort import long
 from tests.unit.house import House
 from tests.unit.sdk_types import args_of, strangers
 
+# Importing the SDK of AWS alone takes seconds.
+pytestmark = long
+
 pytest.importorskip("pulumi_aws")
 
 STACK = Path(__file__).resolve().parents[2] / "stacks/Pulumi.aws-g5-hosts.yaml"

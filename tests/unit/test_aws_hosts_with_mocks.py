@@ -9,6 +9,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from tests.effort import long
+
+# Importing the SDK of AWS alone takes seconds.
+pytestmark = long
+
 pytest.importorskip("pulumi_tls")
 
 ANSWERS: dict[str, Any] = {

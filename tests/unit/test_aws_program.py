@@ -11,6 +11,9 @@ from tests.effort import long
 from tests.unit.house import House
 from tests.unit.sdk_types import args_of, strangers
 
+# Importing the SDK of AWS alone takes seconds.
+pytestmark = long
+
 pytest.importorskip("pulumi_aws")
 
 WORLD: dict[str, Any] = {
@@ -328,6 +331,12 @@ def test_a_group_that_failed_is_made_anew_by_a_destroy_and_not_by_another_up(acc
     account.nodes("destroy")
     account.nodes("up")
     assert account.pools() == {"research-gpu"}
+
+
+def test_what_the_look_refuses_leaves_nothing_in_the_account(account: Account) -> None:
+    refused = account.run("up", {**config(), "gpu": {"operator": "external"}})
+    assert "CFG-5 " in said(refused)
+    assert account.bought() == {}
 
 
 def test_without_the_cli_of_aws_nothing_is_made(account: Account) -> None:

@@ -12,6 +12,9 @@ import pytest
 from decide import aws_cluster, aws_nodes
 from tests.effort import long
 
+# Importing the SDK of AWS alone takes seconds.
+pytestmark = long
+
 CLUSTER = {
     "name": "research",
     "endpoint": "https://api.example.com",

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components.steps import look
-from decide.cluster_health import judge_ready
 from decide.operator_health import CHAIN
 from decide.proof_health import judge, report, wanted_logs
+from decide.ready_health import judge_ready
 from tests.effort import examples
 from tests.unit.small_snapshot import (
     FOUND,

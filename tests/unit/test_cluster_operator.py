@@ -296,6 +296,12 @@ def taken_back(made: World, before: dict[str, Any]) -> list[str]:
     return made.remainder(before, made.snapshot())
 
 
+OF_DISCOVERY = [
+    f"CustomResourceDefinition/{kind}.nfd.k8s-sigs.io is new"
+    for kind in ("nodefeaturegroups", "nodefeaturerules", "nodefeatures")
+]
+
+
 def test_uninstalling_leaves_definitions_and_the_operators_node_labels_and_nothing_else(tmp_path: Path) -> None:
     left = uninstalled(world(tmp_path))
     assert [line for line in left if line.startswith("CustomResourceDefinition/")] == [
@@ -303,10 +309,11 @@ def test_uninstalling_leaves_definitions_and_the_operators_node_labels_and_nothi
         "CustomResourceDefinition/computedomaincliques.resource.nvidia.com is new",
         "CustomResourceDefinition/computedomains.resource.nvidia.com is new",
         "CustomResourceDefinition/gpuclusters.nvidia.com is new",
+        *OF_DISCOVERY,
         "CustomResourceDefinition/nvidiadrivers.nvidia.com is new",
     ]
-    assert len(left) == 7
-    assert all("nvidia.com/gpu.present" in line and "gpu.product" not in line for line in left[5:])
+    assert len(left) == 10
+    assert all("nvidia.com/gpu.present" in line and "gpu.product" not in line for line in left[8:])
 
 
 def test_the_chart_can_take_its_own_definitions_along(tmp_path: Path) -> None:
@@ -317,6 +324,7 @@ def test_the_chart_can_take_its_own_definitions_along(tmp_path: Path) -> None:
     assert left == [
         "CustomResourceDefinition/computedomaincliques.resource.nvidia.com is new",
         "CustomResourceDefinition/computedomains.resource.nvidia.com is new",
+        *OF_DISCOVERY,
     ]
 
 

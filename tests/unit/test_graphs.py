@@ -14,6 +14,7 @@ import yaml
 
 import settings
 from lab.cluster import derive
+from tests.effort import long
 from tests.unit.house import House
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,11 @@ def graph(result: Any) -> str:
     return "\n".join(sorted(lines)) + "\n"
 
 
-@pytest.mark.parametrize(("name", "stack", "changed"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("name", "stack", "changed"),
+    [pytest.param(*case, marks=long) if case[0].startswith("aws") else case for case in CASES],
+    ids=[case[0] for case in CASES],
+)
 def test_the_graph_of_a_stack_is_the_one_that_is_kept(
     tmp_path: Path, name: str, stack: str, changed: dict[str, Any]
 ) -> None:

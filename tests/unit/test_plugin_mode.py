@@ -65,6 +65,21 @@ def test_over_to_the_operator_and_back_takes_one_up_each_and_never_two_plugins(h
 
 
 @long
+@pytest.mark.parametrize(("seconds", "exit_code"), [(9, 0), (100, 1)])
+def test_an_operators_class_that_is_late_to_go_is_waited_for_a_minute(
+    tmp_path: Path, seconds: int, exit_code: int
+) -> None:
+    house = House(tmp_path, {**WORLD, "operator": {"collector_seconds": seconds}})
+    assert house.run("up").exit == 0
+
+    back = house.run("up", ALONE)
+
+    assert (back.exit, any('"nvidia" already exists' in one for one in back.errors)) == (exit_code, bool(exit_code))
+    assert house.run("up", ALONE).exit == 0
+    assert house.run("up", ALONE, expect_no_changes=True).exit == 0
+
+
+@long
 def test_another_value_changes_the_plugin_and_proves_anew_and_nothing_else(house: House) -> None:
     assert house.run("up", ALONE).exit == 0
 

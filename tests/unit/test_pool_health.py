@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from decide.cluster_health import judge_ready
 from decide.proof_health import judge, report
+from decide.ready_health import judge_ready
 from tests.unit.small_snapshot import Object, check_pod, event, healthy, job, node, unplaced, wish
 
 SELECTOR = {"cloud.google.com/gke-nodepool": "a100"}

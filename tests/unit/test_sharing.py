@@ -7,11 +7,11 @@ import pulumi
 import pytest
 
 from components import choices
+from components.sharing_args import SharingBy
 from decide import defaults, gke_pool, share_health, sharing, user_values
 from decide.operator_values import as_tree
 from decide.sharing import Sharing
 from settings import SettingsError, parse
-from settings.sharing import LATER
 from tests.effort import long
 from tests.unit.house import CONFIG, House, with_gpu
 from tests.unit.small_snapshot import healthy, node, wish
@@ -85,7 +85,7 @@ def faults(gpu: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
         ({"sharing": {"mps": {"replicas": 1}}}, "gpu.sharing.mps.replicas", "replicas: 4"),
         ({"sharing": "mps"}, "gpu.sharing.mode", "sharing: {mps: {replicas: 4}}"),
         ({"sharing": {"mode": "timeSlicing"}}, "gpu.sharing.mode", "sharing: {timeSlicing: {replicas: 4}}"),
-        ({"sharing": "mig"}, "gpu.sharing.mode", "sharing: {timeSlicing: {replicas: 4}}"),
+        ({"sharing": "mig"}, "gpu.sharing.mode", "sharing: {mig: {profile: all-1g.5gb}}"),
         (
             {"operator": "external", "sharing": {"mps": {}}},
             "gpu.sharing.mps",
@@ -115,11 +115,6 @@ def test_what_sharing_costs_is_said_before_anything_is_made() -> None:
     assert "gpu.sharing" not in "\n".join(parse(with_gpu(sharing="none")).ownership.lines())
 
 
-def test_mig_is_refused_plainly_in_this_release() -> None:
-    with pytest.raises(SettingsError, match=LATER):
-        parse({**CONFIG, "gpu": {"sharing": {"mig": {"strategy": "single"}}}})
-
-
 def test_a_job_gets_one_share_so_more_cards_for_it_are_refused() -> None:
     assert faults({"sharing": {"timeSlicing": {}}}, validation={"gpus": 2}) == [
         ("validation.gpus", "validation: {gpus: 1}")
@@ -130,7 +125,7 @@ def test_a_job_gets_one_share_so_more_cards_for_it_are_refused() -> None:
 def test_components_refuse_what_a_stack_file_cannot_say(wrong: Any) -> None:
     with pytest.raises(pulumi.InputPropertyError):
         choices.shared({"sharing": wrong})
-    assert choices.shared({"sharing": {"strategy": choices.SharingBy.MPS, "replicas": 2}}) == {
+    assert choices.shared({"sharing": {"strategy": SharingBy.MPS, "replicas": 2}}) == {
         "strategy": "mps",
         "replicas": 2,
     }

@@ -38,8 +38,12 @@ LEFT_OUT = {
 """(scenario, operation) -> what depends on the release of the SDK there."""
 RACES = {("program_exception", 3)} if sys.version_info >= (3, 12) else set()
 """Where a scenario ends on newer Pythons: an apply that raises there comes before the last registration."""
-SLOW = {"delete_in_between", "hooks_give_up", "pending_replacement"}
-"""Scenarios that wait, or try a hundred times."""
+SLOW = {
+    "delete_in_between", "goes_on", "goes_on_replacing", "hooks_give_up", "ignored_paths", "never_made", "offline_host",
+    "parents_and_texts", "pending_replacement", "replace_on", "secret_marks", "secrets_and_invoke",
+    "triggers_and_partners", "triggers_of_all_kinds", "update_script",
+}  # fmt: skip
+"""Scenarios of many operations, or that wait, or try a hundred times."""
 Step = tuple[str, str, str]
 
 
