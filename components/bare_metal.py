@@ -97,7 +97,9 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
             self.context = pulumi.Output.from_input(args["context"])
             return None
         told_apart(args["hosts"], args.get("password") is not None)
-        made = GpuHost(name, one, {**common, "after": None}, ResourceOptions(parent=self))
+        # Whoever has no kubectl would be told so only after all that is done to the host.
+        login = reading_step(f"{name}-login", "login", {}, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
+        made = GpuHost(name, one, {**common, "after": login}, ResourceOptions(parent=self))
         context = f"{pulumi.get_stack()}-{one['name']}"
         self.identifier = f"k3s:{owner(made.prefix)}"
         self.context = pulumi.Output.from_input(context)

@@ -143,9 +143,7 @@ class GpuHost(pulumi.ComponentResource):
 
     def _after(self, **more: Any) -> ResourceOptions:
         """Of the next step; one on a machine that is ours to delete goes with it."""
-        return ResourceOptions.merge(
-            self.goes_with, ResourceOptions(depends_on=[self.last] if self.last else [], **more)
-        )
+        return ResourceOptions.merge(self.goes_with, ResourceOptions(depends_on=[self.last], **more))
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""

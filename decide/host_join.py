@@ -53,7 +53,7 @@ class Join(NamedTuple):
     @property
     def source(self) -> str:
         """Where the program comes from."""
-        return self.url or f"{RELEASES}/{self.version.replace('+', '%2B')}/k3s"
+        return self.url or f"{RELEASES}/{self.version}/k3s"
 
 
 def faults(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

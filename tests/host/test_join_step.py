@@ -41,7 +41,7 @@ def told(**more: str) -> dict[str, str]:
     version = more.get("GR_K3S", VERSION)
     return {
         "GR_JOIN": "server", "GR_K3S": version, "GR_SHA256": sha256(program(version)),
-        "GR_URL": f"{host_join.RELEASES}/{version.replace('+', '%2B')}/k3s", "GR_ADDRESS": "192.0.2.20", **more,
+        "GR_URL": f"{host_join.RELEASES}/{version}/k3s", "GR_ADDRESS": "192.0.2.20", **more,
     }  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def test_the_plan_is_the_same_before_and_after() -> None:
     first, second = (one.values for one in plans if isinstance(one, host_plan.Plan))
     assert first == second
     assert first["runtime"] == {"GR_KIND": "k3s", "GR_UNIT": "k3s"}
-    assert first["join"]["GR_URL"].endswith("/v1.34.1%2Bk3s1/k3s")
+    assert first["join"]["GR_URL"].endswith("/v1.34.1+k3s1/k3s")
 
 
 @pytest.mark.parametrize(

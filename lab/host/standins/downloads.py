@@ -90,7 +90,7 @@ def fetched(url: str) -> tuple[str, str]:
 
 def _release(url: str) -> tuple[str, str]:
     """The program of k3s, from its release or from a mirror that names that."""
-    version = next((word for word in url.replace("%2B", "+").split("/") if word[:3] == "v1." and "+k3s" in word), "")
+    version = next((word for word in url.split("/") if word[:3] == "v1." and "+k3s" in word), "")
     if not version or not url.endswith("/k3s"):
         return "", ""
     from lab.host.standins.k3s import program
