@@ -44,14 +44,14 @@ if wish.target == "bareMetal":
     pulumi.export("hosts", nodes.hosts)
 cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
 stack = GpuStack("gpu-stack", wish.stack_args(nodes), pulumi.ResourceOptions(provider=cluster, depends_on=[nodes]))
-# Beside an external operator the stack may hold nothing to wait for: hence the nodes too.
-after_all = pulumi.ResourceOptions(provider=cluster, depends_on=[nodes, stack])
+after_all = pulumi.ResourceOptions(provider=cluster, depends_on=[nodes, stack])  # the stack may be an empty one
 if watched := wish.monitoring_args():
     GpuMonitoring("gpu-monitoring", watched, after_all)
-report: Any = {"ready": None, "why": "validation.enabled is false"}
-if wish.validation.enabled:
-    report = GpuValidation("gpu-validation", wish.validation_args(nodes, stack), after_all).report
-pulumi.export("report", report)
+unproven = {"ready": None, "why": "validation.enabled is false"}
+proof = wish.validation.enabled and GpuValidation("gpu-validation", wish.validation_args(nodes, stack), after_all)
+if wish.makes_cluster:
+    pulumi.export("kubeconfig", nodes.kubeconfig)  # a secret
+pulumi.export("report", proof.report if proof else unproven)
 pulumi.export("node_selector", nodes.node_selector)
 pulumi.export("runtime_class", stack.runtime_class)
 pulumi.export("resource_name", stack.resource_name)

@@ -12,8 +12,9 @@ from components.choices import BroughtBy, GpuChoices, made_namespace, owned, rea
 from components.gpu_host import GpuHost, GpuHostArgs, owner, wish_of
 from components.host_step import Patience
 from components.local_step import answer, reading_step
-from decide import defaults, host_login, host_wish
+from decide import defaults, host_join, host_login, host_wish
 from decide.host_wish import HostWish, read_wish
+from decide.kubeconfig import k3s_kubeconfig
 from decide.slots import field_manager, workload_selector
 from decide.wording import shown, strangers
 
@@ -23,8 +24,8 @@ LATER = (pulumi.Output, Awaitable)
 class BareMetalGpuNodesArgs(TypedDict):
     """Which hosts, and of which cluster they are nodes."""
 
-    context: pulumi.Input[str]
-    """Context of the kubeconfig; never the current one by accident."""
+    context: NotRequired[pulumi.Input[str]]
+    """Context of the kubeconfig; never the current one by accident. Required, but where a host makes the cluster."""
     hosts: list[GpuHostArgs]
     """The hosts."""
     kubeconfig: NotRequired[pulumi.Input[str]]
@@ -33,6 +34,8 @@ class BareMetalGpuNodesArgs(TypedDict):
     """Private key for ssh, as a secret; without it the ssh-agent is asked."""
     password: NotRequired[pulumi.Input[str]]
     """Password, as a secret: for ssh, and for sudo where that wants one."""
+    k3s_token: NotRequired[pulumi.Input[str]]
+    """Token by which k3s agents join, as a secret."""
     gpu: NotRequired[GpuChoices]
     """Who brings what."""
     validation_namespace: NotRequired[str]
@@ -45,7 +48,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
     TOKEN = "gpu-ready:index:BareMetalGpuNodes"
 
     kubeconfig: pulumi.Output[str]
-    """Path of the kubeconfig file."""
+    """Path of the kubeconfig file; of a cluster that a host makes its text, as a secret."""
     context: pulumi.Output[str]
     """Context of the kubeconfig."""
     node_selector: pulumi.Output[dict[str, str]]
@@ -56,21 +59,23 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
     def __init__(self, name: str, args: BareMetalGpuNodesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(self.TOKEN, name, {}, opts)
         gpu = host_choices(args.get("gpu") or {})
-        self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
-        self.context = pulumi.Output.from_input(args["context"])
         installs = owned(gpu).installs
         self.node_selector = pulumi.Output.from_input(workload_selector({}, installs))
-        cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
-        makes = (made_namespace(gpu), args.get("validation_namespace"))
         common: dict[str, Any] = {
             "private_key": args.get("private_key"),
             "password": args.get("password"),
+            "k3s_token": args.get("k3s_token"),
             "patience": Patience(name),
             "wish": wish_of_all(gpu),
-            "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
         }
+        server = self._server(name, args, common)
+        cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
+        makes = (made_namespace(gpu), args.get("validation_namespace"))
+        common["after"] = self._look(
+            name, {**cluster, "makes": [one for one in makes if one]}, server.last if server else None
+        )
         hosts = told_apart(self._hosts(name, args, common), args.get("password") is not None)
-        made = [self._host(name, one, common) for one in hosts]
+        made = [server if server and one is server.args else self._host(name, one, common) for one in hosts]
         by_name = {one.args["name"]: one for one in made}
         found = self._match(name, cluster, by_name)
         self.node_of_host = {host: found["nodes"][host] for host in by_name}
@@ -84,6 +89,24 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         outputs = ("kubeconfig", "context", "node_selector", "hosts")
         self.register_outputs({key: getattr(self, key) for key in outputs})
 
+    def _server(self, name: str, args: BareMetalGpuNodesArgs, common: Mapping[str, Any]) -> GpuHost | None:
+        """The host that makes the cluster, before anybody can look at that; and by which kubeconfig it is reached."""
+        one = server_among(args)
+        if one is None:
+            self.kubeconfig = pulumi.Output.from_input(args.get("kubeconfig") or defaults.KUBECONFIG)
+            self.context = pulumi.Output.from_input(args["context"])
+            return None
+        told_apart(args["hosts"], args.get("password") is not None)
+        # Whoever has no kubectl would be told so only after all that is done to the host.
+        login = reading_step(f"{name}-login", "login", {}, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
+        made = GpuHost(name, one, {**common, "after": login}, ResourceOptions(parent=self))
+        context = f"{pulumi.get_stack()}-{one['name']}"
+        self.identifier = f"k3s:{owner(made.prefix)}"
+        self.context = pulumi.Output.from_input(context)
+        known = pulumi.Output.all(made.joined, one["address"])
+        self.kubeconfig = pulumi.Output.secret(known.apply(lambda two: k3s_kubeconfig(two[0], two[1], context)))
+        return made
+
     def _hosts(self, _name: str, args: BareMetalGpuNodesArgs, _common: Mapping[str, Any]) -> Sequence[GpuHostArgs]:
         """The hosts, once they are there."""
         return args["hosts"]
@@ -92,9 +115,10 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         """A host that is made ready."""
         return GpuHost(name, host, common, ResourceOptions(parent=self))
 
-    def _look(self, name: str, params: Mapping[str, Any]) -> pulumi.Resource:
-        """The cluster comes first: nothing is done to a host for a cluster that does not fit."""
-        return reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
+    def _look(self, name: str, params: Mapping[str, Any], after: pulumi.Resource | None) -> pulumi.Resource:
+        """A cluster that is there comes first: nothing is done to a host for one that does not fit."""
+        opts = ResourceOptions(parent=self, depends_on=[after] if after else [])
+        return reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, opts)
 
     def _match(self, name: str, cluster: Mapping[str, Any], hosts: Mapping[str, GpuHost]) -> pulumi.Output[Any]:
         """The hosts as nodes: by their machine-ids, and by their boot ids where clones share one."""
@@ -114,6 +138,20 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         }
         opts = ResourceOptions(parent=self, depends_on=[one.last for one in hosts.values()])
         return answer(reading_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS, opts))
+
+
+def server_among(args: BareMetalGpuNodesArgs) -> GpuHostArgs | None:
+    """The host that makes the cluster; then all others join it, and no other cluster is named."""
+    roles = [role_of(one) for one in args["hosts"]]
+    for one in host_join.clashes(roles, bool(args.get("context")), bool(args.get("kubeconfig"))):
+        raise pulumi.InputPropertyError(one.key, f"{one.problem}. Right: {one.fix}")
+    return args["hosts"][roles.index("server")] if "server" in roles else None
+
+
+def role_of(host: Any) -> str:
+    """As what it joins; empty where it is a node already."""
+    join = host.get("join") if isinstance(host, Mapping) else None
+    return (text(join.get("k3s")) or "") if isinstance(join, Mapping) else ""
 
 
 def told_apart(hosts: Sequence[GpuHostArgs], has_password: bool) -> Sequence[GpuHostArgs]:

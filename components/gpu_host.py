@@ -10,6 +10,7 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import count, text
+from components.host_args import HostJoin, PackageRepositories
 from components.host_step import Link, Wait, host_file, host_step
 from decide import defaults, host_plan
 from host import facts, script
@@ -48,26 +49,6 @@ class HostDriver(TypedDict):
     """Exact version; moves a driver that works already."""
 
 
-class PackageRepository(TypedDict):
-    """A mirror, flat as NVIDIA's own repository is."""
-
-    url: str
-    """The folder in which `InRelease` lies."""
-    key_url: str
-    """The key that has signed it, armored; or a package that brings key and list along."""
-    key_sha256: str
-    """Checksum of that file."""
-
-
-class PackageRepositories(TypedDict):
-    """Mirrors, for a host that cannot reach NVIDIA's."""
-
-    cuda: NotRequired[PackageRepository]
-    """Of the CUDA repository, which has the driver for all but Ubuntu."""
-    toolkit: NotRequired[PackageRepository]
-    """Of the container toolkit's repository."""
-
-
 class GpuHostArgs(TypedDict):
     """One host."""
 
@@ -93,6 +74,8 @@ class GpuHostArgs(TypedDict):
     """Which driver it shall have."""
     toolkit_version: NotRequired[str]
     """Version of the container toolkit."""
+    join: NotRequired[HostJoin]
+    """How it becomes a node, where it is none yet. Default: it is one already"""
     repositories: NotRequired[PackageRepositories]
     """Mirrors of the repositories that driver and toolkit come from. Default: NVIDIA's"""
     reboot: NotRequired[Reboot]
@@ -135,6 +118,7 @@ class GpuHost(pulumi.ComponentResource):
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
+        self.joined = self._join(plan, look) if args.get("join") else None
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
         made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime}
         check = self._step("check", pulumi.Output.all(**made).apply(what_is_checked))
@@ -182,6 +166,12 @@ class GpuHost(pulumi.ComponentResource):
         values[host_plan.FIRST]["GR_REFUSALS"].append(again)
         return values
 
+    def _join(self, plan: pulumi.Output[dict[str, Any]], look: int) -> pulumi.Output[dict[str, Any]]:
+        """A cluster begins here, or this machine joins one; what a server says of itself is the key to all of it."""
+        told = pulumi.Output.all(plan["join"], self.args["address"], self.common.get("k3s_token"))
+        values = told.apply(lambda it: join_values(it[0], it[1], it[2], look))
+        return self._step("join", values, removes=True, says=("join",), secret=True)
+
     def _lines(self, about: Collection[str]) -> Iterator[str]:
         return (f"{self.args['name']}: {one}" for one in self.decisions if one.about in about)
 
@@ -194,12 +184,14 @@ class GpuHost(pulumi.ComponentResource):
         says: Collection[str] = (),
         removes: bool = False,
         again: bool = False,
+        secret: bool = False,
     ) -> pulumi.Output[dict[str, Any]]:
         """The next step of the chain; its values are all that it knows."""
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
         # Where the tools are replaced, the old ones go first: at the end they would take the new ones along, or not be
         # reached by a connection that is none any more.
-        opts = self._after(delete_before_replace=again or None)
+        hidden = ["stdout"] if secret else None
+        opts = self._after(delete_before_replace=again or None, additional_secret_outputs=hidden)
         known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
         stdin: pulumi.Input[str] = ""
         if self.state == "present":
@@ -257,7 +249,13 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
         "reboot": text(args.get("reboot")) or "never",
         "runtime": "auto",
         **({"repositories": args["repositories"]} if args.get("repositories") else {}),
+        **({"join": {**args["join"], "k3s": text(args["join"].get("k3s"))}} if args.get("join") else {}),
     }
+
+
+def join_values(planned: Mapping[str, Any], address: str, token: str | None, look: int) -> dict[str, Any]:
+    """What only here is known; nothing where the host is refused. Another look reads the kubeconfig anew."""
+    return {**planned, "GR_ADDRESS": address, "GR_TOKEN": token or "", "GR_LOOK": look} if planned else {}
 
 
 def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:

@@ -57,6 +57,14 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-63", "access", "what the host says of itself cannot be understood",
      "log in and look whether it is the machine that you mean: cat /etc/os-release; uname -a"),
     ("HST-84", "settings", "the wish for the host cannot be understood", "correct it in the stack file"),
+    ("HST-97", "packages", "k3s did not come, or is not what its checksum says",
+     "version and sha256 of one release: the line of k3s in its sha256sum-amd64.txt; a host that does not reach "
+     "GitHub: bareMetal.k3s: {url: a mirror of yours}; a proxy: the one of apt or dnf is used"),
+    ("HST-98", "node", "join: k3s is for a machine that is nobody's node, or is a node by this stack",
+     "keep the cluster that is there: leave join out; it is no longer needed: take it away by its own means "
+     "(k3s-uninstall.sh, kubeadm reset), then pulumi up"),
+    ("HST-99", "node", "k3s cannot begin there, or did not come up",
+     "on the host: journalctl -u k3s (or k3s-agent); then pulumi up"),
     ("HST-75", "access", "the tools on the host are gone or are not what was put there",
      "another number as the host's look, and pulumi up, puts them back; and find out who changes /var/lib/gpu-ready; "
      "in a first up: with internal-sftp -d in /etc/ssh/sshd_config they went elsewhere: take -d out there",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import catalog, defaults, host_driver, host_runtime, host_system
+from decide import catalog, defaults, host_driver, host_join, host_runtime, host_system
 from decide.catalog import SUPPORTED, name_of
 from decide.host_failures import Refusal
 from decide.host_wish import HostWish, read_wish
@@ -18,7 +18,7 @@ from decide.host_wish import HostWish, read_wish
 if TYPE_CHECKING:  # `decide` stands alone; only the shape is needed
     from host.facts import HostFacts
 
-STEPS = ("driver", "reboot", "toolkit", "runtime")
+STEPS = ("driver", "reboot", "toolkit", "join", "runtime")
 BRANCHES = " ".join(map(str, SUPPORTED))
 """What a look asks apt about: nothing of it changes with a wish or a default."""
 FIRST = "driver"
@@ -54,7 +54,9 @@ def plan(facts: "HostFacts", wish: Any) -> Plan | tuple[Refusal, ...]:
     wanted = read_wish(wish)
     if not isinstance(wanted, HostWish):
         return (*wanted, *host_system.refusals(facts))
-    refused = refusals(facts, wanted)
+    joining = host_join.refusals(facts, wanted)
+    facts = host_join.joined(facts, wanted)
+    refused = [*refusals(facts, wanted), *joining]
     if refused:
         return tuple(dict.fromkeys(refused))  # two cards of a kind say the same
     return Plan(_steps(facts, wanted), tuple(_decisions(facts, wanted)))
@@ -73,6 +75,7 @@ def _steps(facts: "HostFacts", wish: HostWish) -> dict[str, dict[str, Any]]:
         "driver": host_driver.values(facts, wish),
         "reboot": {"GR_CONSENT": wish.reboot, "GR_FOUND": host_driver.found(facts, wish)},
         "toolkit": host_runtime.toolkit_values(facts, wish),
+        "join": host_join.values(wish),
         "runtime": host_runtime.runtime_values(facts),
     }
 
@@ -91,7 +94,9 @@ def _decisions(facts: "HostFacts", wish: HostWish) -> Iterator[Decision]:
     for text, lasting in host_driver.lines(facts, wish):
         yield Decision("driver", text, lasting)
     yield Decision("toolkit", host_runtime.toolkit_line(facts, wish))
-    yield Decision("runtime", host_runtime.runtime_line(facts))
+    if wish.join:
+        yield Decision("join", host_join.line(wish.join))
+    yield Decision("runtime", host_join.FOUND if wish.join else host_runtime.runtime_line(facts))
 
 
 def refusal_values(refused: Iterable[Refusal]) -> dict[str, dict[str, Any]]:

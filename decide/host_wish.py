@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from decide import defaults
+from decide import defaults, host_join
 from decide.catalog import BRANCHES, SUPPORTED
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import is_below
@@ -22,9 +22,10 @@ VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
 TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 REPOSITORIES = ("cuda", "toolkit")
 KEYS = {
-    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories", "operator", "runtime_class"),
+    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories", "operator", "runtime_class", "join"),
     "driver": ("source", "branch", "version", "flavour"),
     "toolkit": ("version",),
+    "join": host_join.KEYS,
     **{f"repositories.{name}": ("url", "key_url", "key_sha256") for name in REPOSITORIES},
 }
 """What each section of a wish may say."""
@@ -62,6 +63,8 @@ class HostWish:
     """`none` where the device plugin comes alone; all that is not that is an operator."""
     runtime_class: str = ""
     """`none` where pods name no RuntimeClass."""
+    join: host_join.Join | None = None
+    """How it becomes a node, where it is none yet."""
 
     def mirrored(self, name: str, usual: Mapping[str, str]) -> dict[str, str]:
         """Where packages come from, and the key that has signed them: the mirror's, or the usual ones."""
@@ -102,6 +105,7 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "repositories": read.repositories(given),
         "operator": read.choice(given, "operator", OPERATORS),
         "runtime_class": read.choice(given, "runtime_class", RUNTIME_CLASSES),
+        "join": read.join(given),
     }
     read.strangers("", given)
     read.strangers("driver", driver)
@@ -187,6 +191,16 @@ class _Reading:
         # What is missing is no address: each of the three has to be there.
         found = [self.text({key: said.get(key, "")}, f"repositories.{name}.{key}", *rest) for key, *rest in forms]
         return Repository(*(one or "" for one in found))
+
+    def join(self, given: Mapping[str, Any]) -> host_join.Join | None:
+        """By which k3s it becomes a node."""
+        said = given.get("join")
+        if said is None:
+            return None
+        wrong = list(host_join.faults(said)) if isinstance(said, Mapping) else [("k3s", "server or agent belongs here")]
+        self.refusals += [refusal("HST-84", f"join.{key} {problem}") for key, problem in wrong]
+        self.strangers("join", said)
+        return None if wrong else host_join.read(said)
 
     def strangers(self, path: str, section: Any) -> None:
         """A misspelt word would be a wish that is silently not met."""

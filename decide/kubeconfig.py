@@ -1,4 +1,4 @@
-"""The text of a kubeconfig for a cluster of a cloud: the same for everybody, and no password of anybody in it."""
+"""The text of a kubeconfig for a cluster that was made: the same for everybody. In that of a cloud is no password."""
 
 import json
 from collections.abc import Mapping
@@ -15,12 +15,25 @@ def eks_kubeconfig(cluster: Mapping[str, Any], region: str) -> str:
         "interactiveMode": "Never",
     }
     server = {"server": cluster["endpoint"], "certificate-authority-data": cluster["certificateAuthorities"][0]["data"]}
+    return _text(name, server, {"exec": program})
+
+
+def k3s_kubeconfig(said: Mapping[str, Any], address: str, name: str) -> str:
+    """For a k3s that a host was made: what its administrator shows, at the address by which ssh finds the host. It is
+    the key to all of the cluster, so whoever has this text keeps it as a secret."""
+    host = f"[{address}]" if ":" in address else address
+    server = {"server": f"https://{host}:6443", "certificate-authority-data": said.get("authority", "")}
+    user = {"client-certificate-data": said.get("certificate", ""), "client-key-data": said.get("key", "")}
+    return _text(name, server, user)
+
+
+def _text(name: str, server: Mapping[str, Any], user: Mapping[str, Any]) -> str:
     return json.dumps(
         {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": name, "cluster": server}],
-            "users": [{"name": name, "user": {"exec": program}}],
+            "users": [{"name": name, "user": user}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
             "current-context": name,
         },

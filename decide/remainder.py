@@ -25,7 +25,7 @@ LABEL_PREFIXES = ("nvidia.com/gpu.deploy.", "nvidia.com/gpu.present", "nvidia.co
 
 
 ON_HOSTS = (
-    "removes the driver, toolkit and runtime handler that up installed; what was there before stays as it is; "
+    "removes the driver, toolkit, runtime handler and k3s that up installed; what was there before stays as it is; "
     "a host that does not answer stops it (--run-program says why): state: abandoned, pulumi up, then this again"
 )
 

@@ -66,11 +66,20 @@ SHAPE = Shape(
         "tegra": Flag(),
         "vgpu": Flag(),
         "kubelet": Flag(),
+        "k3s": Text("(program|data)?"),
         "apt_lacks": Many(Text(WORD), 200),
-        "ours": Shape({"driver": Text(DECIDED), "toolkit": Text(r"([0-9.]{5,11})?"), "runtime": Flag()}),
+        "ours": Shape(
+            {
+                "driver": Text(DECIDED),
+                "toolkit": Text(r"([0-9.]{5,11})?"),
+                "runtime": Flag(),
+                "join": Text("(server|agent)?"),
+            },
+            may=("join",),
+        ),
         "claim": Text(r"[0-9a-f]{20}"),
     },
-    may=("vgpu", "ours", "claim"),
+    may=("vgpu", "k3s", "ours", "claim"),
 )
 
 
@@ -111,6 +120,8 @@ class Ours:
     """The version that it decided and began to install."""
     runtime: bool = False
     """Whether it wrote the handler."""
+    join: str = ""
+    """As what it joined the machine by a k3s of ours: `server` or `agent`."""
 
     @property
     def installs(self) -> bool:
@@ -154,6 +165,8 @@ class HostFacts:
     tegra: bool
     vgpu: bool
     kubelet: bool
+    k3s: str
+    """What is there of k3s, whoever made it: its `program`, or only its `data`."""
     apt_lacks: tuple[str, ...]
     """Packages for this kernel that apt does not have, though it has the same for later ones."""
     ours: Ours
@@ -216,6 +229,7 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         tegra=known["tegra"],
         vgpu=known.get("vgpu", False),
         kubelet=known["kubelet"],
+        k3s=known.get("k3s", ""),
         apt_lacks=tuple(known["apt_lacks"]),
         ours=Ours(**known.get("ours", {})),
     )

@@ -153,6 +153,15 @@ decided() {
   quoted "$(! cat "$RECORD/$1.decided" "$RECORD/$1.packages" 2>/dev/null | grep -qE "$2" || cat "$RECORD/$1.decided")"
 }
 
+# k3s_there: what was there of k3s before anybody joined this machine to something by us.
+k3s_there() {
+  if exists /usr/local/bin/k3s /etc/rancher/k3s/config.yaml /etc/systemd/system/k3s.service /etc/systemd/system/k3s-agent.service; then
+    echo program
+  elif [ -n "$(k3s_data)" ]; then
+    echo data
+  fi
+}
+
 apply() {
   packages >"$T/installed"
   works=$(yes_no driver_works)
@@ -188,8 +197,10 @@ apply() {
     tegra "$(yes_no exists /etc/nv_tegra_release)" \
     vgpu "$(yes_no shared_card)" \
     kubelet "$(yes_no joined)" \
+    k3s "$(quoted "$(k3s_there)")" \
     apt_lacks "$(lacking)" \
-    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")")"
+    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")" \
+      join "$(quoted "$(cat "$RECORD/join.role" 2>/dev/null)")")"
 }
 
 "$VERB"

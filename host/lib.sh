@@ -144,11 +144,11 @@ undertake() {
   for one in "$RECORD/$STEP".*; do
     case $one in *.gpu-ready) ;; *) [ ! -e "$one" ] || return 0 ;; esac
   done
-  { echo "GR_BEGUN='yes'"; echo "$TOLD" | sed '/^GR_CLAIM=/d'; } | put "$RECORD/$STEP.begun"
+  { echo "GR_BEGUN='yes'"; echo "$TOLD" | sed '/^GR_CLAIM=/d; /^GR_TOKEN=/d'; } | put "$RECORD/$STEP.begun"
 }
 
 unheard() {
-  for later in runtime toolkit driver; do
+  for later in runtime join toolkit driver; do
     [ "$later" != "$STEP" ] || break
     [ ! -s "$RECORD/$later.begun" ] || GPU_READY_HELD=yes sh "${0%/*}/$later.sh" remove <"$RECORD/$later.begun"
   done
@@ -157,8 +157,9 @@ unheard() {
 confirm() {
   case $STEP in
   reboot | toolkit) heard=driver ;;
-  runtime) heard="driver toolkit" ;;
-  check) heard="driver toolkit runtime" ;;
+  join) heard="driver toolkit" ;;
+  runtime) heard="driver toolkit join" ;;
+  check) heard="driver toolkit join runtime" ;;
   *) heard= ;;
   esac
   for heard in $heard; do rm -f "$RECORD/$heard.begun"; done

@@ -56,6 +56,12 @@ containerd_version() { program containerd --version 2>/dev/null | awk '{sub(/^v/
 
 docker_version() { dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9.]*\).*/\1/p'; }
 
+# k3s_data: what lies there of a k3s that nobody can say to be ours; a folder may be there for a disk.
+k3s_data() {
+  [ -e "$ROOT/var/lib/rancher/k3s/gpu-ready" ] ||
+    find "$ROOT/var/lib/rancher/k3s" -mindepth 1 -maxdepth 1 ! -name lost+found 2>/dev/null | head -n 1
+}
+
 # docker_runtimes: a line for each with its program, then the default one.
 docker_runtimes() {
   docker info --format '{{range $name, $one := .Runtimes}}runtime {{$name}} {{$one.Path}}{{println}}{{end}}default {{.DefaultRuntime}}' 2>/dev/null

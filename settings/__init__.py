@@ -41,12 +41,17 @@ class Settings(Owned):
         proof = {"validation_namespace": self.validation.namespace} if self.validation.enabled else {}
         if self.cloud:
             return {**self.cloud.plain(), "gpu": self._looked_at(), **proof}
-        where = {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig, "gpu": self._looked_at()}
-        where |= proof
+        there = {} if self.makes_cluster else {"context": self.cluster.context, "kubeconfig": self.cluster.kubeconfig}
+        where = {**there, "gpu": self._looked_at(), **proof}
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
         hosts = [_host(one) for one in [*self.hosts_args(), *self._instances()]]
         return {**where, "hosts": hosts, **_login(secret), **self._rented(secret)}
+
+    @property
+    def makes_cluster(self) -> bool:
+        """Whether a host of this stack begins a cluster, whose kubeconfig is known nowhere else."""
+        return bool(self.bare_metal and self.bare_metal.servers)
 
     @property
     def rents(self) -> bool:
@@ -215,12 +220,13 @@ def _host(plain: Mapping[str, Any]) -> dict[str, Any]:
     wish = plain["wish"]
     driver = {key: str(value) for key, value in wish["driver"].items()}
     version, mirrors = wish["toolkit"]["version"], wish.get("repositories")
-    more = {"toolkit_version": version, "repositories": mirrors}
+    more = {"toolkit_version": version, "repositories": mirrors, "join": wish.get("join")}
     return {**said, "driver": driver, **{key: value for key, value in more.items() if value}}
 
 
 def _login(secret: Callable[[str], Any]) -> dict[str, Any]:
-    return {"private_key": secret("sshPrivateKey"), "password": secret("sshPassword")}
+    known = {"private_key": secret("sshPrivateKey"), "password": secret("sshPassword"), "k3s_token": secret("k3sToken")}
+    return {key: value for key, value in known.items() if value is not None or key != "k3s_token"}
 
 
 def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings:

@@ -8,12 +8,12 @@ from typing import Any
 from decide import host_login
 from decide.ownership import TARGETS
 from settings.kinds import BROKEN, Place, camel, unknown
-from settings.model import Config
+from settings.model import Cluster, Config
 
 SECRETS = ("sshPrivateKey", "sshPassword", "joinScript", "k3sToken", "registryPassword")
 """Keys that only ever stand encrypted. Here is seen that they are there, and whether one is a line; nothing else."""
-ONE_LINE = ("sshPassword",)
-"""Those that go to a host as a line."""
+ONE_LINE = {"sshPassword": "sudo reads it from one", "k3sToken": "it is one in a file of the host"}
+"""Those that go to a host as a line, and why."""
 NOT_A_LINE = "\n"
 """What is seen of a secret that cannot."""
 TAKES = {"cluster": ("cluster",), "bareMetal": ("cluster", "bareMetal"), "gke": ("gke",), "aws": ("aws",)}
@@ -33,7 +33,7 @@ def check_secrets(raw: Mapping[str, Any], secret_keys: Collection[str], top: Pla
             top.below(key, "").wrong("stands in clear; take it for known to others, and encrypt the next one", fix)
         elif key in ONE_LINE and raw.get(key) == NOT_A_LINE:
             fix = f"pulumi config set --secret gpu-ready:{key}, and type it there"
-            top.below(key, "").wrong(f"is not {host_login.LINE}: sudo reads it from one", fix)
+            top.below(key, "").wrong(f"is not {host_login.LINE}: {ONE_LINE[key]}", fix)
     top.reading.given.update(key for key in SECRETS if key in raw)
     for one in dataclasses.fields(Config):
         key = camel(one.name)
@@ -79,6 +79,8 @@ def _left_out(one: "dataclasses.Field[Any]", target: Any, place: Place) -> Any:
     key = camel(one.name)
     if key in TARGETS:
         chosen = TAKES.get(target, ()) if isinstance(target, str) else ("cluster",)
+        if key == "cluster" and target == "bareMetal":
+            return Cluster()  # a host may make it; whether one does, a rule says
         if key in chosen:
             return place.wrong("is missing")
         return BROKEN if one.default is dataclasses.MISSING else one.default

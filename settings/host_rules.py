@@ -6,6 +6,7 @@ from typing import Any
 
 from decide import aws_hosts
 from decide.host_login import place
+from settings import host_join
 from settings.faults import FIX, Fault
 from settings.hosts import KEY, Host
 from settings.kinds import BROKEN, camel
@@ -136,4 +137,34 @@ def joins(config: Config, given: Given) -> Iterator[Fault]:
         yield Fault("joinScript", problem, "pulumi config rm gpu-ready:joinScript", FIX)
 
 
-RULES = (where_it_is, instances, joins, the_target_alone, some_host, each_host_once, drivers, passwords)
+def which_cluster(config: Config, given: Given) -> Iterator[Fault]:
+    """One that is there is named; one that a host makes is not."""
+    if config.target not in ("cluster", "bareMetal") or config.cluster is BROKEN or "cluster.context" in given:
+        return
+    hosts = _hosts(config)
+    if any(host.join is not None and host.join.k3s in (BROKEN, "server") for host in hosts):
+        return
+    if "cluster" in given:
+        yield Fault("cluster.context", "is missing", "context: home")
+    else:
+        yield Fault("cluster", "is missing", "cluster: {context: home}; or a host makes one: join: k3s")
+
+
+def k3s(config: Config, given: Given) -> Iterator[Fault]:
+    """What machines that become nodes say against each other."""
+    if config.bare_metal is not None and BROKEN not in (config.bare_metal, config.bare_metal.hosts, config.cluster):
+        yield from host_join.faults(config.bare_metal, given, "k3sToken" in given)
+
+
+RULES = (
+    which_cluster,
+    k3s,
+    where_it_is,
+    instances,
+    joins,
+    the_target_alone,
+    some_host,
+    each_host_once,
+    drivers,
+    passwords,
+)

@@ -8,6 +8,7 @@ from decide import defaults
 from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
 from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES
 from settings.ec2 import Ec2, Ec2Host
+from settings.host_join import EXAMPLE_K3S, Join, Joined, K3s, plain
 from settings.host_kinds import MIRROR, Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion, Url
 from settings.kinds import Choice, Count, ListOf, Section, Text, setting
 
@@ -122,6 +123,13 @@ class Host:
         "Name of its node, where it cannot be found by its machine-id; another machine is refused.",
         None,
     )
+    join: Join | None = setting(
+        Joined(Join, "k3s"),
+        "join: k3s",
+        "How it becomes a node, where it is nobody's yet.",
+        None,
+        "it is a node already",
+    )
     driver: HostDriver = setting(
         Section(HostDriver), "driver: {branch: 580}", "Which driver it shall have.", HostDriver(), "{}"
     )
@@ -216,6 +224,13 @@ class BareMetal:
         None,
         "required where a host has `ec2`",
     )
+    k3s: K3s | None = setting(
+        Section(K3s),
+        EXAMPLE_K3S,
+        "By which k3s hosts become nodes, for those that say `join`.",
+        None,
+        "required where a host says `join`",
+    )
     repositories: Repositories = setting(
         Section(Repositories),
         f"repositories: {{toolkit: {{url: {MIRROR}/deb/amd64, keyUrl: {MIRROR}/gpgkey, keySha256: {SHA256}}}}}",
@@ -223,6 +238,11 @@ class BareMetal:
         Repositories(),
         "NVIDIA's",
     )
+
+    @property
+    def servers(self) -> list[str]:
+        """Addresses of the hosts that make a cluster."""
+        return [host.address or "" for host in self.hosts if host.join is not None and host.join.k3s == "server"]
 
     def hosts_args(self) -> list[dict[str, Any]]:
         """Each host that is there already, in plain values."""
@@ -238,6 +258,8 @@ class BareMetal:
         mirrors = self.repositories.plain()
         # Said only where there are any: a stack without them stays as it is.
         wish = {**host.wish(self.reboot), **({"repositories": mirrors} if mirrors else {})}
+        if host.join is not None:
+            wish["join"] = plain(host.join, self.k3s, self.servers)
         return {
             "name": host.name,
             "address": host.address,

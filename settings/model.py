@@ -52,6 +52,8 @@ class Cluster:
         Text("the name of a context"),
         "context: home",
         "Context of the kubeconfig. Never the current one by accident.",
+        "",
+        "required, but where a host makes the cluster (`join: k3s`)",
     )
     kubeconfig: str = setting(
         FilePath("the path of a kubeconfig file", longest=1024),

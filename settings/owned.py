@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decide import defaults, mig
 from decide.ownership import Owner, Ownership
 from decide.remainder import Left, remainder
+from settings import host_join
 from settings.aws import Aws
 from settings.gke import Gke
 from settings.model import Config
@@ -39,10 +40,11 @@ class Owned(Config):
     def remainder(self) -> list[Left]:
         """What destroy will leave behind."""
         cloud = self.gke or self.aws
-        goes = "" if cloud is None else "cluster" if cloud.cluster.create else "nodes"
+        goes = host_join.goes(self.bare_metal) if cloud is None else "cluster" if cloud.cluster.create else "nodes"
         gone = self._version if self.installs else ""
         found = remainder(gone, self.gpu.operator.remove_crds, self._discovers, goes)
-        return [*found, *(mig.left(self._mig) if self.installs and not goes else ())]
+        of_mig = mig.left(self._mig) if self.installs and not goes else ()
+        return [*found, *of_mig, *host_join.left(self.bare_metal)]
 
     @property
     def _brings_plugin(self) -> bool:

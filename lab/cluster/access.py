@@ -27,14 +27,29 @@ def refusal(cluster: Cluster, kubeconfig: str, context: str) -> str:
     wanted = context or str(found.get("current-context", ""))
     if wanted not in [one["name"] for one in found["contexts"]]:
         return f'context "{wanted}" does not exist'
-    server = str(found["clusters"][0]["cluster"]["server"])
+    of_it = found["clusters"][0]["cluster"]
+    server = str(of_it["server"])
     host = server.partition("://")[2].partition(":")[0]
+    made = _made_by_hosts(cluster)
+    if made.get(host):
+        known = made[host] == of_it["certificate-authority-data"]
+        return (
+            ""
+            if known
+            else "Unable to connect to the server: tls: failed to verify certificate: x509: unknown authority"
+        )
     if host not in _addresses(cluster):
         return f"Unable to connect to the server: dial tcp {host}:443: i/o timeout"
     program = found["users"][0]["user"].get("exec", {}).get("command", "")
     if program and not cluster.spec["cloud"]["login"]:
         return f"getting credentials: exec: executable {program} not found"
     return ""
+
+
+def _made_by_hosts(cluster: Cluster) -> dict[str, str]:
+    """Where a host answers as the API server of this cluster, and the authority that it shows."""
+    notes = cluster.data.get("machines", {})
+    return {one["address"]: notes.get(one["name"], {}).get("authority", "") for one in cluster.spec["hosts"]}
 
 
 def _parsed(kubeconfig: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def born(wanted: dict[str, Any], moment: float) -> Cluster:
         "seed": 20260101,
         "revision": 1000,
         "now": moment,
+        "born": moment,
         "wake": None,
         "objects": {},
         "private": {},

@@ -18,7 +18,7 @@ SFTP = ("up", "missing", "full")
 SUDO = ("passwordless", "password", "none")
 FAULTS = (
     "none", "apt-lock", "apt-lock-for-ever", "card-lost", "containerd-refuses", "disk-full", "gpu-in-use",
-    "module-build-fails", "no-network", "no-registry", "reboot-for-ever", "reboot-never",
+    "k3s-server-silent", "module-build-fails", "no-network", "no-registry", "reboot-for-ever", "reboot-never",
 )  # fmt: skip
 HOST: dict[str, Any] = {
     "name": "",
@@ -53,7 +53,9 @@ HOST: dict[str, Any] = {
     "runtime": "containerd",
 }
 """The same that `lab.host.spec` knows; a node needs the name of one."""
-RUNTIMES = ("containerd", "docker", "k0s", "k0s-worker", "k3s", "k3s-agent", "rke2-server", "rke2-agent")
+NONE = "none"
+"""Nothing of Kubernetes is there: the host is no node before somebody makes it one."""
+RUNTIMES = ("containerd", "docker", "k0s", "k0s-worker", "k3s", "k3s-agent", NONE, "rke2-server", "rke2-agent")
 CHOICES = {
     "distro": DISTROS, "ssh": SSH, "sftp": SFTP, "sudo": SUDO, "fault": FAULTS, "driver_by": ("packages", "run"),
     "runtime": RUNTIMES,
@@ -99,7 +101,8 @@ def linked_nodes(hosts: list[dict[str, Any]], nodes: list[dict[str, Any]]) -> li
     """The declared nodes, each with the host that it is, and those that only a host declares."""
     host_of = {host["node"]: host["name"] for host in hosts if host["node"]}
     known = {node["name"] for node in nodes}
-    more = [{"name": name} for name in host_of if name not in known]
+    bare = {host["node"] for host in hosts if host["runtime"] == NONE}
+    more = [{"name": name, **({"present": False} if name in bare else {})} for name in host_of if name not in known]
     return [{**node, "host": host_of.get(node["name"], "")} for node in [*nodes, *more]]
 
 

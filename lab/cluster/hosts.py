@@ -12,6 +12,7 @@ from typing import Any
 
 from decide import catalog
 from lab.cluster import others
+from lab.cluster.host_spec import NONE
 from lab.cluster.nodes import sync_nodes
 from lab.cluster.store import Cluster, Object
 
@@ -70,6 +71,7 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
         notes["seen"] = now
         cluster.changed = True
     facts = _facts(state) if speaks and state else notes.get("facts") or _facts(state)
+    speaks = speaks and (host["runtime"] != NONE or facts["has_joined"])
     last_word = max(notes["seen"], min(_last_reboot(state, host)[0], now))
     alive = speaks or now < last_word + HEARTBEAT_SECONDS
     if notes.get("facts") == facts and node["alive"] is alive:
@@ -78,8 +80,26 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
         others.start_over(cluster)
     notes["facts"] = facts
     node.update(_declared(facts), alive=alive)
+    if host["runtime"] == NONE:
+        # Whoever leaves a cluster leaves its Node behind; a cluster whose data went is no more.
+        node["present"] = bool(facts["has_joined"]) or (node["present"] and not notes.get("authority"))
+        if notes.get("authority") and not facts["has_joined"] and not facts["data_of"]:
+            _begin_anew(cluster)
+    notes["authority"] = facts["authority"]
     sync_nodes(cluster)
     cluster.changed = True
+
+
+def _begin_anew(cluster: Cluster) -> None:
+    """Nothing is left of what was in it."""
+    from lab.cluster.birth import born
+
+    bare = {host["name"] for host in cluster.spec["hosts"] if host["runtime"] == NONE}
+    for node in cluster.spec["nodes"]:
+        node["present"] = node["present"] and node["host"] not in bare
+    fresh = born(cluster.spec, cluster.data.get("born", cluster.now))
+    for key in ("objects", "private", "images", "discovered", "releases"):
+        cluster.data[key] = fresh.data[key]
 
 
 def _facts(state: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +107,9 @@ def _facts(state: dict[str, Any]) -> dict[str, Any]:
     server = state.get("services", {}).get(_SERVERS.get(state.get("runtime", ""), ""), {})
     extra = {"serves": server.get("starts"), "default_runtime": state.get("default_runtime", "")}
     whose = "docker" if state.get("runtime") == "docker" else "containerd"
-    return {**{key: state.get(key) for key in keys}, **extra, "engine": whose}
+    has_joined = state.get("runtime", NONE) != NONE
+    joined = {"has_joined": has_joined, "authority": state.get("authority", ""), "data_of": state.get("data_of", "")}
+    return {**{key: state.get(key) for key in keys}, **extra, "engine": whose, **joined}
 
 
 def _declared(facts: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from decide import catalog, defaults
-from lab.cluster.host_spec import host_faults, linked_nodes, meant_hosts, normal_host
+from lab.cluster.host_spec import NONE, host_faults, linked_nodes, meant_hosts, normal_host
 from lab.cluster.operand_programs import PARTS
 
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
@@ -120,9 +120,14 @@ def normal(wanted: dict[str, Any]) -> dict[str, Any]:
 def _classes(spec: dict[str, Any]) -> list[dict[str, str]]:
     """Those that were asked for, and the one that k3s and RKE2 bring along."""
     said = [_class(one) for one in spec["runtime_classes"]]
-    by = next((kind for one in spec["hosts"] for kind in ("k3s", "rke2") if one["runtime"].startswith(kind)), "")
+    by = next((kind for one in spec["hosts"] for kind in ("k3s", "rke2") if _is(kind, one["runtime"])), "")
     brought = {"name": defaults.RUNTIME_CLASS, "handler": defaults.RUNTIME_CLASS, "by": by}
     return said if not by or brought["name"] in [one["name"] for one in said] else [*said, brought]
+
+
+def _is(kind: str, runtime: str) -> bool:
+    """Whether a host has this kind of Kubernetes, or gets it."""
+    return runtime.startswith(kind) or (kind, runtime) == ("k3s", NONE)
 
 
 def _class(written: str | dict[str, str]) -> dict[str, str]:

@@ -31,13 +31,21 @@ DAEMON_JSON: Final = """\
 
 def packages(box: Box) -> tuple[str, ...]:
     """What is installed for it."""
-    return () if place(box).is_whole else _DOCKER if place(box).kind == "docker" else _KUBEADM[box.state["manager"]]
+    return (
+        ()
+        if place(box).is_whole or place(box).kind == "none"
+        else _DOCKER
+        if place(box).kind == "docker"
+        else _KUBEADM[box.state["manager"]]
+    )
 
 
 def join(box: Box, spec: Mapping[str, Any]) -> None:
     """Makes it a node, or what a node is before that."""
     where = place(box)
     _services(box, *_OF_SYSTEM[box.state["manager"]])
+    if where.kind == "none":
+        return
     if where.is_whole:
         _whole(box, where)
     elif where.kind == "docker":

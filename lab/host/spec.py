@@ -65,7 +65,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 """What a spec may say, and what it means not to say it."""
 FAULTS: Final = (
     "none", "apt-lock", "apt-lock-for-ever", "card-lost", "containerd-refuses", "disk-full", "gpu-in-use",
-    "module-build-fails", "no-network", "no-registry", "reboot-for-ever", "reboot-never",
+    "k3s-server-silent", "module-build-fails", "no-network", "no-registry", "reboot-for-ever", "reboot-never",
 )  # fmt: skip
 CHOICES: Final = {
     "distro": tuple(KERNELS), "sudo": ("passwordless", "password", "none"), "fault": FAULTS,
@@ -96,7 +96,8 @@ def checked(spec: Mapping[str, Any]) -> dict[str, Any]:
         faults.append("name: is missing")
     if faults:
         raise BadSpec("; ".join(faults))
-    usual = RANCHERS if PLACES[whole["runtime"]].is_rancher else CONTAINERD
+    where = PLACES[whole["runtime"]]
+    usual = RANCHERS if where.is_rancher or where.kind == "none" else CONTAINERD
     return {**whole, "containerd": whole["containerd"] or usual}
 
 

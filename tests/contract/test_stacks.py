@@ -47,6 +47,7 @@ TARGETS = {
     "homelab": "bareMetal",
     "homelab-docker": "bareMetal",
     "homelab-k3s": "bareMetal",
+    "homelab-k3s-new": "bareMetal",
     "rocky-g5": "bareMetal",
 }
 NODES: dict[str, Any] = {

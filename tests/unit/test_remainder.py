@@ -64,6 +64,6 @@ def test_the_hint_names_the_stack_and_how_to_remove_what_stays() -> None:
 
 def test_the_hint_says_what_becomes_of_hosts_and_what_to_do_about_one_that_is_gone() -> None:
     hint = destroy_hint("home", remainder("", discovers=False), ["rtx", "tesla"])
-    assert hint.splitlines()[1].startswith("on rtx, tesla: removes the driver, toolkit and runtime handler")
+    assert hint.splitlines()[1].startswith("on rtx, tesla: removes the driver, toolkit, runtime handler and k3s")
     assert "state: abandoned" in hint
     assert "\n" not in destroy_hint("home", remainder("", discovers=False))

@@ -85,7 +85,17 @@ def fetched(url: str) -> tuple[str, str]:
             body = b2a_base64(packet(fingerprint), newline=False).decode()
             text = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{body}\n-----END PGP PUBLIC KEY BLOCK-----\n"
             return text, sha256(text)
-    return "", ""
+    return _release(url)
+
+
+def _release(url: str) -> tuple[str, str]:
+    """The program of k3s, from its release or from a mirror that names that."""
+    version = next((word for word in url.split("/") if word[:3] == "v1." and "+k3s" in word), "")
+    if not version or not url.endswith("/k3s"):
+        return "", ""
+    from lab.host.standins.k3s import program
+
+    return program(version), sha256(program(version))
 
 
 def sha256(text: str) -> str:

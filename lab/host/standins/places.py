@@ -47,6 +47,7 @@ PLACES = {
     "k0s-worker": _k0s("k0sworker"),
     "k3s": _rancher("k3s", "k3s", "data/current/bin"),
     "k3s-agent": _rancher("k3s", "k3s-agent", "data/current/bin"),
+    "none": Place("none", "none", "/etc/none", "/run/none.sock", "/usr/bin", "/etc/none"),
     "rke2-server": _rancher("rke2", "rke2-server", "bin"),
     "rke2-agent": _rancher("rke2", "rke2-agent", "bin"),
 }  # fmt: skip

@@ -17,7 +17,7 @@ MODULES = {
     "nvidia-smi": "card_tools", "nvidia-modprobe": "card_tools",
     "nvidia-ctk": "toolkit", "nvidia-container-cli": "toolkit", "nvidia-container-runtime": "toolkit",
     "containerd": "containerd", "crictl": "containerd_clients", "ctr": "containerd_clients",
-    "docker": "docker", "dockerd": "docker", "k0s": "k0s",
+    "docker": "docker", "dockerd": "docker", "k0s": "k0s", "k3s": "k3s",
     "sudo": "access", "sleep": "waiting", "date": "waiting",
 }  # fmt: skip
 """Name -> the module that has a function of this name, with underscores."""

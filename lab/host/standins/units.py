@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.host.standins import boot, docker
+from lab.host.standins import boot, docker, k3s
 from lab.host.standins.box import Box, fail, say, warn
 from lab.host.standins.containerd_daemon import start as start_containerd
 from lab.host.standins.places import place
@@ -53,6 +53,9 @@ def _do(box: Box, verb: str, names: list[str], *, now: bool) -> int:
         box.stop_if_down()
         return 0
     if verb == "daemon-reload":
+        with box.locked():
+            k3s.read_units(box)
+            box.save()
         box.spend(1)
         return 0
     status = 0
@@ -90,7 +93,8 @@ def _change(box: Box, verb: str, name: str, *, now: bool) -> int:
 
 
 def _enable(box: Box, name: str, *, on: bool) -> None:
-    link, unit = f"{WANTS}/{_full(name)}", f"/usr/lib/systemd/system/{_full(name)}"
+    folder = "/etc" if box.state["services"][name].get("by_file") else "/usr/lib"
+    link, unit = f"{WANTS}/{_full(name)}", f"{folder}/systemd/system/{_full(name)}"
     if on and not box.exists(link):
         box.link(link, unit)
         warn(f"Created symlink {link} → {unit}.")
@@ -103,6 +107,13 @@ def _enable(box: Box, name: str, *, on: bool) -> None:
 def _start(box: Box, name: str) -> int:
     service = box.state["services"][name]
     service["active"] = True
+    if service.get("by_file"):
+        try:
+            k3s.begin(box, name)
+        except k3s.CannotStart as why:
+            service.update(active=False, state="activating")
+            warn(str(why), _FAILED.format(name))
+            return 1
     if name == place(box).service and not start_containerd(box):
         warn(_FAILED.format(name))
         return 1
