@@ -14,6 +14,7 @@ from decide.wording import shown, strangers
 SOURCES = ("auto", "distro", "cudaRepo", "keep")
 FLAVOURS = ("open", "proprietary")
 REBOOTS = ("never", "ifNeeded")
+STORES = ("none", "containers")
 RUNTIMES = ("auto", "containerd")
 OPERATORS = ("install", "external", "none")
 RUNTIME_CLASSES = ("ours", "external", "none")
@@ -22,7 +23,17 @@ VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
 TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 REPOSITORIES = ("cuda", "toolkit")
 KEYS = {
-    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories", "operator", "runtime_class"),
+    "": (
+        "name",
+        "driver",
+        "toolkit",
+        "reboot",
+        "runtime",
+        "repositories",
+        "operator",
+        "runtime_class",
+        "instance_store",
+    ),
     "driver": ("source", "branch", "version", "flavour"),
     "toolkit": ("version",),
     **{f"repositories.{name}": ("url", "key_url", "key_sha256") for name in REPOSITORIES},
@@ -63,6 +74,13 @@ class HostWish:
     runtime_class: str = ""
     """`none` where pods name no RuntimeClass."""
 
+    instance_store: str = "none"
+
+    @property
+    def uses_store(self) -> bool:
+        """Whether its instance store is for what the container runtime keeps."""
+        return self.instance_store == "containers"
+
     def mirrored(self, name: str, usual: Mapping[str, str]) -> dict[str, str]:
         """Where packages come from, and the key that has signed them: the mirror's, or the usual ones."""
         mirror = dict(self.repositories).get(name)
@@ -102,6 +120,7 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "repositories": read.repositories(given),
         "operator": read.choice(given, "operator", OPERATORS),
         "runtime_class": read.choice(given, "runtime_class", RUNTIME_CLASSES),
+        "instance_store": read.choice(given, "instance_store", STORES),
     }
     read.strangers("", given)
     read.strangers("driver", driver)

@@ -69,8 +69,9 @@ SHAPE = Shape(
         "apt_lacks": Many(Text(WORD), 200),
         "ours": Shape({"driver": Text(DECIDED), "toolkit": Text(r"([0-9.]{5,11})?"), "runtime": Flag()}),
         "claim": Text(r"[0-9a-f]{20}"),
+        "store": Shape({"disks": Many(Shape({"name": Text(PLAIN), "holds": Text(PLAIN)}), 64), "mounted": Text(PATH)}),
     },
-    may=("vgpu", "ours", "claim"),
+    may=("vgpu", "ours", "claim", "store"),
 )
 
 
@@ -119,6 +120,16 @@ class Ours:
 
 
 @dataclass(frozen=True)
+class Store:
+    """The instance store, where it was asked about."""
+
+    disks: tuple[tuple[str, str], ...] = ()
+    """Names, and what is on each: `blank`, `ours`, or something else."""
+    mounted: str = ""
+    """What lies where it belongs, and is not ours."""
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """What a host said of itself, all of it plain words."""
 
@@ -157,6 +168,7 @@ class HostFacts:
     apt_lacks: tuple[str, ...]
     """Packages for this kernel that apt does not have, though it has the same for later ones."""
     ours: Ours
+    store: Store
 
 
 def read(given: Any) -> HostFacts | Refusal:
@@ -218,4 +230,9 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         kubelet=known["kubelet"],
         apt_lacks=tuple(known["apt_lacks"]),
         ours=Ours(**known.get("ours", {})),
+        store=_store(known.get("store", {"disks": [], "mounted": ""})),
     )
+
+
+def _store(known: Mapping[str, Any]) -> Store:
+    return Store(tuple((one["name"], one["holds"]) for one in known["disks"]), known["mounted"])

@@ -148,7 +148,7 @@ undertake() {
 }
 
 unheard() {
-  for later in runtime toolkit driver; do
+  for later in runtime toolkit store driver; do
     [ "$later" != "$STEP" ] || break
     [ ! -s "$RECORD/$later.begun" ] || GPU_READY_HELD=yes sh "${0%/*}/$later.sh" remove <"$RECORD/$later.begun"
   done
@@ -156,9 +156,10 @@ unheard() {
 
 confirm() {
   case $STEP in
-  reboot | toolkit) heard=driver ;;
-  runtime) heard="driver toolkit" ;;
-  check) heard="driver toolkit runtime" ;;
+  reboot | store) heard=driver ;;
+  toolkit) heard="driver store" ;;
+  runtime) heard="driver store toolkit" ;;
+  check) heard="driver store toolkit runtime" ;;
   *) heard= ;;
   esac
   for heard in $heard; do rm -f "$RECORD/$heard.begun"; done

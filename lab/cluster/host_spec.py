@@ -51,6 +51,7 @@ HOST: dict[str, Any] = {
     "fault": "none",
     "node": "",
     "runtime": "containerd",
+    "instance_store": [],
 }
 """The same that `lab.host.spec` knows; a node needs the name of one."""
 RUNTIMES = ("containerd", "docker", "k0s", "k0s-worker", "k3s", "k3s-agent", "rke2-server", "rke2-agent")
