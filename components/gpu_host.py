@@ -1,6 +1,5 @@
 """One bare-metal host over SSH, step by step."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypedDict
@@ -11,7 +10,9 @@ from typing_extensions import NotRequired
 
 from components.choices import count, text
 from components.host_args import HostJoin, PackageRepositories
+from components.host_report import host_report, what_is_checked, what_is_proven
 from components.host_step import Link, Wait, host_file, host_step
+from components.host_store import InstanceStore, is_used
 from decide import defaults, host_plan
 from host import facts, script
 
@@ -82,6 +83,8 @@ class GpuHostArgs(TypedDict):
     """Whether it may be rebooted. Default: never"""
     reboot_timeout_seconds: NotRequired[int]
     """How long it may be away."""
+    instance_store: NotRequired[InstanceStore]
+    """What its instance store is for. Default: none"""
 
 
 LEAVES = "GR_REBOOT="
@@ -117,10 +120,12 @@ class GpuHost(pulumi.ComponentResource):
         plan = self._plan({**wish_of(args), **common.get("wish", {})}, look)
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
+        wishes_store = wish_of(args).get("instance_store")
+        store = {"store": self._step("store", plan["store"], removes=True, says=("store",))} if wishes_store else {}
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
         self.joined = self._join(plan, look) if args.get("join") else None
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
-        made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime}
+        made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime, **store}
         check = self._step("check", pulumi.Output.all(**made).apply(what_is_checked))
 
         self.boot_id = reboot.apply(lambda said: said.get("boot_id", ""))
@@ -147,7 +152,7 @@ class GpuHost(pulumi.ComponentResource):
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
-        asked = {"GR_WISH": host_plan.digest({**wish, "look": look}), "GR_BRANCHES": host_plan.BRANCHES}
+        asked = {"GR_WISH": host_plan.digest({**wish, "look": look}), **host_plan.asked(wish)}
         seen = self._step("tools", {**asked, "GR_HOST": owner(self.prefix)}, removes=True, again=True)
         self.machine_id = seen.apply(lambda known: known.get("machine_id", ""))
         self.claim = seen.apply(lambda known: known.get("claim", ""))
@@ -250,6 +255,7 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
         "runtime": "auto",
         **({"repositories": args["repositories"]} if args.get("repositories") else {}),
         **({"join": {**args["join"], "k3s": text(args["join"].get("k3s"))}} if args.get("join") else {}),
+        **({"instance_store": text(args["instance_store"])} if is_used(args.get("instance_store")) else {}),
     }
 
 
@@ -264,35 +270,3 @@ def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pul
     return pulumi.Output.all(values, driver).apply(
         lambda both: {**both[0], **{name: both[1].get(key, "") for name, key in keys.items()}}
     )
-
-
-def what_is_checked(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the steps made of the host: where one of them made something else, it is checked again."""
-    report = host_report(parts)
-    return {
-        "GR_CARDS": parts["reboot"].get("cards", 0),
-        "GR_DRIVER": report["driver"],
-        "GR_FLAVOUR": str(parts["plan"].get("GR_DECIDED", "")).rpartition(" ")[2],
-        "GR_TOOLKIT": report["toolkit"],
-        "GR_RUNTIME": report["runtime"],
-        # What went to and fro looks as if nothing had happened, but for the boot that it took.
-        "GR_BOOT_ID": parts["reboot"].get("boot_id", ""),
-    }
-
-
-def what_is_proven(parts: Mapping[str, Any]) -> str:
-    """What was checked, and the cards that answered."""
-    told = what_is_checked(parts)
-    named = {key.removeprefix("GR_").lower(): value for key, value in told.items() if value}
-    return json.dumps({**named, "cards": parts["check"].get("cards", [])}, sort_keys=True)
-
-
-def host_report(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a host shows of itself, in one table."""
-    runtime = parts["runtime"]
-    return {
-        "driver": parts["reboot"].get("driver", ""),
-        "toolkit": parts["toolkit"].get("toolkit", ""),
-        "runtime": f"{runtime.get('runtime', '')} {runtime.get('version', '')}".strip(),
-        "cards": [card.get("name", "") for card in parts.get("check", {}).get("cards", [])],
-    }

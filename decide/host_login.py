@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from decide.host_wish import REBOOTS
+from decide.host_wish import REBOOTS, STORES
 from decide.wording import shown
 
 HOST_NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
@@ -27,7 +27,7 @@ TEXTS = {
     "node_name": (NODE_NAME, "the name of a node"),
 }
 LINE = "one line of printable characters that does not begin with GR_"
-CHOICES = {"state": STATES, "sudo": SUDO, "reboot": REBOOTS}
+CHOICES = {"state": STATES, "sudo": SUDO, "reboot": REBOOTS, "instance_store": STORES}
 
 
 def faults(host: Mapping[str, Any], has_password: bool) -> Iterator[tuple[str, str]]:

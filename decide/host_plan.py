@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import catalog, defaults, host_driver, host_join, host_runtime, host_system
+from decide import catalog, defaults, host_driver, host_join, host_runtime, host_store, host_system
 from decide.catalog import SUPPORTED, name_of
 from decide.host_failures import Refusal
 from decide.host_wish import HostWish, read_wish
@@ -18,7 +18,7 @@ from decide.host_wish import HostWish, read_wish
 if TYPE_CHECKING:  # `decide` stands alone; only the shape is needed
     from host.facts import HostFacts
 
-STEPS = ("driver", "reboot", "toolkit", "join", "runtime")
+STEPS = ("driver", "reboot", "store", "toolkit", "join", "runtime")
 BRANCHES = " ".join(map(str, SUPPORTED))
 """What a look asks apt about: nothing of it changes with a wish or a default."""
 FIRST = "driver"
@@ -67,17 +67,25 @@ def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
     system = host_system.refusals(facts)
     if any(one.id in ("HST-62", "HST-61", "PCI-1", "PCI-10") for one in system):
         return system
-    return [*system, *host_driver.refusals(facts, wish), *host_runtime.refusals(facts, wish)]
+    return [*system, *host_driver.refusals(facts, wish), *host_runtime.refusals(facts, wish),
+            *host_store.refusals(facts, wish)]  # fmt: skip
 
 
 def _steps(facts: "HostFacts", wish: HostWish) -> dict[str, dict[str, Any]]:
     return {
         "driver": host_driver.values(facts, wish),
         "reboot": {"GR_CONSENT": wish.reboot, "GR_FOUND": host_driver.found(facts, wish)},
+        "store": host_store.values(facts, wish),
         "toolkit": host_runtime.toolkit_values(facts, wish),
         "join": host_join.values(wish),
         "runtime": host_runtime.runtime_values(facts),
     }
+
+
+def asked(wish: Mapping[str, Any]) -> dict[str, str]:
+    """What a look is told to look at."""
+    uses = wish.get("instance_store") == "containers"
+    return {"GR_BRANCHES": BRANCHES, **({"GR_STORE": "containers"} if uses else {})}
 
 
 def digest(wish: Mapping[str, Any]) -> str:
@@ -93,6 +101,8 @@ def _decisions(facts: "HostFacts", wish: HostWish) -> Iterator[Decision]:
     yield Decision("host", f"{facts.hostname}, {facts.pretty}: {names}")
     for text, lasting in host_driver.lines(facts, wish):
         yield Decision("driver", text, lasting)
+    if wish.uses_store:
+        yield Decision("store", host_store.line(facts))
     yield Decision("toolkit", host_runtime.toolkit_line(facts, wish))
     if wish.join:
         yield Decision("join", host_join.line(wish.join))

@@ -14,6 +14,7 @@ from decide.wording import shown, strangers
 SOURCES = ("auto", "distro", "cudaRepo", "keep")
 FLAVOURS = ("open", "proprietary")
 REBOOTS = ("never", "ifNeeded")
+STORES = ("none", "containers")
 RUNTIMES = ("auto", "containerd")
 OPERATORS = ("install", "external", "none")
 RUNTIME_CLASSES = ("ours", "external", "none")
@@ -22,7 +23,18 @@ VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
 TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 REPOSITORIES = ("cuda", "toolkit")
 KEYS = {
-    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories", "operator", "runtime_class", "join"),
+    "": (
+        "name",
+        "driver",
+        "toolkit",
+        "reboot",
+        "runtime",
+        "repositories",
+        "operator",
+        "runtime_class",
+        "instance_store",
+        "join",
+    ),
     "driver": ("source", "branch", "version", "flavour"),
     "toolkit": ("version",),
     "join": host_join.KEYS,
@@ -66,6 +78,13 @@ class HostWish:
     join: host_join.Join | None = None
     """How it becomes a node, where it is none yet."""
 
+    instance_store: str = "none"
+
+    @property
+    def uses_store(self) -> bool:
+        """Whether its instance store is for what the container runtime keeps."""
+        return self.instance_store == "containers"
+
     def mirrored(self, name: str, usual: Mapping[str, str]) -> dict[str, str]:
         """Where packages come from, and the key that has signed them: the mirror's, or the usual ones."""
         mirror = dict(self.repositories).get(name)
@@ -106,6 +125,7 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "operator": read.choice(given, "operator", OPERATORS),
         "runtime_class": read.choice(given, "runtime_class", RUNTIME_CLASSES),
         "join": read.join(given),
+        "instance_store": read.choice(given, "instance_store", STORES),
     }
     read.strangers("", given)
     read.strangers("driver", driver)

@@ -46,7 +46,7 @@ def look(host: Mapping[str, Any], door: Door) -> Seen:
     """One host; nobody talks to one that is said to be away."""
     if host["state"] != PRESENT:
         return Seen(host)
-    found = door.facts(host, {"GR_BRANCHES": host_plan.BRANCHES})
+    found = door.facts(host, host_plan.asked(host["wish"]))
     if isinstance(found, Refusal):
         return Seen(host, refusals=(found,))
     return planned(host, found)

@@ -78,8 +78,9 @@ SHAPE = Shape(
             may=("join",),
         ),
         "claim": Text(r"[0-9a-f]{20}"),
+        "store": Shape({"disks": Many(Shape({"name": Text(PLAIN), "holds": Text(PLAIN)}), 64), "mounted": Text(PATH)}),
     },
-    may=("vgpu", "k3s", "ours", "claim"),
+    may=("vgpu", "k3s", "ours", "claim", "store"),
 )
 
 
@@ -130,6 +131,16 @@ class Ours:
 
 
 @dataclass(frozen=True)
+class Store:
+    """The instance store, where it was asked about."""
+
+    disks: tuple[tuple[str, str], ...] = ()
+    """Names, and what is on each: `blank`, `ours`, or something else."""
+    mounted: str = ""
+    """What lies where it belongs, and is not ours."""
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """What a host said of itself, all of it plain words."""
 
@@ -170,6 +181,7 @@ class HostFacts:
     apt_lacks: tuple[str, ...]
     """Packages for this kernel that apt does not have, though it has the same for later ones."""
     ours: Ours
+    store: Store
 
 
 def read(given: Any) -> HostFacts | Refusal:
@@ -232,4 +244,9 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         k3s=known.get("k3s", ""),
         apt_lacks=tuple(known["apt_lacks"]),
         ours=Ours(**known.get("ours", {})),
+        store=_store(known.get("store", {"disks": [], "mounted": ""})),
     )
+
+
+def _store(known: Mapping[str, Any]) -> Store:
+    return Store(tuple((one["name"], one["holds"]) for one in known["disks"]), known["mounted"])

@@ -146,6 +146,18 @@ runtime() {
     unit "$(quoted "$unit")" template "$(quoted "$template")" default "$(quoted "$default")"
 }
 
+# store: asked for only where it is to be used.
+store() {
+  # shellcheck source=host/store_disks.sh
+  . "${0%/*}/store_disks.sh"
+  know "$kind"
+  FOLDER=$DATA
+  on=$(findmnt -nro SOURCE -M "$ROOT$FOLDER" || :)
+  ! is_up || on=
+  answer disks "$(stores | while read -r disk name; do
+    answer name "$(quoted "$name")" holds "$(quoted "$(holds "$disk")")"
+  done | paste -sd, - | sed 's/.*/[&]/')" mounted "$(quoted "${on#"$ROOT"}")"
+}
 
 # decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
 # have brought his own since. A key, a pin or headers of ours are no driver yet.
@@ -200,7 +212,8 @@ apply() {
     k3s "$(quoted "$(k3s_there)")" \
     apt_lacks "$(lacking)" \
     ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")" \
-      join "$(quoted "$(cat "$RECORD/join.role" 2>/dev/null)")")"
+      join "$(quoted "$(cat "$RECORD/join.role" 2>/dev/null)")")" \
+    ${GR_STORE:+store} ${GR_STORE:+"$(store)"}
 }
 
 "$VERB"

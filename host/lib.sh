@@ -148,7 +148,7 @@ undertake() {
 }
 
 unheard() {
-  for later in runtime join toolkit driver; do
+  for later in runtime join toolkit store driver; do
     [ "$later" != "$STEP" ] || break
     [ ! -s "$RECORD/$later.begun" ] || GPU_READY_HELD=yes sh "${0%/*}/$later.sh" remove <"$RECORD/$later.begun"
   done
@@ -156,10 +156,11 @@ unheard() {
 
 confirm() {
   case $STEP in
-  reboot | toolkit) heard=driver ;;
-  join) heard="driver toolkit" ;;
-  runtime) heard="driver toolkit join" ;;
-  check) heard="driver toolkit join runtime" ;;
+  reboot | store) heard=driver ;;
+  toolkit) heard="driver store" ;;
+  join) heard="driver store toolkit" ;;
+  runtime) heard="driver store toolkit join" ;;
+  check) heard="driver store toolkit join runtime" ;;
   *) heard= ;;
   esac
   for heard in $heard; do rm -f "$RECORD/$heard.begun"; done

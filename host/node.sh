@@ -2,10 +2,10 @@
 # shellcheck disable=SC2034
 # Where each kind of node keeps its container runtime, part of lib.sh: a table, and whoever is to be asked.
 
-# know KIND: its folder and programs (BIN is empty where PATH has them), its settings, where it answers, and what the
-# kubelet of such a node leaves behind.
+# know KIND: its folder and programs (BIN is empty where PATH has them), its settings, where it answers, what the
+# kubelet of such a node leaves behind, and where the runtime keeps images and containers.
 know() {
-  KIND=$1 BIN='' TEMPLATES=''
+  KIND=$1 BIN='' TEMPLATES='' DATA=/var/lib/containerd
   SOCKET=/run/containerd/containerd.sock CONFIG=/etc/containerd/config.toml
   JOINED="/etc/kubernetes/kubelet.conf /var/lib/kubelet/config.yaml"
   case $KIND in
@@ -13,6 +13,7 @@ know() {
     HOME_OF=/var/lib/rancher/$KIND
     SOCKET=/run/k3s/containerd/containerd.sock
     TEMPLATES=$HOME_OF/agent/etc/containerd
+    DATA=$HOME_OF/agent/containerd
     CONFIG=$TEMPLATES/config.toml
     JOINED=$HOME_OF/agent/kubelet.kubeconfig
     ;;
@@ -21,7 +22,7 @@ know() {
     HOME_OF=/var/lib/k0s JOINED=/var/lib/k0s/kubelet.conf
     SOCKET=/run/k0s/containerd.sock CONFIG=/etc/k0s/containerd.d/gpu-ready.toml
     ;;
-  docker) HOME_OF='' CONFIG=/etc/docker/daemon.json ;;
+  docker) HOME_OF='' CONFIG=/etc/docker/daemon.json DATA=/var/lib/docker ;;
   *) HOME_OF='' ;;
   esac
   case $KIND in

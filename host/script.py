@@ -51,7 +51,8 @@ class Bundle(NamedTuple):
 UNPACK = 'unpack() { cat >"$1"; }\n'
 ALIKE = (
     "lib.sh tools.sh facts.sh card.sh packages.sh apt.sh rpm.sh toolkit.sh call.sh driver.sh check.sh reboot.sh "
-    "node.sh join.sh join_back.sh runtime.sh runtime_containerd.sh runtime_rancher.sh runtime_k0s.sh runtime_docker.sh"
+    "node.sh join.sh join_back.sh runtime.sh runtime_containerd.sh runtime_rancher.sh runtime_k0s.sh runtime_docker.sh "
+    "store.sh store_disks.sh"
 )
 """An order in which they pack well: what is alike stands together."""
 WAYS = ("root", "passwordless", "password")

@@ -166,6 +166,7 @@ def _node(node: Mapping[str, Any], earlier: str = "") -> Iterator[Line]:
 def _host(name: str, host: Mapping[str, Any]) -> Iterator[Line]:
     facts = [f"{word} {host[key]}" for key, word in (("driver", "driver"), ("toolkit", "toolkit")) if host.get(key)]
     facts += [str(host["runtime"])] if host.get("runtime") else []
+    facts += [f"{host['instance_store']} on its instance store"] if host.get("instance_store") else []
     facts += [", ".join(str(card) for card in host["cards"])] if host.get("cards") else []
     if facts:
         yield Line(f"  host {name}: {', '.join(facts)}", "dim")

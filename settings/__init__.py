@@ -220,7 +220,8 @@ def _host(plain: Mapping[str, Any]) -> dict[str, Any]:
     wish = plain["wish"]
     driver = {key: str(value) for key, value in wish["driver"].items()}
     version, mirrors = wish["toolkit"]["version"], wish.get("repositories")
-    more = {"toolkit_version": version, "repositories": mirrors, "join": wish.get("join")}
+    keys = {"toolkit_version": version, "repositories": mirrors, "join": wish.get("join")}
+    more = {**keys, "instance_store": wish.get("instance_store")}
     return {**said, "driver": driver, **{key: value for key, value in more.items() if value}}
 
 

@@ -116,6 +116,7 @@ def faults(bare_metal: Any, given: set[str], has_token: bool) -> Iterator[Fault]
     for number, host in hosts:
         if host.join is not None:
             yield from _of_host(f"bareMetal.hosts[{number}].join", host, has_server)
+            yield from _with_disks(f"bareMetal.hosts[{number}].instanceStore", host, bare_metal)
     roles = [host.join.k3s if host.join is not None else "" for _, host in hosts]
     for one in host_join.clashes(roles, "cluster.context" in given, "cluster.kubeconfig" in given):
         path = f"bareMetal.{one.key}" if one.key.startswith("hosts") else f"cluster.{one.key}"
@@ -135,6 +136,12 @@ def _common(k3s: Any, joining: list[tuple[int, Any]], has_token: bool) -> Iterat
         yield Fault(f"bareMetal.hosts[{agents[0]}].join", "wants the secret k3sToken", fix, FIX)
     if has_token and not joining:
         yield Fault("k3sToken", "has no effect: no host says join", "pulumi config rm gpu-ready:k3sToken", FIX)
+
+
+def _with_disks(path: str, host: Any, bare_metal: Any) -> Iterator[Fault]:
+    """The folder of a k3s that comes later cannot be moved before it is there."""
+    if (host.instance_store or bare_metal.instance_store) == "containers":
+        yield Fault(path, "cannot be brought to a k3s of ours in this release", "instanceStore: none", FIX)
 
 
 def _of_host(path: str, host: Any, has_server: bool) -> Iterator[Fault]:

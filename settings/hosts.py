@@ -6,7 +6,7 @@ from typing import Any
 
 from decide import defaults
 from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
-from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES
+from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES, STORES
 from settings.ec2 import Ec2, Ec2Host
 from settings.host_join import EXAMPLE_K3S, Join, Joined, K3s, plain
 from settings.host_kinds import MIRROR, Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion, Url
@@ -111,6 +111,13 @@ class Host:
     reboot: str | None = setting(
         Choice(REBOOTS), "reboot: ifNeeded", "Overrides `bareMetal.reboot` for this host.", None, "bareMetal.reboot"
     )
+    instance_store: str | None = setting(
+        Choice(STORES),
+        "instanceStore: containers",
+        "Overrides `bareMetal.instanceStore` for this host.",
+        None,
+        "bareMetal.instanceStore",
+    )
     look: int = setting(
         Count(1, 1_000_000),
         "look: 2",
@@ -142,14 +149,16 @@ class Host:
         """Whether sudo asks for one."""
         return self.user != "root" and self.sudo == "password" and self.state == "present"
 
-    def wish(self, reboot: str) -> dict[str, Any]:
-        """What it shall have, as `decide.host_plan` reads it."""
+    def wish(self, reboot: str, store: str) -> dict[str, Any]:
+        """What it shall have, as `decide.host_plan` reads it; of its disks only where it is for something."""
+        used = self.instance_store or store
         return {
             "name": self.name,
             "driver": {key: value for key, value in vars(self.driver).items() if value is not None},
             "toolkit": {"version": self.toolkit.version},
             "reboot": self.reboot or reboot,
             "runtime": "auto",
+            **({"instance_store": used} if used != "none" else {}),
         }
 
 
@@ -217,6 +226,13 @@ class BareMetal:
         defaults.REBOOT_TIMEOUT_SECONDS,
     )
 
+    instance_store: str = setting(
+        Choice(STORES),
+        "instanceStore: containers",
+        "`containers`: images and containers of a host lie on its instance store (g5, g6, p4d ...), several disks as "
+        "RAID 0; its pods end and start again, once. Only blank disks are taken. `none`: they are left alone.",
+        "none",
+    )
     ec2: Ec2 | None = setting(
         Section(Ec2),
         f"ec2: {{region: us-east-1, subnet: subnet-0123456789abcdef0, sshFrom: [203.0.113.7/32], publicKey: {KEY}}}",
@@ -257,7 +273,7 @@ class BareMetal:
     def _plain(self, host: Host) -> dict[str, Any]:
         mirrors = self.repositories.plain()
         # Said only where there are any: a stack without them stays as it is.
-        wish = {**host.wish(self.reboot), **({"repositories": mirrors} if mirrors else {})}
+        wish = {**host.wish(self.reboot, self.instance_store), **({"repositories": mirrors} if mirrors else {})}
         if host.join is not None:
             wish["join"] = plain(host.join, self.k3s, self.servers)
         return {

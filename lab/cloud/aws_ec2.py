@@ -106,6 +106,7 @@ def _host(id: str, name: str, inputs: Props, told: Props) -> Props:
         "cards": [it.card] * it.gpus,
         "machine_id": hashlib.sha256(id.encode()).hexdigest()[:32],
         "nouveau": True,
+        "instance_store": ["blank"],
         "node": f"ip-{_private(id).replace('.', '-')}",
     }
 

@@ -117,6 +117,7 @@ def _host(wish: Any, number: int, host: Mapping[str, Any]) -> dict[str, Any]:
         "distro": _DEBIAN if source == "cudaRepo" else _UBUNTU,
         "cards": [_card(wish, number, host["name"])["card"]] * max(wish.validation.gpus, 1),
         "driver": _DRIVER if source == "keep" else None,
+        "instance_store": ["blank"] if (host.get("wish") or {}).get("instance_store") else [],
         "ssh": "up" if (host.get("state") or "present") == "present" else "off",
         "node": host.get("node_name") or f"gpu-{number + 1}",
     }

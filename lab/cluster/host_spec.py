@@ -51,6 +51,7 @@ HOST: dict[str, Any] = {
     "fault": "none",
     "node": "",
     "runtime": "containerd",
+    "instance_store": [],
 }
 """The same that `lab.host.spec` knows; a node needs the name of one."""
 NONE = "none"

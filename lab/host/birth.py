@@ -8,7 +8,19 @@ from typing import Any, Final
 
 from lab.host import kubernetes, rpm_birth
 from lab.host.spec import DISTRIBUTIONS, state
-from lab.host.standins import archive, boot, cdi, contents, drivers, kernel, modules, packing, rpm_archive, sources
+from lab.host.standins import (
+    archive,
+    boot,
+    cdi,
+    contents,
+    drivers,
+    instance_store,
+    kernel,
+    modules,
+    packing,
+    rpm_archive,
+    sources,
+)
 from lab.host.standins.box import Box, dumps
 from lab.host.standins.containerd_daemon import start as start_containerd
 
@@ -35,6 +47,7 @@ def bear(folder: Path, spec: Mapping[str, Any], clock: str, speed: float) -> Non
     _packages(box, spec)
     kubernetes.join(box, spec)
     _hardware(box, spec)
+    instance_store.born(box, list(spec["instance_store"]))
     if spec["driver"]:
         _driver(box, str(spec["driver"]), str(spec["driver_by"]))
     if spec["toolkit"]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from lab.cluster.clock import Clock
 from lab.host import birth, spec, tools
-from lab.host.standins import boot
+from lab.host.standins import boot, instance_store
 from lab.host.standins.box import Box
 from lab.providers.transport import Finished, Lines, Script, kill, pumped, readable
 
@@ -90,7 +92,19 @@ class Machine:
         if box.state["reboot_at"] is not None:
             with box.locked():
                 boot.settle(box)
+        if box.state.get("late"):
+            with self._starting():
+                box = Box(str(self.folder))
+                if box.state.get("late"):
+                    boot.late(box)
         return box
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """One at a time brings it up; the tools that this takes want the other lock."""
+        with (self.folder / "start.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def door(self) -> Door:
         """How it answers on the network now: off while it shuts down and starts, refusing until sshd is there."""
@@ -131,6 +145,14 @@ class Machine:
         with box.locked():
             boot.schedule(box, 0)
         self._box()
+
+    def stop_and_start(self) -> None:
+        """Stopped and started by its cloud: the disks of its instance store are others, and blank."""
+        box = self._box()
+        with box.locked():
+            instance_store.lost(box)
+            box.save()
+        self.power_cut()
 
     def env(self, user: str = "root") -> dict[str, str]:
         """The whole environment of a log-in."""

@@ -60,7 +60,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "headers": None, "sudo": "passwordless", "password": "rehearsal", "user": "ubuntu", "host_key": "",
     "secure_boot": False, "ssh": "up", "reboot_seconds": 60, "fault": "none", "node": "", "held_seconds": 90,
     "newer_kernel": False, "machine_id": "", "nova": False, "joined": True, "lists": True, "repository_keys": {},
-    "sftp": "up", "runtime": "containerd",
+    "sftp": "up", "runtime": "containerd", "instance_store": [],
 }  # fmt: skip
 """What a spec may say, and what it means not to say it."""
 FAULTS: Final = (

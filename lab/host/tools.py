@@ -14,17 +14,17 @@ from lab.host.standins.tools import MODULES
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 BROUGHT: Final = frozenset({
     "nvidia-smi", "nvidia-modprobe", "nvidia-ctk", "nvidia-container-cli", "nvidia-container-runtime",
-    "containerd", "ctr", "crictl", "dkms", "apt-helper", "docker", "dockerd", "k0s", "k3s",
+    "containerd", "ctr", "crictl", "dkms", "apt-helper", "docker", "dockerd", "k0s", "k3s", "mdadm",
 })  # fmt: skip
 """Programs that are there only when a package brings them."""
 FOREIGN: Final = {
-    "apt": frozenset({"dnf", "rpm", "dracut", "curl"}),
+    "apt": frozenset({"dnf", "rpm", "dracut", "curl", "mkfs.xfs"}),
     "dnf": frozenset({"apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query", "update-initramfs"}),
 }
 """What machines of one family do not have."""
 REAL: Final = (
     "[", "awk", "base64", "basename", "bash", "cat", "chmod", "cksum", "cmp", "comm", "cp", "cut", "diff",
-    "dirname", "echo", "env", "expr", "false", "find", "flock", "fold", "grep", "gzip", "head", "iconv",
+    "dirname", "du", "echo", "env", "expr", "false", "find", "flock", "fold", "grep", "gzip", "head", "iconv",
     "install", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv", "nl", "nproc", "od", "paste", "printf", "ps",
     "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setsid", "sh", "sha256sum", "sort", "stat",
     "sync", "tac", "tail", "tar", "tee", "test", "timeout", "touch", "tr", "true", "tty", "uniq", "wc", "which",
@@ -52,8 +52,10 @@ esac
     "whoami": 'echo "${GPU_READY_USER-root}"\n',
     "chown": "exit 0\n",
     "df": """\
+free=81920000
+[ ! -e "$machine/free" ] || read -r free <"$machine/free"
 echo 'Filesystem     1024-blocks     Used Available Capacity Mounted on'
-for name; do case $name in -*) ;; *) echo '/dev/sda1        102400000 20480000  81920000      20% /' ;; esac; done
+for name; do case $name in -*) ;; *) echo "/dev/sda1        102400000 20480000  $free      20% /" ;; esac; done
 """,
     "systemd-detect-virt": "echo none\nexit 1\n",
     "udevadm": "exit 0\n",

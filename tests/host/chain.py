@@ -78,7 +78,7 @@ class Chain:
 
     def _values(self, step: str) -> dict[str, Any]:
         if step == "tools":
-            return {"GR_HOST": "a/b/rtx", "GR_WISH": "wish", "GR_BRANCHES": host_plan.BRANCHES}
+            return {"GR_HOST": "a/b/rtx", "GR_WISH": "wish", **host_plan.asked(self.wish)}
         if step in host_plan.STEPS:
             planned = self._plan()[step]
             return {**planned, **self._needs_reboot()} if step == "reboot" else planned

@@ -64,7 +64,7 @@ def test_a_program_is_there_once_its_package_is(machine: Machine) -> None:
 def test_each_stand_in_has_its_function() -> None:
     for name, module in MODULES.items():
         loaded = __import__(f"lab.host.standins.{module}", fromlist=["main"])
-        assert callable(getattr(loaded, name.replace("-", "_"))), name
+        assert callable(getattr(loaded, name.replace("-", "_").replace(".", "_"))), name
 
 
 def test_no_stand_in_loads_what_takes_longer_than_itself() -> None:

@@ -130,7 +130,7 @@ def test_all_that_is_on_the_machine_goes_with_it(rented: Rented) -> None:
     goals = rented.go("preview").registered.all()
     instance = next(goal.urn for goal in goals if goal.type == INSTANCE)
     steps = [goal for goal in goals if goal.type.startswith("command:remote:")]
-    assert len(steps) == 9
+    assert len(steps) == 10
     assert {goal.new.deleted_with for goal in steps} == {instance}
 
 

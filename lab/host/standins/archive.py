@@ -129,6 +129,7 @@ def _ubuntu() -> Iterator[Package]:
     yield from _kernel(kernel, "generic", version, _UBUNTU)
     yield _one("linux-signatures-nvidia-" + kernel, version, _UBUNTU, f"linux-image-{kernel}")
     yield from _compilers("13", _UBUNTU)
+    yield _one("mdadm", "4.3-1ubuntu2.1", _UBUNTU)
     for branch, upstream in UBUNTU_BRANCHES.items():
         yield from ubuntu_driver(branch, upstream)
     for branch, upstream in UBUNTU_OLDER.items():
@@ -178,6 +179,7 @@ def _ubuntu_flavor(name: str, flavor: str, version: str, again: str) -> Iterator
 
 
 def _debian(distro: str) -> Iterator[Package]:
+    yield _one("mdadm", "4.2-5", _DEBIAN[distro])
     kernel, origin = KERNELS[distro], _DEBIAN[distro]
     yield from _kernel(kernel, "amd64", KERNEL_VERSIONS[kernel], origin, _COMPILERS[distro])
     yield from _compilers(_COMPILERS[distro], origin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lab.host.standins import modules
+from lab.host.standins import instance_store, modules, needs
 from lab.host.standins.box import Box
 from lab.host.standins.cdi import refresh
 from lab.host.standins.containerd_daemon import start as start_containerd
@@ -41,16 +41,33 @@ def boot(box: Box, up_at: float) -> None:
         state["off_until"] = 1e12
     state["boot_id"] = boot_id(state["machine_id"], state["boots"])
     state["kernel"] = modules.kernels(box)[-1]
+    instance_store.down(box)
     for folder in ("/run", "/tmp"):
         box.clear(folder)
     populate(box)
+    instance_store.appear(box)
     _load_modules(box)
-    for service in state["services"].values():
-        service.update(active=service["enabled"], starts=service["starts"] + service["enabled"])
+    for name, service in state["services"].items():
+        # What wants another unit first is started by whoever looks next, because that unit's program calls tools.
+        starts = service["enabled"] and not needs.of(box, name)
+        service.update(active=starts, starts=service["starts"] + starts)
+    state["late"] = [name for name, one in state["services"].items() if one["enabled"] and not one["active"]]
     start_containerd(box)
     _persist(box)
     refresh(box)
     box.save()
+
+
+def late(box: Box) -> None:
+    """Starts what wanted another unit first; the machine is not reached yet."""
+    names = box.state.get("late", [])
+    well = [name for name in names if needs.meet(box, name)]
+    with box.locked():
+        for name in well:
+            box.state["services"][name].update(active=True, starts=box.state["services"][name]["starts"] + 1)
+        box.state["late"] = []
+        start_containerd(box)
+        box.save()
 
 
 def populate(box: Box) -> None:

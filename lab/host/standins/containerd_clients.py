@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.host.standins.box import Box, dumps, fail, say
 from lab.host.standins.command_line import first, split
 from lab.host.standins.containerd_config import release
+from lab.host.standins.instance_store import tasks
 from lab.host.standins.places import place
 
 _USUAL = "/run/containerd/containerd.sock"
@@ -36,6 +37,8 @@ def crictl(box: Box, args: list[str]) -> int:
             f"RuntimeVersion:  v{box.state['containerd']}",
             "RuntimeApiVersion:  v1",
         )
+    elif words == ["rmp"] and "-fa" in options:
+        box.clear(tasks(box))
     elif words == ["ps"]:
         say("CONTAINER           IMAGE               CREATED             STATE               NAME")
     else:

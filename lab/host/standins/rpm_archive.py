@@ -115,6 +115,7 @@ def _base(kind: Kind) -> Iterator[Package]:
         yield _one(f"kernel-devel-{kernel}", kernel.removesuffix(".x86_64"))
     yield _one("gcc", f"11.5.0-5.{kind.number}")
     yield _one("make", f"4.3-8.{kind.number}")
+    yield _one("mdadm", f"4.4-2.{kind.number}")
     yield _one("python3-dnf-plugin-versionlock", f"4.3.0-20.{kind.number}")
     if kind.dkms == "epel":
         yield _one("epel-release", f"9-9.{kind.number}")

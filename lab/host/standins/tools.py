@@ -18,6 +18,8 @@ MODULES = {
     "nvidia-ctk": "toolkit", "nvidia-container-cli": "toolkit", "nvidia-container-runtime": "toolkit",
     "containerd": "containerd", "crictl": "containerd_clients", "ctr": "containerd_clients",
     "docker": "docker", "dockerd": "docker", "k0s": "k0s", "k3s": "k3s",
+    "lsblk": "disks", "wipefs": "disks", "blkid": "disks", "findmnt": "disks",
+    "mkfs.xfs": "disks", "mkfs.ext4": "disks", "mdadm": "disks", "mount": "disks", "umount": "disks",
     "sudo": "access", "sleep": "waiting", "date": "waiting",
 }  # fmt: skip
 """Name -> the module that has a function of this name, with underscores."""
@@ -30,7 +32,7 @@ def main(folder: str, name: str, args: list[str]) -> int:
     module = __import__(f"lab.host.standins.{MODULES[name]}", fromlist=["main"])
     try:
         box.stop_if_down()
-        status = getattr(module, name.replace("-", "_"))(box, args) or 0
+        status = getattr(module, name.replace("-", "_").replace(".", "_"))(box, args) or 0
     except Ended as ended:
         status = ended.status
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.host.standins import boot, docker, k3s
+from lab.host.standins import boot, docker, k3s, needs
 from lab.host.standins.box import Box, fail, say, warn
 from lab.host.standins.containerd_daemon import start as start_containerd
 from lab.host.standins.places import place
@@ -60,6 +60,10 @@ def _do(box: Box, verb: str, names: list[str], *, now: bool) -> int:
         return 0
     status = 0
     for name in names:
+        if _begins(box, verb, name) and not needs.meet(box, name):
+            warn(f"A dependency job for {_full(name)} failed. See 'journalctl -xe' for details.")
+            status = 1
+            continue
         with box.locked():
             if verb == "stop" and name.endswith(".timer"):
                 box.state["reboot_at"] = None
@@ -73,6 +77,10 @@ def _do(box: Box, verb: str, names: list[str], *, now: bool) -> int:
     return status
 
 
+def _begins(box: Box, verb: str, name: str) -> bool:
+    return verb == "restart" or (verb == "start" and _standing(box, "is-active", name) != "active")
+
+
 def _change(box: Box, verb: str, name: str, *, now: bool) -> int:
     service = box.state["services"][name]
     if verb in {"enable", "disable"}:
@@ -82,6 +90,8 @@ def _change(box: Box, verb: str, name: str, *, now: bool) -> int:
         verb = "start" if verb == "enable" else "stop"
     if verb == "stop":
         service["active"] = False
+        if name == "docker":
+            box.clear("/run/containerd/io.containerd.runtime.v2.task/moby")
         return 0
     if (verb == "start" and service["active"]) or (verb == "try-restart" and not service["active"]):
         return 0
