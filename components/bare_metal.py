@@ -10,6 +10,7 @@ from typing_extensions import NotRequired
 
 from components.choices import BroughtBy, GpuChoices, made_namespace, owned, reading, text
 from components.gpu_host import GpuHost, GpuHostArgs, owner, wish_of
+from components.host_drain import Drains, HostDrain
 from components.host_step import Patience
 from components.local_step import answer, reading_step
 from decide import defaults, host_login, host_wish
@@ -35,6 +36,8 @@ class BareMetalGpuNodesArgs(TypedDict):
     """Password, as a secret: for ssh, and for sudo where that wants one."""
     gpu: NotRequired[GpuChoices]
     """Who brings what."""
+    drain: NotRequired[HostDrain]
+    """What happens to the pods of a host that is rebooted or gets another driver."""
     validation_namespace: NotRequired[str]
     """Namespace that a validation is going to make: refused when somebody else has made it already."""
 
@@ -61,16 +64,20 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         installs = owned(gpu).installs
         self.node_selector = pulumi.Output.from_input(workload_selector({}, installs))
         cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
+        drains = Drains(name, args.get("drain") or {}, cluster, ResourceOptions(parent=self))
         makes = (made_namespace(gpu), args.get("validation_namespace"))
         common: dict[str, Any] = {
             "private_key": args.get("private_key"),
             "password": args.get("password"),
             "patience": Patience(name),
-            "wish": wish_of_all(gpu),
+            "wish": {**wish_of_all(gpu), **({} if drains.enabled else {"drain": False})},
             "after": self._look(name, {**cluster, "makes": [one for one in makes if one]}),
         }
         hosts = told_apart(self._hosts(name, args, common), args.get("password") is not None)
         made = [self._host(name, one, common) for one in hosts]
+        chains = drains.chains([one.going for one in made if one.may_go])
+        for one in made:
+            one.make(chains.get(one.args["name"]))
         by_name = {one.args["name"]: one for one in made}
         found = self._match(name, cluster, by_name)
         self.node_of_host = {host: found["nodes"][host] for host in by_name}

@@ -1,6 +1,5 @@
 """One bare-metal host over SSH, step by step."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypedDict
@@ -10,8 +9,10 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import count, text
+from components.host_drain import Chain, Going
+from components.host_report import host_report, what_is_checked, what_is_proven
 from components.host_step import Link, Wait, host_file, host_step
-from decide import defaults, host_plan
+from decide import defaults, host_drain, host_plan
 from host import facts, script
 
 
@@ -32,7 +33,7 @@ class Reboot(str, Enum):
     NEVER = "never"
     """It is refused, and what to run by hand is said."""
     IF_NEEDED = "ifNeeded"
-    """It is rebooted; whatever runs on it ends."""
+    """It is rebooted; the pods of its node are evicted first."""
 
 
 class HostDriver(TypedDict):
@@ -120,7 +121,7 @@ class GpuHost(pulumi.ComponentResource):
         super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
         self.args, self.common, self.last = args, common, common["after"]
         self.state = text(args.get("state")) or "present"
-        if self.state != "present":
+        if not self.is_there:
             pulumi.log.info(AWAY.format(**args | {"state": self.state}), self)
         # Said of each step: that children take it over was never seen on the real engine.
         self.goes_with = ResourceOptions(parent=self, deleted_with=opts.deleted_with)
@@ -131,13 +132,41 @@ class GpuHost(pulumi.ComponentResource):
         look = count("look", args.get("look") or 1)
         self.folder = script.folder_of(owner(self.prefix))
         self._bring(look)
-        plan = self._plan({**wish_of(args), **common.get("wish", {})}, look)
+        self.plan = self._plan({**wish_of(args), **common.get("wish", {})}, look)
+
+    @property
+    def going(self) -> Going:
+        """How its node is known, and why it goes down."""
+        why = self.plan.apply(lambda plan: plan.get("drain", "") if self.is_there else "")
+        mark = host_drain.mark(owner(self.prefix))
+        known = (self.prefix, self.args["name"], self.state, mark, self.digest)
+        return Going(*known, self.ids, why, self.plan.apply(lambda plan: plan.get("serves", False)), self.goes_with)
+
+    @property
+    def may_go(self) -> bool:
+        """Whether it may be rebooted; a driver that runs is never moved without."""
+        return text(self.args.get("reboot")) == Reboot.IF_NEEDED.value
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything is asked of it."""
+        return self.state == "present"
+
+    def make(self, chain: Chain | None = None) -> None:
+        """All that was planned; it is drained where it goes down."""
+        plan = self.plan
+        if chain:
+            self.last = chain.before_driver(self.last)
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
+        if chain:
+            self.last = chain.before_reboot(driver, self.last)
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
         made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime}
         check = self._step("check", pulumi.Output.all(**made).apply(what_is_checked))
+        if chain:
+            self.last = chain.after_check(self.last)
 
         self.boot_id = reboot.apply(lambda said: said.get("boot_id", ""))
         self.made = pulumi.Output.all(**made, check=check).apply(what_is_proven)
@@ -153,7 +182,7 @@ class GpuHost(pulumi.ComponentResource):
         about = (self.folder, whose)
         made = host_step(f"{self.prefix}-folder", text, link, opts, removes=True, again=True, about=about)
         self.last = made.resource
-        if self.state == "present":
+        if self.is_there:
             place, sent = f"{self.folder}/bundle", script.packed_path()
             self.last = host_file(f"{self.prefix}-bundle", sent, place, link, self._after(), (look, whose))
 
@@ -163,10 +192,13 @@ class GpuHost(pulumi.ComponentResource):
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
-        asked = {"GR_WISH": host_plan.digest({**wish, "look": look}), "GR_BRANCHES": host_plan.BRANCHES}
+        self.digest = host_plan.digest({**wish, "look": look})
+        asked = {"GR_WISH": self.digest, "GR_BRANCHES": host_plan.BRANCHES}
         seen = self._step("tools", {**asked, "GR_HOST": owner(self.prefix)}, removes=True, again=True)
         self.machine_id = seen.apply(lambda known: known.get("machine_id", ""))
         self.claim = seen.apply(lambda known: known.get("claim", ""))
+        node = self.args.get("node_name") or ""
+        self.ids = seen.apply(lambda known: host_drain.ids_of(known, node))
         return seen.apply(lambda known: self._planned(known, wish, look))
 
     def _planned(self, known: Mapping[str, Any], wish: Mapping[str, Any], look: int) -> dict[str, Any]:
@@ -175,7 +207,7 @@ class GpuHost(pulumi.ComponentResource):
         plan = host_plan.plan(found, wish) if isinstance(found, facts.HostFacts) else (found,)
         if isinstance(plan, host_plan.Plan):
             self.decisions = plan.decisions
-            return dict(plan.values)
+            return {**plan.values, "drain": plan.away, "serves": plan.serves}
         values = host_plan.refusal_values(plan)
         # The facts stay in the state, so that nothing but a changed wish, or this, has them read anew.
         again = f"mended on the host itself? look: {look + 1} has it looked at again"
@@ -202,7 +234,7 @@ class GpuHost(pulumi.ComponentResource):
         opts = self._after(delete_before_replace=again or None)
         known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
         stdin: pulumi.Input[str] = ""
-        if self.state == "present":
+        if self.is_there:
             stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
         lines = (lambda: self._lines(says)) if says else None
         link = self._link(away)
@@ -266,35 +298,3 @@ def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pul
     return pulumi.Output.all(values, driver).apply(
         lambda both: {**both[0], **{name: both[1].get(key, "") for name, key in keys.items()}}
     )
-
-
-def what_is_checked(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the steps made of the host: where one of them made something else, it is checked again."""
-    report = host_report(parts)
-    return {
-        "GR_CARDS": parts["reboot"].get("cards", 0),
-        "GR_DRIVER": report["driver"],
-        "GR_FLAVOUR": str(parts["plan"].get("GR_DECIDED", "")).rpartition(" ")[2],
-        "GR_TOOLKIT": report["toolkit"],
-        "GR_RUNTIME": report["runtime"],
-        # What went to and fro looks as if nothing had happened, but for the boot that it took.
-        "GR_BOOT_ID": parts["reboot"].get("boot_id", ""),
-    }
-
-
-def what_is_proven(parts: Mapping[str, Any]) -> str:
-    """What was checked, and the cards that answered."""
-    told = what_is_checked(parts)
-    named = {key.removeprefix("GR_").lower(): value for key, value in told.items() if value}
-    return json.dumps({**named, "cards": parts["check"].get("cards", [])}, sort_keys=True)
-
-
-def host_report(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a host shows of itself, in one table."""
-    runtime = parts["runtime"]
-    return {
-        "driver": parts["reboot"].get("driver", ""),
-        "toolkit": parts["toolkit"].get("toolkit", ""),
-        "runtime": f"{runtime.get('runtime', '')} {runtime.get('version', '')}".strip(),
-        "cards": [card.get("name", "") for card in parts.get("check", {}).get("cards", [])],
-    }

@@ -22,7 +22,7 @@ VERSION = rf"{BRANCH}(\.[0-9]{{1,3}}){{1,2}}"
 TOOLKIT = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 REPOSITORIES = ("cuda", "toolkit")
 KEYS = {
-    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories", "operator", "runtime_class"),
+    "": ("name", "driver", "toolkit", "reboot", "runtime", "repositories", "operator", "runtime_class", "drain"),
     "driver": ("source", "branch", "version", "flavour"),
     "toolkit": ("version",),
     **{f"repositories.{name}": ("url", "key_url", "key_sha256") for name in REPOSITORIES},
@@ -62,6 +62,8 @@ class HostWish:
     """`none` where the device plugin comes alone; all that is not that is an operator."""
     runtime_class: str = ""
     """`none` where pods name no RuntimeClass."""
+    drain: bool = True
+    """Whether the pods of its node are sent away before it goes down."""
 
     def mirrored(self, name: str, usual: Mapping[str, str]) -> dict[str, str]:
         """Where packages come from, and the key that has signed them: the mirror's, or the usual ones."""
@@ -102,6 +104,7 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "repositories": read.repositories(given),
         "operator": read.choice(given, "operator", OPERATORS),
         "runtime_class": read.choice(given, "runtime_class", RUNTIME_CLASSES),
+        "drain": given.get("drain", True) is not False,
     }
     read.strangers("", given)
     read.strangers("driver", driver)

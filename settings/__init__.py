@@ -49,7 +49,8 @@ class Settings(Config):
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
         hosts = [_host(one) for one in [*self.hosts_args(), *self._instances()]]
-        return {**where, "hosts": hosts, **_login(secret), **self._rented(secret)}
+        drain = self.bare_metal.drain.args() if self.bare_metal else {}
+        return {**where, "hosts": hosts, **_login(secret), **self._rented(secret), **drain}
 
     @property
     def rents(self) -> bool:

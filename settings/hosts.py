@@ -8,6 +8,7 @@ from decide import defaults
 from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
 from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES
 from settings.ec2 import Ec2, Ec2Host
+from settings.host_drain import Drain
 from settings.host_kinds import MIRROR, Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion, Url
 from settings.kinds import Choice, Count, ListOf, Section, Text, setting
 
@@ -209,6 +210,13 @@ class BareMetal:
         defaults.REBOOT_TIMEOUT_SECONDS,
     )
 
+    drain: Drain = setting(
+        Section(Drain),
+        "drain: {timeoutSeconds: 1800}",
+        "What happens to the pods of a host before it goes down.",
+        Drain(),
+        "{}",
+    )
     ec2: Ec2 | None = setting(
         Section(Ec2),
         f"ec2: {{region: us-east-1, subnet: subnet-0123456789abcdef0, sshFrom: [203.0.113.7/32], publicKey: {KEY}}}",
@@ -237,7 +245,7 @@ class BareMetal:
     def _plain(self, host: Host) -> dict[str, Any]:
         mirrors = self.repositories.plain()
         # Said only where there are any: a stack without them stays as it is.
-        wish = {**host.wish(self.reboot), **({"repositories": mirrors} if mirrors else {})}
+        wish = {**host.wish(self.reboot), **({"repositories": mirrors} if mirrors else {}), **self.drain.wish()}
         return {
             "name": host.name,
             "address": host.address,
