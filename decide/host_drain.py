@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from host.facts import HostFacts
 
 BLOCKED = re.compile(r'evicting pods/"([^"]+)" -n "([^"]+)"[^\n]*disruption budget')
-SLOW = re.compile(r'waiting for pod "([^"]+)" in namespace "([^"]+)"[^\n]*timeout')
+SLOW = re.compile(r'waiting for pod "([^"]+)" in namespace "([^"]+)"[^\n]*(?:timeout|deadline)')
 BUDGET = re.compile(r"^ *(\S+) +(\S+) +\S+ +\S+ +0 +\S+ *$", re.MULTILINE)
 """A row of `kubectl get pdb -A`: namespace, name, least, most, how many may go now, age."""
-KEPT = re.compile(r"cannot delete ([^\n]*?\(use --[a-z-]+ to override\)): ([^\]\n]*?)(?=, cannot delete|[\]\n]|$)")
+KEPT = re.compile(
+    r"cannot delete ([^\n]*?\(use --[a-z-]+ to override\)): ([^\]\n]*?)(?=, c(?:annot|ontinuing) |[\]\n]|$)"
+)
 EMPTY_DIR, NO_OWNER = "--delete-emptydir-data", "--force"
 
 
@@ -95,6 +97,7 @@ def slow(error: str) -> str:
 
 
 def last_line(error: str) -> str:
-    """What was said last, but for the engine's own words about it."""
+    """The last that sounds like a reason: after it come nodes, budgets, and the engine's own words."""
     lines = [one.strip() for one in error.splitlines() if one.strip()]
-    return lines[-1][:300] if lines else "no reason given"
+    reasons = [one for one in lines if re.search(r"error|unable|not found|forbidden", one, re.IGNORECASE)]
+    return (reasons or lines or ["no reason given"])[-1][:300]

@@ -87,7 +87,7 @@ def unfit(cluster: Cluster, node: str, *, ignores_daemon_sets: bool, empty_dir: 
         if any("emptyDir" in one for one in pod["spec"].get("volumes", ())) and not (empty_dir or over):
             found.setdefault("Pods with local storage (use --delete-emptydir-data to override)", []).append(name)
         if not by and not (force or over):
-            found.setdefault("Pods that declare no controller (use --force to override)", []).append(name)
+            found.setdefault("cannot delete Pods that declare no controller (use --force to override)", []).append(name)
     return [f"cannot delete {what}: {', '.join(names)}" for what, names in found.items()]
 
 

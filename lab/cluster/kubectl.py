@@ -259,8 +259,9 @@ def _emptied(world: World, node: str, options: dict[str, str]) -> list[str]:
     if not wrong:
         said, wrong = drain.empty(world, node, _seconds(options.get("drain", "0")))
     if wrong:
-        end = f'error: unable to drain node "{node}" due to error: [{", ".join(wrong)}], continuing command...'
-        raise Refused("\n".join([*said, end, "There are pending nodes to be drained:", f" {node}"]))
+        why = wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]"
+        end = f'error: unable to drain node "{node}" due to error: {why}, continuing command...'
+        raise Refused("\n".join([*said, end, "There are pending nodes to be drained:", f" {node}", why]))
     return [f"node/{node} drained"]
 
 
