@@ -10,6 +10,7 @@ from typing_extensions import NotRequired
 
 from components.choices import BroughtBy, GpuChoices, made_namespace, owned, reading, text
 from components.gpu_host import GpuHost, GpuHostArgs, owner, wish_of
+from components.host_drain import Drains, HostDrain
 from components.host_step import Patience
 from components.local_step import answer, reading_step
 from decide import defaults, host_join, host_login, host_wish
@@ -38,6 +39,8 @@ class BareMetalGpuNodesArgs(TypedDict):
     """Token by which k3s agents join, as a secret."""
     gpu: NotRequired[GpuChoices]
     """Who brings what."""
+    drain: NotRequired[HostDrain]
+    """What happens to the pods of a host that is rebooted or gets another driver."""
     validation_namespace: NotRequired[str]
     """Namespace that a validation is going to make: refused when somebody else has made it already."""
 
@@ -66,7 +69,7 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
             "password": args.get("password"),
             "k3s_token": args.get("k3s_token"),
             "patience": Patience(name),
-            "wish": wish_of_all(gpu),
+            "wish": {**wish_of_all(gpu), **({} if drains_of(args).get("enabled", True) else {"drain": False})},
         }
         server = self._server(name, args, common)
         cluster = {**reading(gpu, self.kubeconfig, self.context), "nodes": [], "node_selector": {}}
@@ -76,6 +79,11 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         )
         hosts = told_apart(self._hosts(name, args, common), args.get("password") is not None)
         made = [server if server and one is server.args else self._host(name, one, common) for one in hosts]
+        drains = Drains(name, drains_of(args), cluster, ResourceOptions(parent=self))
+        others = [one for one in made if one is not server]
+        chains = drains.chains([one.going for one in others if one.may_go])
+        for one in others:
+            one.make(chains.get(one.args["name"]))
         by_name = {one.args["name"]: one for one in made}
         found = self._match(name, cluster, by_name)
         self.node_of_host = {host: found["nodes"][host] for host in by_name}
@@ -99,7 +107,10 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         told_apart(args["hosts"], args.get("password") is not None)
         # Whoever has no kubectl would be told so only after all that is done to the host.
         login = reading_step(f"{name}-login", "login", {}, defaults.LOOK_SECONDS, ResourceOptions(parent=self))
-        made = GpuHost(name, one, {**common, "after": login}, ResourceOptions(parent=self))
+        # The cluster is on it: nothing could go elsewhere, nor tell us so while it is away.
+        alone = {**common, "after": login, "wish": {**common["wish"], "drain": False}}
+        made = GpuHost(name, one, alone, ResourceOptions(parent=self))
+        made.make()
         context = f"{pulumi.get_stack()}-{one['name']}"
         self.identifier = f"k3s:{owner(made.prefix)}"
         self.context = pulumi.Output.from_input(context)
@@ -138,6 +149,11 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
         }
         opts = ResourceOptions(parent=self, depends_on=[one.last for one in hosts.values()])
         return answer(reading_step(f"{name}-match", "match", params, defaults.MATCH_SECONDS, opts))
+
+
+def drains_of(args: BareMetalGpuNodesArgs) -> HostDrain:
+    """What was said of drains."""
+    return args.get("drain") or {}
 
 
 def server_among(args: BareMetalGpuNodesArgs) -> GpuHostArgs | None:

@@ -9,11 +9,12 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.choices import count, text
-from components.host_args import HostJoin, PackageRepositories
+from components.host_args import HostJoin, PackageRepositories, join_values, reboot_values
+from components.host_drain import Chain, Going
 from components.host_report import host_report, what_is_checked, what_is_proven
 from components.host_step import Link, Wait, host_file, host_step
 from components.host_store import InstanceStore, is_used
-from decide import defaults, host_plan
+from decide import defaults, host_drain, host_plan
 from host import facts, script
 
 
@@ -34,7 +35,7 @@ class Reboot(str, Enum):
     NEVER = "never"
     """It is refused, and what to run by hand is said."""
     IF_NEEDED = "ifNeeded"
-    """It is rebooted; whatever runs on it ends."""
+    """It is rebooted; the pods of its node are evicted first."""
 
 
 class HostDriver(TypedDict):
@@ -106,7 +107,7 @@ class GpuHost(pulumi.ComponentResource):
         super().__init__("gpu-ready:index:GpuHost", self.prefix, {}, opts)
         self.args, self.common, self.last = args, common, common["after"]
         self.state = text(args.get("state")) or "present"
-        if self.state != "present":
+        if not self.is_there:
             pulumi.log.info(AWAY.format(**args | {"state": self.state}), self)
         # Said of each step: that children take it over was never seen on the real engine.
         self.goes_with = ResourceOptions(parent=self, deleted_with=opts.deleted_with)
@@ -114,19 +115,47 @@ class GpuHost(pulumi.ComponentResource):
         self.claim: pulumi.Input[str] = ""
         self.decisions: Sequence[host_plan.Decision] = ()
 
-        look = count("look", args.get("look") or 1)
+        self.look = look = count("look", args.get("look") or 1)
         self.folder = script.folder_of(owner(self.prefix))
         self._bring(look)
-        plan = self._plan({**wish_of(args), **common.get("wish", {})}, look)
+        self.plan = self._plan({**wish_of(args), **common.get("wish", {})}, look)
+
+    @property
+    def going(self) -> Going:
+        """How its node is known, and why it goes down."""
+        why = self.plan.apply(lambda plan: plan.get("drain", "") if self.is_there else "")
+        mark = host_drain.mark(owner(self.prefix))
+        known = (self.prefix, self.args["name"], self.state, mark, self.digest)
+        return Going(*known, self.ids, why, self.plan.apply(lambda plan: plan.get("serves", False)), self.goes_with)
+
+    @property
+    def may_go(self) -> bool:
+        """Whether it may be rebooted; a driver that runs is never moved without."""
+        return text(self.args.get("reboot")) == Reboot.IF_NEEDED.value
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything is asked of it."""
+        return self.state == "present"
+
+    def make(self, chain: Chain | None = None) -> None:
+        """All that was planned; it is drained where it goes down."""
+        plan = self.plan
+        if chain:
+            self.last = chain.before_driver(self.last)
         driver = self._step("driver", plan["driver"], removes=True, says=("host", "driver"))
+        if chain:
+            self.last = chain.before_reboot(driver, self.last)
         reboot = self._step("reboot", reboot_values(plan["reboot"], driver), away=True)
-        wishes_store = wish_of(args).get("instance_store")
+        wishes_store = wish_of(self.args).get("instance_store")
         store = {"store": self._step("store", plan["store"], removes=True, says=("store",))} if wishes_store else {}
         toolkit = self._step("toolkit", plan["toolkit"], removes=True, says=("toolkit",))
-        self.joined = self._join(plan, look) if args.get("join") else None
+        self.joined = self._join(plan, self.look) if self.args.get("join") else None
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
         made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime, **store}
         check = self._step("check", pulumi.Output.all(**made).apply(what_is_checked))
+        if chain:
+            self.last = chain.after_check(self.last)
 
         self.boot_id = reboot.apply(lambda said: said.get("boot_id", ""))
         self.made = pulumi.Output.all(**made, check=check).apply(what_is_proven)
@@ -142,7 +171,7 @@ class GpuHost(pulumi.ComponentResource):
         about = (self.folder, whose)
         made = host_step(f"{self.prefix}-folder", text, link, opts, removes=True, again=True, about=about)
         self.last = made.resource
-        if self.state == "present":
+        if self.is_there:
             place, sent = f"{self.folder}/bundle", script.packed_path()
             self.last = host_file(f"{self.prefix}-bundle", sent, place, link, self._after(), (look, whose))
 
@@ -152,10 +181,13 @@ class GpuHost(pulumi.ComponentResource):
 
     def _plan(self, wish: Mapping[str, Any], look: int) -> pulumi.Output[dict[str, Any]]:
         """Only the plan flows on, never the facts: free disk space must not run a driver's installation again."""
-        asked = {"GR_WISH": host_plan.digest({**wish, "look": look}), **host_plan.asked(wish)}
+        self.digest = host_plan.digest({**wish, "look": look})
+        asked = {"GR_WISH": self.digest, **host_plan.asked(wish)}
         seen = self._step("tools", {**asked, "GR_HOST": owner(self.prefix)}, removes=True, again=True)
         self.machine_id = seen.apply(lambda known: known.get("machine_id", ""))
         self.claim = seen.apply(lambda known: known.get("claim", ""))
+        node = self.args.get("node_name") or ""
+        self.ids = seen.apply(lambda known: host_drain.ids_of(known, node))
         return seen.apply(lambda known: self._planned(known, wish, look))
 
     def _planned(self, known: Mapping[str, Any], wish: Mapping[str, Any], look: int) -> dict[str, Any]:
@@ -164,7 +196,7 @@ class GpuHost(pulumi.ComponentResource):
         plan = host_plan.plan(found, wish) if isinstance(found, facts.HostFacts) else (found,)
         if isinstance(plan, host_plan.Plan):
             self.decisions = plan.decisions
-            return dict(plan.values)
+            return {**plan.values, "drain": plan.away, "serves": plan.serves}
         values = host_plan.refusal_values(plan)
         # The facts stay in the state, so that nothing but a changed wish, or this, has them read anew.
         again = f"mended on the host itself? look: {look + 1} has it looked at again"
@@ -199,7 +231,7 @@ class GpuHost(pulumi.ComponentResource):
         opts = self._after(delete_before_replace=again or None, additional_secret_outputs=hidden)
         known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
         stdin: pulumi.Input[str] = ""
-        if self.state == "present":
+        if self.is_there:
             stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))
         lines = (lambda: self._lines(says)) if says else None
         link = self._link(away)
@@ -257,16 +289,3 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
         **({"join": {**args["join"], "k3s": text(args["join"].get("k3s"))}} if args.get("join") else {}),
         **({"instance_store": text(args["instance_store"])} if is_used(args.get("instance_store")) else {}),
     }
-
-
-def join_values(planned: Mapping[str, Any], address: str, token: str | None, look: int) -> dict[str, Any]:
-    """What only here is known; nothing where the host is refused. Another look reads the kubeconfig anew."""
-    return {**planned, "GR_ADDRESS": address, "GR_TOKEN": token or "", "GR_LOOK": look} if planned else {}
-
-
-def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:
-    """Whether it is needed is found out on the host; the boot id names the boot that is to be left, and no other."""
-    keys = {"GR_REBOOT": "reboot", "GR_BOOT_ID": "boot_id", "GR_DRIVER": "driver"}
-    return pulumi.Output.all(values, driver).apply(
-        lambda both: {**both[0], **{name: both[1].get(key, "") for name, key in keys.items()}}
-    )

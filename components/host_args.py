@@ -1,8 +1,10 @@
 """What is said of a host in more than a word: where packages come from, and how it becomes a node."""
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import TypedDict
+from typing import Any, TypedDict
 
+import pulumi
 from typing_extensions import NotRequired
 
 
@@ -50,3 +52,16 @@ class HostJoin(TypedDict):
     """Of an agent: the server, such as `https://first.home.arpa:6443`."""
     remove_data: NotRequired[bool]
     """Whether destroy takes the data of the cluster too. Default: no, it stays"""
+
+
+def join_values(planned: Mapping[str, Any], address: str, token: str | None, look: int) -> dict[str, Any]:
+    """What only here is known; nothing where the host is refused. Another look reads the kubeconfig anew."""
+    return {**planned, "GR_ADDRESS": address, "GR_TOKEN": token or "", "GR_LOOK": look} if planned else {}
+
+
+def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:
+    """Whether it is needed is found out on the host; the boot id names the boot that is to be left, and no other."""
+    keys = {"GR_REBOOT": "reboot", "GR_BOOT_ID": "boot_id", "GR_DRIVER": "driver"}
+    return pulumi.Output.all(values, driver).apply(
+        lambda both: {**both[0], **{name: both[1].get(key, "") for name, key in keys.items()}}
+    )

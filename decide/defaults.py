@@ -134,6 +134,14 @@ STEP_COMMAND = "sh -s"  # the script comes by stdin: in a command line it would 
 SSH_PORT = 22  # what sshd listens on unless told otherwise
 # Bare metal needs 20 to 30 minutes at worst (DGX class, memory training); a virtual machine is back in one.
 REBOOT_TIMEOUT_SECONDS = 1800
+# What a web server needs to end its requests, and a controller to have another replica ready: minutes, not seconds.
+DRAIN_SECONDS = 900
+# One node less is what a cluster is made to bear.
+DRAINS_AT_ONCE = 1
+# The API server may have been on the host itself, and comes back minutes after ssh.
+UNCORDON_SECONDS = 600
+# What becomes of pods with files in an emptyDir: the first one loses nothing.
+EMPTY_DIRS = ("refuse", "delete")
 # Six dials of 10 s: a sleeping router is forgiven, and a wrong key is not tried so often that fail2ban shuts the door.
 DIALS = {"dial_error_limit": 5, "per_dial_timeout": 10}
 # While a host is away each try shall end soon, because the error hook does the waiting.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import catalog, defaults, host_driver, host_join, host_runtime, host_store, host_system
+from decide import catalog, defaults, host_drain, host_driver, host_join, host_runtime, host_store, host_system
 from decide.catalog import SUPPORTED, name_of
 from decide.host_failures import Refusal
 from decide.host_wish import HostWish, read_wish
@@ -43,6 +43,10 @@ class Plan:
 
     values: dict[str, dict[str, Any]]
     decisions: tuple[Decision, ...]
+    away: str = ""
+    """Why the pods of its node have to go first; empty where nothing happens to them."""
+    serves: bool = False
+    """Whether a driver is at work there."""
 
     def lines(self) -> list[str]:
         """The same for people, each decision with its reason."""
@@ -59,7 +63,8 @@ def plan(facts: "HostFacts", wish: Any) -> Plan | tuple[Refusal, ...]:
     refused = [*refusals(facts, wanted), *joining]
     if refused:
         return tuple(dict.fromkeys(refused))  # two cards of a kind say the same
-    return Plan(_steps(facts, wanted), tuple(_decisions(facts, wanted)))
+    away, serves = host_drain.why(facts, wanted), host_driver.works(facts)
+    return Plan(_steps(facts, wanted), tuple(_decisions(facts, wanted)), away, serves)
 
 
 def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
@@ -103,6 +108,8 @@ def _decisions(facts: "HostFacts", wish: HostWish) -> Iterator[Decision]:
         yield Decision("driver", text, lasting)
     if wish.uses_store:
         yield Decision("store", host_store.line(facts))
+    if host_drain.why(facts, wish):
+        yield Decision("drain", "its node is emptied first, and opened again after the check", False)
     yield Decision("toolkit", host_runtime.toolkit_line(facts, wish))
     if wish.join:
         yield Decision("join", host_join.line(wish.join))

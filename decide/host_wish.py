@@ -34,6 +34,7 @@ KEYS = {
         "runtime_class",
         "instance_store",
         "join",
+        "drain",
     ),
     "driver": ("source", "branch", "version", "flavour"),
     "toolkit": ("version",),
@@ -79,6 +80,8 @@ class HostWish:
     """How it becomes a node, where it is none yet."""
 
     instance_store: str = "none"
+    drain: bool = True
+    """Whether the pods of its node are sent away before it goes down."""
 
     @property
     def uses_store(self) -> bool:
@@ -126,6 +129,7 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "runtime_class": read.choice(given, "runtime_class", RUNTIME_CLASSES),
         "join": read.join(given),
         "instance_store": read.choice(given, "instance_store", STORES),
+        "drain": given.get("drain", True) is not False,
     }
     read.strangers("", given)
     read.strangers("driver", driver)

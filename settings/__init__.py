@@ -46,7 +46,8 @@ class Settings(Owned):
         if self.target == "cluster":
             return {**where, **self._which_nodes()}
         hosts = [_host(one) for one in [*self.hosts_args(), *self._instances()]]
-        return {**where, "hosts": hosts, **_login(secret), **self._rented(secret)}
+        drain = self.bare_metal.drain.args() if self.bare_metal else {}
+        return {**where, "hosts": hosts, **_login(secret), **self._rented(secret), **drain}
 
     @property
     def makes_cluster(self) -> bool:

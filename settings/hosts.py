@@ -8,6 +8,7 @@ from decide import defaults
 from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
 from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES, STORES
 from settings.ec2 import Ec2, Ec2Host
+from settings.host_drain import Drain
 from settings.host_join import EXAMPLE_K3S, Join, Joined, K3s, plain
 from settings.host_kinds import MIRROR, Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion, Url
 from settings.kinds import Choice, Count, ListOf, Section, Text, setting
@@ -225,13 +226,19 @@ class BareMetal:
         "How long a host may be away.",
         defaults.REBOOT_TIMEOUT_SECONDS,
     )
-
     instance_store: str = setting(
         Choice(STORES),
         "instanceStore: containers",
         "`containers`: images and containers of a host lie on its instance store (g5, g6, p4d ...), several disks as "
         "RAID 0; its pods end and start again, once. Only blank disks are taken. `none`: they are left alone.",
         "none",
+    )
+    drain: Drain = setting(
+        Section(Drain),
+        "drain: {timeoutSeconds: 1800}",
+        "What happens to the pods of a host before it goes down.",
+        Drain(),
+        "{}",
     )
     ec2: Ec2 | None = setting(
         Section(Ec2),
@@ -273,7 +280,8 @@ class BareMetal:
     def _plain(self, host: Host) -> dict[str, Any]:
         mirrors = self.repositories.plain()
         # Said only where there are any: a stack without them stays as it is.
-        wish = {**host.wish(self.reboot, self.instance_store), **({"repositories": mirrors} if mirrors else {})}
+        said = {**({"repositories": mirrors} if mirrors else {}), **self.drain.wish()}
+        wish = {**host.wish(self.reboot, self.instance_store), **said}
         if host.join is not None:
             wish["join"] = plain(host.join, self.k3s, self.servers)
         return {

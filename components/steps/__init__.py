@@ -17,6 +17,9 @@ _PROVING = ("decide/placement_health.py", "decide/pool_proof.py", "decide/job_he
 _WAITING = ("components/steps/kubectl.py", "components/steps/waiting.py")
 
 SOURCES = {
+    "census": tuple(f"components/steps/{one}.py" for one in ("find_node", "cordon", "census")),
+    "drain": tuple(f"components/steps/{one}.py" for one in ("find_node", "cordon", "drain")),
+    "uncordon": ("components/steps/cordon.py", "components/steps/uncordon.py"),
     "guard": ("components/steps/guard.py",),
     "look": (
         *_READING,
@@ -28,3 +31,7 @@ SOURCES = {
     "divided": (*_READING, *_JUDGING, "decide/mig_health.py", *_WAITING, "components/steps/divided.py"),
     "gate": (*_READING, *_JUDGING, *_PROVING, *_WAITING, "components/steps/gate.py"),
 }
+
+SHORT = ("census", "drain", "uncordon")
+"""Their texts stand twice in a state, two of them for each host that goes down: they have no letter too many. A hook in
+the program explains what kubectl says."""

@@ -44,6 +44,7 @@ _BUILT_IN = (
     Kind("DaemonSet", "daemonsets", "apps/v1", True, ("ds",)),
     Kind("StatefulSet", "statefulsets", "apps/v1", True, ("sts",)),
     Kind("Job", "jobs", "batch/v1"),
+    Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy/v1", True, ("pdb",)),
     Kind("CronJob", "cronjobs", "batch/v1", True, ("cj",)),
     Kind("RuntimeClass", "runtimeclasses", "node.k8s.io/v1", False),
     Kind("PriorityClass", "priorityclasses", "scheduling.k8s.io/v1", False, ("pc",)),

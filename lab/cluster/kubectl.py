@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lab.cluster import access, field_managers, kinds, kubelet
+from lab.cluster import access, drain, field_managers, kinds, kubelet
 from lab.cluster.nodes import server_version
 from lab.cluster.store import Cluster, Object
 from lab.cluster.world import World
@@ -31,8 +31,14 @@ _VALUED = {
     "-c": "container",
     "--container": "container",
     "--tail": "tail",
+    "--timeout": "drain",
+    "--field-selector": "fields",
 }
-_PLAIN = {"-A": "all", "--all-namespaces": "all", "--client": "client", "--show-managed-fields": "managers"}
+_PLAIN = {
+    "-A": "all", "--all-namespaces": "all", "--client": "client", "--show-managed-fields": "managers",
+    "--overwrite": "overwrite", "--force": "force", "--no-headers": "bare",
+    "--ignore-daemonsets": "daemon sets", "--delete-emptydir-data": "empty dirs",
+}  # fmt: skip
 
 
 class Refused(Exception):
@@ -72,14 +78,15 @@ def _parse(argv: list[str]) -> tuple[list[str], dict[str, str]]:
 def _answer(world: World, words: list[str], options: dict[str, str]) -> str:
     verb = " ".join(words[:2]) if words[:1] == ["config"] else "".join(words[:1])
     if verb not in _VERBS:
-        raise Refused(f'error: unknown command "{" ".join(words)}" for "kubectl" (this stand-in only reads)')
+        raise Refused(f'error: unknown command "{" ".join(words)}" for "kubectl" (this stand-in knows few)')
     world.clock.reach(world.clock.now() + CALL_SECONDS)
     with world.open() as cluster:
         _check_context(cluster, options)
         if verb != "config get-contexts":
             slow = _reach_api(cluster, options)
             world.clock.reach(world.clock.now() + slow)
-        return _VERBS[verb](cluster, words[1:], options)
+        answer = _VERBS[verb](cluster, words[1:], options)
+    return "\n".join([answer, *_emptied(world, words[1], options)]) if verb == "drain" else answer
 
 
 def _check_context(cluster: Cluster, options: dict[str, str]) -> None:
@@ -112,6 +119,8 @@ def _seconds(text: str) -> float:
 
 
 def _get(cluster: Cluster, words: list[str], options: dict[str, str]) -> str:
+    if words == ["pdb"] and {"all", "bare"} <= {*options}:
+        return drain.table(cluster)
     if options.get("output") != "json" or not 1 <= len(words) <= 2:
         raise Refused("error: this stand-in of kubectl knows `get KIND [NAME] -o json` only")
     found = [kind for word in words[0].split(",") for kind in [_kind(cluster, word)]]
@@ -139,7 +148,16 @@ def _one(cluster: Cluster, kind: kinds.Kind, name: str, options: dict[str, str])
 def _some(cluster: Cluster, kind: kinds.Kind, options: dict[str, str]) -> list[Object]:
     namespace = None if "all" in options else options.get("namespace", "default")
     wanted = [_requirement(one) for one in options.get("selector", "").split(",") if one]
-    return [obj for obj in cluster.list(kind.name, namespace) if all(_matches(obj, *one) for one in wanted)]
+    node = _node_in(options.get("fields", ""))
+    found = [obj for obj in cluster.list(kind.name, namespace) if node in (None, obj.get("spec", {}).get("nodeName"))]
+    return [obj for obj in found if all(_matches(obj, *one) for one in wanted)]
+
+
+def _node_in(fields: str) -> str | None:
+    name, _, value = fields.partition("=")
+    if name not in ("", "spec.nodeName"):
+        raise Refused(f"error: this stand-in of kubectl does not know the field selector {fields}")
+    return value if name else None
 
 
 def _requirement(text: str) -> tuple[str, str, str]:
@@ -204,4 +222,50 @@ def _contexts(cluster: Cluster, words: list[str], options: dict[str, str]) -> st
     return "\n".join([cluster.spec["context"], *cluster.spec["contexts"]])
 
 
-_VERBS = {"get": _get, "logs": _logs, "version": _version, "config get-contexts": _contexts}
+def _nodes(cluster: Cluster, names: list[str], options: dict[str, str]) -> list[Object]:
+    node = kinds.KINDS["Node"]
+    return [_one(cluster, node, name, options) for name in names] or _some(cluster, node, options)
+
+
+def _cordon(cluster: Cluster, words: list[str], options: dict[str, str], closed: bool = True) -> str:
+    if not words and "selector" not in options:
+        raise Refused("error: USAGE: cordon NODE [flags]")
+    return "\n".join(drain.cordon(cluster, one, closed) for one in _nodes(cluster, words, options))
+
+
+def _uncordon(cluster: Cluster, words: list[str], options: dict[str, str]) -> str:
+    return _cordon(cluster, words, options, closed=False)
+
+
+def _label(cluster: Cluster, words: list[str], options: dict[str, str]) -> str:
+    if kinds.find(words[0]) != kinds.KINDS["Node"]:
+        raise Refused("error: this stand-in of kubectl labels nodes only")
+    names = [word for word in words[1:] if "=" not in word and not word.endswith("-")]
+    for node in _nodes(cluster, names, options):
+        if why := drain.label(cluster, node, words[1 + len(names) :], "overwrite" in options):
+            raise Refused(why)
+    return "labeled"
+
+
+def _drain(cluster: Cluster, words: list[str], options: dict[str, str]) -> str:
+    """Closes the node and looks at its pods; they are sent away while time goes on, in `_emptied`."""
+    return _cordon(cluster, words, options)
+
+
+def _emptied(world: World, node: str, options: dict[str, str]) -> list[str]:
+    with world.open() as cluster:
+        how = {"ignores_daemon_sets": "daemon sets", "empty_dir": "empty dirs", "force": "force"}
+        wrong, said = drain.unfit(cluster, node, **{key: word in options for key, word in how.items()}), list[str]()
+    if not wrong:
+        said, wrong = drain.empty(world, node, _seconds(options.get("drain", "0")))
+    if wrong:
+        why = wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]"
+        end = f'error: unable to drain node "{node}" due to error: {why}, continuing command...'
+        raise Refused("\n".join([*said, end, "There are pending nodes to be drained:", f" {node}", why]))
+    return [f"node/{node} drained"]
+
+
+_VERBS = {
+    "cordon": _cordon, "uncordon": _uncordon, "drain": _drain, "label": _label,
+    "get": _get, "logs": _logs, "version": _version, "config get-contexts": _contexts,
+}  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decide import defaults
 from decide.monitoring import DEFINITIONS
-from lab.cluster import releases
+from lab.cluster import releases, tenants
 from lab.cluster.spec import WorldError
 from lab.cluster.store import ApiError, Cluster, Object
 
@@ -34,6 +34,7 @@ def act(cluster: Cluster, before: Object = _NOTHING) -> None:
     """Brings what the description has now and had not before, and takes what it has no longer."""
     _namespaces(cluster, before["namespaces"], cluster.spec["namespaces"])
     _classes(cluster, before["runtime_classes"], cluster.spec["runtime_classes"])
+    tenants.act(cluster, before.get("workloads", []), cluster.spec.get("workloads", []))
     _prometheus(cluster, cluster.spec.get("prometheus_operator", False))  # worlds of before know none
     try:
         _operator(cluster, before["operator"], cluster.spec["operator"])

@@ -10,6 +10,7 @@ from typing import Any
 from decide import catalog, defaults
 from lab.cluster.host_spec import NONE, host_faults, linked_nodes, meant_hosts, normal_host
 from lab.cluster.operand_programs import PARTS
+from lab.cluster.tenants import WORKLOAD, normal_workload, workload_faults
 
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
 JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "framework", "image", "hang")
@@ -29,6 +30,7 @@ _WORLD: dict[str, Any] = {
     "namespaces": [],
     "runtime_classes": [],
     "prometheus_operator": False,
+    "workloads": [],
     "operator": {
         "installed": False,
         "namespace": defaults.OPERATOR_NAMESPACE,
@@ -114,6 +116,7 @@ def normal(wanted: dict[str, Any]) -> dict[str, Any]:
     spec["hosts"] = [normal_host(one) for one in spec["hosts"]]
     spec["nodes"] = [normal_node(one) for one in linked_nodes(spec["hosts"], spec["nodes"])]
     spec["runtime_classes"] = _classes(spec)
+    spec["workloads"] = [normal_workload(one) for one in spec["workloads"]]
     return spec
 
 
@@ -172,6 +175,10 @@ def _faults(wanted: dict[str, Any]) -> Iterator[str]:
     hosts = wanted.get("hosts")
     yield from host_faults(hosts if isinstance(hosts, list) else [], _unknown, meant)
     yield from _list_faults(wanted)
+    workloads = wanted.get("workloads")
+    for number, one in enumerate(workloads if isinstance(workloads, list) else ()):
+        yield from (f"workloads[{number}]: {fault}" for fault in workload_faults(one))
+        yield from _unknown(f"workloads[{number}].", one if isinstance(one, dict) else {}, WORKLOAD)
     nodes = wanted.get("nodes")
     for number, node in enumerate(nodes if isinstance(nodes, list) else ()):
         yield from _node_faults(f"nodes[{number}]", node)

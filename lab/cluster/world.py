@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decide.remainder import CRDS, DISCOVERY, LABEL_PREFIXES
-from lab.cluster import gpu_operator, hosts, jobs, kubelet, others, pools, releases, scheduler, workloads
+from lab.cluster import drain, gpu_operator, hosts, jobs, kubelet, others, pools, releases, scheduler, workloads
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
 from lab.cluster.comparison import comparable
@@ -30,6 +30,7 @@ _CONTROLLERS: tuple[Callable[[Cluster], None], ...] = (
     scheduler.schedule,
     pools.scale,
     kubelet.live,
+    drain.count_budgets,
     gpu_operator.reconcile,
     Cluster.collect,
 )

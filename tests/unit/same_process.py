@@ -7,7 +7,7 @@ import builtins
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import CodeType, SimpleNamespace
 from typing import Any
@@ -48,19 +48,21 @@ def transport(world: World) -> Transport:
     """Runs steps against this cluster and in its time."""
 
     def run(ctx: Context, script: Script) -> Finished:
-        assert script.text == COMMAND, script.text
+        assert script.text in (COMMAND, f"{COMMAND} open"), script.text
         streams = Streams(ctx.say if "stderr" in script.logging else lambda _line: None)
-        code = carried_out(script.stdin, world, streams, script.environment)
+        code = carried_out(script.stdin, world, streams, script.environment, script.text.split()[1:])
         out, err = streams.of("stdout"), streams.of("stderr")
         return Finished(f"exit status {code}" if code else "", out, err, streams.of("stdout", "stderr"))
 
     return run
 
 
-def carried_out(text: str, world: World, streams: Streams, environment: Mapping[str, str]) -> int:
+def carried_out(
+    text: str, world: World, streams: Streams, environment: Mapping[str, str], argv: Sequence[str] = ("-",)
+) -> int:
     """The status with which the text ends."""
     values, end, code = text.partition(END_OF_VALUES)
-    scope: dict[str, Any] = {"__name__": "__main__", "__builtins__": surroundings(world, streams, environment)}
+    scope: dict[str, Any] = {"__name__": "__main__", "__builtins__": surroundings(world, streams, environment, argv)}
     try:
         exec(values + end, scope)
         exec(compiled(code), scope)
@@ -78,19 +80,30 @@ def compiled(code: str) -> CodeType:
     return compile(code, "<step>", "exec")
 
 
-def surroundings(world: World, streams: Streams, environment: Mapping[str, str]) -> dict[str, Any]:
+def surroundings(world: World, streams: Streams, environment: Mapping[str, str], argv: Sequence[str]) -> dict[str, Any]:
     """The builtins of a step: what reaches out of it comes to the simulated cluster and its time."""
+
+    def run(command: list[str], **how: Any) -> Any:
+        return heard(asked(world, command), how, streams)
+
     ours = {
         "os": SimpleNamespace(**{**vars(os), "environ": dict(environment)}),
         "time": SimpleNamespace(sleep=world.clock.sleep, monotonic=world.clock.now),
-        "subprocess": SimpleNamespace(**{**vars(subprocess), "run": lambda command, **_: asked(world, command)}),
-        "sys": SimpleNamespace(version_info=sys.version_info, stderr=streams, exit=sys.exit),
+        "subprocess": SimpleNamespace(**{**vars(subprocess), "run": run}),
+        "sys": SimpleNamespace(version_info=sys.version_info, stderr=streams, exit=sys.exit, argv=list(argv)),
     }
 
     def load(name: str, *more: Any) -> Any:
         return ours.get(name) or builtins.__import__(name, *more)
 
     return {**vars(builtins), "__import__": load, "print": streams.print}
+
+
+def heard(done: Any, how: Mapping[str, Any], streams: Streams) -> Any:
+    """What nobody catches of it is said by the step."""
+    if done.stderr and not (how.get("capture_output") or how.get("stderr")):
+        streams.write(done.stderr.decode())
+    return done
 
 
 def asked(world: World, command: list[str]) -> subprocess.CompletedProcess[bytes]:

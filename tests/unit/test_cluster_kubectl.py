@@ -75,7 +75,7 @@ def test_labels_select(tmp_path: Path, capsys: Any, selector: str, names: list[s
         (("get", "nodes"), "knows `get KIND [NAME] -o json` only"),
         (("get", "nodes", "-o", "yaml"), "knows `get KIND [NAME] -o json` only"),
         (("apply", "-o", "json"), 'unknown command "apply" for "kubectl"'),
-        (("delete", "node", "gpu-1"), "this stand-in only reads"),
+        (("delete", "node", "gpu-1"), "this stand-in knows few"),
         (("get", "nodes", "--watch"), "error: unknown flag: --watch"),
         (("get", "nodes", "-o"), "error: unknown flag: -o"),
         ((), "unknown command"),

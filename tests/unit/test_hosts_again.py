@@ -55,7 +55,7 @@ def one_host(args: Any) -> None:
     nodes = pulumi.ComponentResource("gpu-ready:index:BareMetalGpuNodes", "nodes")
     cluster = pulumi.ComponentResource("test:index:Cluster", "cluster")
     common = {"after": cluster, "password": pulumi.Output.secret(SECRET), "patience": Patience("nodes")}
-    GpuHost("nodes", args, common, pulumi.ResourceOptions(parent=nodes))
+    GpuHost("nodes", args, common, pulumi.ResourceOptions(parent=nodes)).make()
 
 
 @pytest.fixture(scope="module")

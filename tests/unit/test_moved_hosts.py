@@ -12,6 +12,9 @@ from tests.unit.small_machines import Homelab, Quick
 pytestmark = long
 READY, GATE, MATCH = "gpu-validation-ready", "gpu-validation-gate", "nodes-match"
 PROVEN = {READY, "gpu-validation-rtx", GATE}
+DRAINS = ("drain", "drain-late", "uncordon")
+"""Steps that a host has where it may be rebooted."""
+CENSUS = {"nodes-census"}
 LOOK = {"nodes-rtx-folder", "nodes-rtx-bundle", "nodes-rtx-tools"}
 
 
@@ -72,12 +75,14 @@ def test_another_boot_is_proven_only_where_a_step_went_through_it(lab: Homelab, 
     rtx.boot_id = "99999999-2222-3333-4444-555555555555"
     lab.shows(rtx)
     assert changed(lab, wished(lab)) == set()
-    assert changed(lab, wished(lab, reboot="ifNeeded")) == steps("tools", "reboot", "check") | {MATCH} | PROVEN
+    assert changed(lab, wished(lab, reboot="ifNeeded")) == (
+        steps("tools", "reboot", "check", *DRAINS) | CENSUS | {MATCH} | PROVEN
+    )
 
 
 def test_other_kernel_modules_of_the_same_version_are_proven_too(lab: Homelab) -> None:
     other = wished(lab, driver={"flavour": "proprietary", "version": "580.126.20"}, reboot="ifNeeded")
-    assert changed(lab, other) == steps("tools", "driver", "reboot", "check") | PROVEN
+    assert changed(lab, other) == steps("tools", "driver", "reboot", "check", *DRAINS) | CENSUS | PROVEN
 
 
 @pytest.mark.parametrize("state", ["offline", "abandoned"])
@@ -85,8 +90,9 @@ def test_a_host_that_is_not_there_keeps_its_proof_whatever_moves_elsewhere(lab: 
     lab.quick["tesla"].way = "silent"
     changed(lab, wished(lab, tesla=state))
     later = {"driver": {"flavour": "proprietary"}, "reboot": "ifNeeded"}
-    assert changed(lab, wished(lab, tesla=state, other=later)) == set(), "a wish that nobody was told"
-    assert changed(lab, wished(lab, tesla=state, toolkit={"version": "1.20.1"})) == (
+    noted = {f"nodes-tesla-{one}" for one in DRAINS} | CENSUS
+    assert changed(lab, wished(lab, tesla=state, other=later)) == noted, "a wish that nobody was told"
+    assert changed(lab, wished(lab, tesla=state, other=later, toolkit={"version": "1.20.1"})) == (
         steps("tools", "toolkit", "check") | PROVEN
     )
 
