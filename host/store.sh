@@ -77,6 +77,8 @@ room() {
 
 # placed: where it belongs, as the runtime had made that folder.
 placed() {
+  # An earlier run may have been cut off with the copy just made.
+  unstage
   MODE=$(noted mode)
   up
 }

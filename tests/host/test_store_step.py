@@ -272,7 +272,7 @@ def test_it_may_be_killed_at_each_change(tmp_path: Path, verb: str, many: int) -
         assert chain.run("store", verb).ending == ""
     after, crashes, faults = machine.snapshot(), watch.kept(), []
     assert len(crashes) > 10
-    for crash in crashes if EVERY_LINE else crashes[7::12]:
+    for crash in crashes if EVERY_LINE else crashes[4::12]:
         for boots in (False, True):
             for then in ("apply", "remove"):
                 machine.restore(crash)
