@@ -30,6 +30,7 @@ from decide import defaults
 from decide.remainder import definitions
 from decide.user_values import SUBCHART
 from lab.real.certificates import Authority
+from lab.real.tools import MissingError
 
 OWN = Path(__file__).resolve().parent / "chart"
 _SYSTEM = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pki/tls/certs/ca-bundle.crt"))
@@ -138,12 +139,24 @@ class _Handler(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
+def others() -> list[tuple[Path, str]]:
+    """Charts that somebody names in LAB_CHART, each with its own name; wrong ones are refused in a sentence."""
+    found = [Path(one) for one in os.environ.get("LAB_CHART", "").split(os.pathsep) if one]
+    known = [one.chart for one in REPOSITORIES]
+    for one in found:
+        try:
+            name = _about(one)["name"]
+        except (OSError, tarfile.TarError, StopIteration, KeyError, yaml.YAMLError) as error:
+            raise MissingError(f"LAB_CHART: {one} is no packed chart ({error or type(error).__name__})") from None
+        if name not in known:
+            raise MissingError(f"LAB_CHART: {one} is chart {name}; the program installs {' and '.join(known)} alone")
+    return [(one, _about(one)["name"]) for one in found]
+
+
 def fill(folder: Path, repository: Repository) -> None:
     """Packs the charts, and the index that Helm reads first."""
     folder.mkdir(parents=True)
-    others = [Path(one) for one in os.environ.get("LAB_CHART", "").split(os.pathsep) if one]
-    others = [one for one in others if _about(one)["name"] == repository.chart]
-    files = [Path(shutil.copy(one, folder)) for one in others]
+    files = [Path(shutil.copy(one, folder)) for one, name in others() if name == repository.chart]
     files = files or [_packed(folder, repository.chart, version) for version in repository.versions]
     entries: dict[str, list[dict[str, Any]]] = {}
     for file in files:

@@ -16,7 +16,7 @@ from typing import Any
 from lab.engine import Engine, Result
 from lab.provider import Provider
 from lab.providers.command import CommandProvider
-from lab.real import setup, tools
+from lab.real import chart_host, setup, tools
 from lab.real.cluster import RealCluster
 from lab.real.hosts import packages
 from lab.real.hosts.bed import Bed
@@ -31,7 +31,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACE = Path(os.environ.get("GPU_READY_LAB_KEPT", "/var/tmp/gpu-ready-lab-kept"))
 """Of this machine, not of a checkout: there is one at a time."""
 NOTE, LOG, KEY = PLACE / "lab.json", PLACE / "log", PLACE / "key"
+HOSTS: dict[str, dict[str, Any]] = {"rtx": {"card": "NVIDIA GeForce RTX 4070"}, "tesla": {"nouveau": True}}
 PATIENCE = 1800.0
+SILENT = 3.0
 
 
 def up() -> int:
@@ -39,6 +41,7 @@ def up() -> int:
     packages.insist()
     if lacks := [*setup.lacking(), *tools.missing()]:
         raise tools.MissingError(f"{'; '.join(lacks)}: make lab-setup")
+    chart_host.others()
     if running():
         print("lab: it is up already; make lab-down ends it", file=sys.stderr)
         return 2
@@ -49,7 +52,12 @@ def up() -> int:
             [sys.executable, "-m", "lab.real.kept"], cwd=ROOT, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
-    return _shown(keeper)
+    try:
+        return _shown(keeper)
+    except KeyboardInterrupt:
+        print("\nlab: interrupted; what had begun is taken away again", file=sys.stderr, flush=True)
+        down()
+        return 130
 
 
 def _shown(keeper: subprocess.Popen[bytes]) -> int:
@@ -81,8 +89,12 @@ def down() -> int:
     pid = running()
     if pid:
         os.kill(pid, signal.SIGTERM)
+        began = time.monotonic()
         while running():
             time.sleep(0.1)
+            if time.monotonic() - began > SILENT:
+                print("lab: waiting until machines and servers have ended", flush=True)
+                began = float("inf")
     shutil.rmtree(PLACE, ignore_errors=True)
     print("lab: down" if pid else "lab: there was none")
     return 0
@@ -99,19 +111,29 @@ def running() -> int:
 
 def keep() -> int:
     """Holds cluster and hosts until somebody ends it; two hosts, one of which has to be rebooted."""
-    over = threading.Event()
+    over, engines = threading.Event(), list[Engine]()
+
+    def end(*_: object) -> None:
+        over.set()
+        for engine in engines:  # once asks it to stop, twice ends what runs
+            engine.stop()
+            engine.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, end)
     (PLACE / "keeper").write_text(f"{os.getpid()} {started(os.getpid())}")
     with RealCluster(PLACE / "cluster", tools.build()) as cluster, Bed() as bed, Site(cluster, bed) as site:
-        site.add("rtx", card="NVIDIA GeForce RTX 4070")
-        site.add("tesla", nouveau=True)
-        _note(site, _deploy(site).exit)
+        for name, about in HOSTS.items():
+            if not over.is_set():
+                site.add(name, **about)
+        exit_code = 0 if over.is_set() else _deploy(site, engines).exit
+        if not over.is_set():
+            _note(site, exit_code)
         over.wait()
     return 0
 
 
-def _deploy(site: Site) -> Result:
+def _deploy(site: Site, engines: list[Engine]) -> Result:
     config, key = site.config(), site.bed.private_key()
     written(config, PLACE / "Pulumi.lab.yaml")
     KEY.write_text(key)
@@ -132,6 +154,7 @@ def _deploy(site: Site) -> Result:
         PlainView(sys.stdout).event,
         root_directory=str(ROOT),
     )
+    engines.append(engine)
     secret = "gpu-ready:sshPrivateKey"
     return engine.run("up", _program, config={**wire, secret: key}, secret_keys=[secret])
 

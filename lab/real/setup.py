@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.real import rpm_root, tools
+from lab.real import rpm_root, tools, versions
 from lab.real.hosts import image, packages, places, repositories
 from lab.real.tools import MissingError
 
@@ -29,15 +29,14 @@ PACKAGES = {
 """Program that is called, and the package of Debian that brings it."""
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Where it says 101, a package that is installed starts nothing."""
-SUITES = ("bookworm", "trixie")
 IMAGES = (("bookworm", True), ("bookworm", False), ("trixie", True), ("noble", False))
 """Distribution, and whether its disk has compilers."""
 
 
 def run() -> None:
     """All of it; raises `MissingError` with one sentence where that cannot be."""
-    install(lacking())
     tools.go_version()
+    install(lacking())
     packages.insist()
     # Compilers keep every core busy; whoever makes a disk waits for an archive half of the time.
     with ThreadPoolExecutor(1) as beside:
@@ -65,7 +64,7 @@ def prune() -> None:
 
 def has(suite: str, compilers: bool) -> bool:
     """Whether there is such a disk: not every kernel's compilers are known."""
-    return not compilers or image.SUITES[suite].kernel in image.COMPILERS
+    return not compilers or versions.has_compilers(suite)
 
 
 def lacking() -> list[str]:

@@ -41,8 +41,13 @@ def _pinned(name: str, module: str) -> str:
 
 def _of_disk(suite: str) -> str:
     """Of the packages on the disk that hosts of this kind begin with."""
-    status = image.image(suite) / "root/var/lib/dpkg/status"
+    status = image.image(suite, has_compilers(suite)) / "root/var/lib/dpkg/status"
     return f"({', '.join(_packages(status))})" if status.exists() else ""
+
+
+def has_compilers(suite: str) -> bool:
+    """Whether there is such a disk with compilers: not every kernel's are known."""
+    return image.SUITES[suite].kernel in image.COMPILERS
 
 
 def _packages(status: Path) -> list[str]:

@@ -31,9 +31,10 @@ GPU_2: dict[str, Any] = {
 def pytest_configure(config: pytest.Config) -> None:
     """A whole run writes its page."""
     if file := tested.wanted():
-        from lab.real import setup, versions
+        from lab.real import versions
+        from lab.real.hosts import image
 
-        config.pluginmanager.register(tested.Table(file, versions.found(setup.SUITES)))
+        config.pluginmanager.register(tested.Table(file, versions.found(list(image.SUITES))))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

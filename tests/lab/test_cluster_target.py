@@ -181,7 +181,7 @@ def test_an_api_server_that_goes_away_and_comes_back_during_up_costs_only_time(h
     assert "waiting for API server: the cluster does not answer" in house.said()
 
 
-def test_a_node_that_is_replaced_is_made_ready_by_the_operator_and_proven_again(house: RealHouse) -> None:
+def test_a_node_that_is_replaced_is_made_ready_by_the_operator_and_proven_by_the_next_proof(house: RealHouse) -> None:
     house.up()
     house.cluster.remove_node("gpu-1")
     house.cluster.add_node(**GPU_1, machine_id="f" * 32)
@@ -198,6 +198,16 @@ def test_a_runtime_class_of_somebody_else_is_refused_before_anything_is_made(hou
     failed = house.run("up")
     assert verdicts(failed) == ["CFG-6 ownership: RuntimeClass nvidia is here already and is not ours"]
     assert house.cluster.left(before, 0) == []
+
+
+def test_what_is_made_on_request_is_taken_by_the_server_too(house: RealHouse) -> None:
+    """Each request goes there with strict validation of its fields."""
+    before = house.cluster.snapshot()
+    house.config["monitoring"] = {"enabled": True, "prometheus": "plain"}
+    house.config["gpu"] |= {"sharing": {"timeSlicing": {"replicas": 2}}}
+    assert house.up(validation={"framework": "pytorch"}).outputs["report"]["ready"] is True
+    assert house.run("destroy").exit == 0
+    assert house.cluster.left(before) == []
 
 
 def test_an_operator_that_is_late_is_waited_for(house: RealHouse) -> None:

@@ -1,7 +1,7 @@
 """docs/tested.md: what ran against real parts, written by the run itself.
 
 A module of tests/lab says in `REAL` and `STANDINS` what its tests met that we did not write, and what we did, and in
-`ENGINE` whose engine, unless it is ours; its first line is the heading, and the docstring or name of a test its row.
+`ENGINE` whose engine, unless it is ours; its first line is the heading, and the name of a test its row.
 `make lab-test` names the file in GPU_READY_TESTED.
 """
 
@@ -35,12 +35,12 @@ class Row(NamedTuple):
 def about(item: pytest.Item) -> dict[str, str]:
     """What the table says of a test beside its result."""
     module: Any = getattr(item, "module", None)
-    text = getattr(getattr(item, "function", None), "__doc__", None)
     callspec: Any = getattr(item, "callspec", None)
     params = list(callspec.params.values()) if callspec else []
     engine = getattr(module, "ENGINE", BUILT_IN)
-    others = [str(one) for one in params if isinstance(one, (str, int))]
-    title = first_line(text) or getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " ")
+    plain = all(isinstance(one, (str, int)) for one in params)
+    others = [str(one) for one in params] if plain else [callspec.id]
+    title = getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " ")
     return {
         "group": first_line(getattr(module, "__doc__", "")),
         "real": ", ".join(getattr(module, "REAL", ())),
@@ -61,15 +61,17 @@ def row(properties: Iterable[tuple[str, object]], result: str, seconds: float) -
     return Row(**{key: told.get(key, "") for key in Row._fields[:5]}, result=result, seconds=seconds)
 
 
-def table(rows: Sequence[Row], versions: Mapping[str, str], day: str) -> str:
+def table(rows: Sequence[Row], versions: Mapping[str, str], day: str, clock: float, cores: int) -> str:
     """The whole page; what did not run stands there as loudly as what failed."""
     groups = list(dict.fromkeys((one.group, one.real, one.standins) for one in rows))
-    passed = sum(one.result == "passed" for one in rows)
+    passed, left_out = (sum(one.result.startswith(word) for one in rows) for word in ("passed", "not run"))
+    ended = f"{passed} passed, {len(rows) - passed - left_out} failed, {left_out} not run"
     total = sum(one.seconds for one in rows)
     head = [
         "# Tested on real parts", "",
         "Written by `make lab-test`. Real: not written by us. Stand-in: what it is and says is our own word.", "",
-        f"{day}: {passed} of {len(rows)} passed, {total:.0f} s in the tests together.", "",
+        f"{day}: {ended}. {clock:.0f} s by the clock on {cores} cores; {total:.0f} s in all tests and their beginnings.",
+        "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".", "",
     ]  # fmt: skip
     return "\n".join([*head, *(line for group in groups for line in section(group, rows))]).rstrip() + "\n"
@@ -99,16 +101,23 @@ class Table:
     def __init__(self, file: Path, versions: Mapping[str, str]) -> None:
         self.file, self.versions = file, versions
         self.rows: list[Row] = []
+        self.began: dict[str, float] = {}
+        self.start = time.monotonic()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test has one row: its own end, or what kept it from beginning or ending well."""
+        if report.when == "setup":
+            self.began[report.nodeid] = report.duration
         if report.when == "call" or report.outcome != "passed":
-            self.rows.append(row(report.user_properties, outcome(report), report.duration))
+            seconds = report.duration + (self.began.get(report.nodeid, 0.0) if report.when == "call" else 0.0)
+            self.rows.append(row(report.user_properties, outcome(report), seconds))
 
     def pytest_sessionfinish(self) -> None:
         """What is chosen by hand is no whole run, but this is asked for by name."""
         if self.rows:
-            self.file.write_text(table(self.rows, self.versions, time.strftime("%Y-%m-%d")), encoding="utf-8")
+            clock, cores = time.monotonic() - self.start, os.cpu_count() or 1
+            page = table(self.rows, self.versions, time.strftime("%Y-%m-%d"), clock, cores)
+            self.file.write_text(page, encoding="utf-8")
 
 
 def outcome(report: pytest.TestReport) -> str:

@@ -56,14 +56,14 @@ def test_the_page_has_each_test_with_its_end(tmp_path: Path) -> None:
     subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, check=False)
 
     page = (tmp_path / "tested.md").read_text()
-    assert "2 of 5 passed" in page
+    assert "2 passed, 2 failed, 1 not run. " in page
     assert "Versions: etcd 3.4." in page
     assert "## The cluster target\n\nReal: API server, etcd. Stand-ins: kubelet.\n" in page
     rows = [line.rsplit("|", 2)[0] for line in page.splitlines() if line.startswith("| ") and "what" not in line]
     assert rows == [
         "| up and up again (docker) | pulumi | passed ",
         "| up and up again (containerd) | pulumi | passed ",
-        "| A Job that fails: the message names the layer | pulumi | failed ",
+        "| a job that fails | pulumi | failed ",
         "| with a fixture that breaks | pulumi | failed in setup ",
         "| without its parts | pulumi | not run: no root ",
     ]
@@ -71,10 +71,13 @@ def test_the_page_has_each_test_with_its_end(tmp_path: Path) -> None:
 
 def test_two_modules_are_two_sections() -> None:
     rows = [row([("group", name), ("title", "up")], "passed", 1.25) for name in ("hosts", "cluster", "hosts")]
-    page = table(rows, {}, "2026-01-01")
+    page = table(rows, {}, "2026-01-01", 2, 4)
     assert page.count("## hosts") == page.count("## cluster") == 1
     assert page.count("| up |  | passed | 1.2 |") == 3
-    assert "2026-01-01: 3 of 3 passed, 4 s in the tests together." in page
+    told = (
+        "2026-01-01: 3 passed, 0 failed, 0 not run. 2 s by the clock on 4 cores; 4 s in all tests and their beginnings."
+    )
+    assert told in page
 
 
 def test_the_first_line_of_a_text() -> None:
@@ -86,4 +89,4 @@ def test_the_page_says_how_long_each_test_took() -> None:
         Row("a", "b", "c", "up (1)", "built-in", "passed", 12.34),
         Row("a", "b", "c", "away", "built-in", "not run: x", 0),
     ]
-    assert took(table(rows, {"etcd": "3.4"}, "2026-11-21")) == {"up (1)": 12.3, "away": 0.0}
+    assert took(table(rows, {"etcd": "3.4"}, "2026-11-21", 2, 4)) == {"up (1)": 12.3, "away": 0.0}

@@ -29,7 +29,7 @@ def why_not() -> str:
     if sys.platform != "linux":
         return "the lab's hosts need Linux"
     if os.geteuid() != 0:
-        return "the lab's hosts need root: sudo make lab-test"
+        return "the lab's hosts need root: sudo make lab-setup, then sudo make lab or lab-test"
     if missing():
         return f"the lab's hosts need {', '.join(missing())}: make lab-setup, or apt-get install {' '.join(missing())}"
     return "" if shutil.which("go") else "the lab's hosts need Go, which compiles the stand-ins for NVIDIA's programs"
