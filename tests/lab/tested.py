@@ -70,7 +70,7 @@ def table(rows: Sequence[Row], versions: Mapping[str, str], day: str, clock: flo
     head = [
         "# Tested on real parts", "",
         "Written by `make lab-test`. Real: not written by us. Stand-in: what it is and says is our own word.", "",
-        f"{day}: {ended}. {clock:.0f} s by the clock on {cores} cores; {total:.0f} s in all tests and their beginnings.",
+        f"{day}: {ended}. {clock:.0f} s by the clock on {cores} cores; {total:.0f} s in tests and their beginnings.",
         "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".", "",
     ]  # fmt: skip

@@ -74,9 +74,7 @@ def test_two_modules_are_two_sections() -> None:
     page = table(rows, {}, "2026-01-01", 2, 4)
     assert page.count("## hosts") == page.count("## cluster") == 1
     assert page.count("| up |  | passed | 1.2 |") == 3
-    told = (
-        "2026-01-01: 3 passed, 0 failed, 0 not run. 2 s by the clock on 4 cores; 4 s in all tests and their beginnings."
-    )
+    told = "2026-01-01: 3 passed, 0 failed, 0 not run. 2 s by the clock on 4 cores; 4 s in tests and their beginnings."
     assert told in page
 
 
