@@ -56,7 +56,7 @@ def faults(wish: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Fault]:
         known = " or ".join(str(one) for one in PRECOMPILED)
         yield Fault("precompiled", f"no precompiled images of branch {branch} are known here", f"precompiled: {known}")
     if branch and wish.get("modules") not in (None, "auto"):
-        problem = "beside precompiled: an image with ready modules has the flavour that it was made with"
+        problem = "beside precompiled: whether an image with ready modules heeds it is not known here"
         yield Fault("modules", problem, "leave modules or precompiled out")
     if wish.get("secure_boot") and not branch:
         problem = "and the driver container builds its modules on the node: nobody has signed them, so they are refused"

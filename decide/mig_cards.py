@@ -14,8 +14,9 @@ _NVL = {"1g.12gb": 7, "1g.12gb.me": 1, "1g.24gb": 4, "2g.24gb": 3, "3g.47gb": 2,
 _B200 = {"1g.23gb": 7, "1g.23gb.me": 1, "1g.45gb": 4, "2g.45gb": 3, "3g.90gb": 2, "4g.90gb": 1, "7g.180gb": 1}
 _A30 = {"1g.6gb": 4, "1g.6gb.me": 1, "2g.12gb": 2, "2g.12gb.me": 1, "4g.24gb": 1}
 
-# Slices and how many of one size a card has. Source: the configuration that the MIG manager of gpu-operator v26.7.0
-# brings (assets/state-mig-manager/0400_configmap.yaml, read 2026-11-22); products: labels of GPU feature discovery.
+# Slices and how many of one size a card has: the operator's own list (assets/state-mig-manager/0400_configmap.yaml, a
+# commit of August 2026) and mig-parted's config-default.yaml, read 2026-11-22. Product names, as labels of GPU feature
+# discovery, are from memory.
 CARDS: Mapping[str, Mapping[str, int]] = {
     "NVIDIA-A30": _A30,
     "NVIDIA-A100-SXM4-40GB": _40,
