@@ -8,7 +8,6 @@ from pulumi.runtime import config
 
 import settings
 from components.gpu_stack import GpuStack
-from components.monitoring import GpuMonitoring
 from components.validation import GpuValidation
 
 PREFIX = "gpu-ready:"
@@ -46,12 +45,13 @@ cluster = kubernetes.Provider("cluster", **wish.provider_args(nodes))
 stack = GpuStack("gpu-stack", wish.stack_args(nodes), pulumi.ResourceOptions(provider=cluster, depends_on=[nodes]))
 after_all = pulumi.ResourceOptions(provider=cluster, depends_on=[nodes, stack])  # the stack may be an empty one
 if watched := wish.monitoring_args():
+    from components.monitoring import GpuMonitoring
+
     GpuMonitoring("gpu-monitoring", watched, after_all)
-unproven = {"ready": None, "why": "validation.enabled is false"}
 proof = wish.validation.enabled and GpuValidation("gpu-validation", wish.validation_args(nodes, stack), after_all)
 if wish.makes_cluster:
     pulumi.export("kubeconfig", nodes.kubeconfig)  # a secret
-pulumi.export("report", proof.report if proof else unproven)
+pulumi.export("report", proof.report if proof else {"ready": None, "why": "validation.enabled is false"})
 pulumi.export("node_selector", nodes.node_selector)
 pulumi.export("runtime_class", stack.runtime_class)
 pulumi.export("resource_name", stack.resource_name)

@@ -7,7 +7,6 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components import device_plugin
 from components.choices import (
     OURS,
     STACK,
@@ -27,10 +26,7 @@ from components.choices import (
     when_away,
 )
 from components.driver_container import container_values
-from components.exporter import exporter_alone
-from components.gke_driver import before_operator
 from components.mig import mig_labels
-from components.monitoring import exporter_list
 from components.runtime_class import runtime_class
 from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
@@ -137,6 +133,9 @@ class GpuStack(pulumi.ComponentResource):
         namespace: kubernetes.core.v1.Namespace,
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
+        from components import device_plugin  # what a stack does not use, its start shall not pay for
+        from components.exporter import exporter_alone
+
         gpu = args.get("gpu") or {}
         container_values(gpu, who, {})
         options = {"tolerations": tolerations(gpu), "sharing": shared(gpu), "mig": divided(gpu), "images": pulled(gpu)}
@@ -154,9 +153,7 @@ class GpuStack(pulumi.ComponentResource):
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
         version = known_version(args.get("operator_version") or defaults.OPERATOR_VERSION)
-        before = before_operator(name, args.get("gpu") or {}, namespace, self)
-        before = [*before, *mig_labels(name, args.get("gpu") or {}, args, self)]
-        before = [*before, *exporter_list(name, metrics(args.get("metrics")), namespace, self)]
+        before = self._before(name, args, namespace)
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
             name=defaults.RELEASE_NAME,
@@ -174,6 +171,19 @@ class GpuStack(pulumi.ComponentResource):
                 ResourceOptions(depends_on=before, ignore_changes=[] if args.get("operator_version") else ["version"]),
             ),
         )
+
+    def _before(self, name: str, args: GpuStackArgs, namespace: kubernetes.core.v1.Namespace) -> list[pulumi.Resource]:
+        """What the operator's containers wait for."""
+        gpu, found = args.get("gpu") or {}, list[pulumi.Resource]()
+        if variant(gpu).startswith("gke"):
+            from components.gke_driver import before_operator
+
+            found += before_operator(name, gpu, namespace, self)
+        if watched := metrics(args.get("metrics")):
+            from components.monitoring import exporter_list
+
+            found += exporter_list(name, watched, namespace, self)
+        return [*found, *mig_labels(name, gpu, args, self)]
 
     def _label(self, name: str, host: str, node: pulumi.Input[str], args: GpuStackArgs) -> None:
         """A patch of one label: taken back, it leaves the node as it was.

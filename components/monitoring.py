@@ -56,7 +56,7 @@ class GpuMonitoring(pulumi.ComponentResource):
     ) -> None:
         space = self._namespace(name, args)
         if wants["alerts"]:
-            groups = alerts.groups(label, wish.switched_on, args.get("runbook") or alerts.RUNBOOK)
+            groups = alerts.groups(label, wish.switched_on, args.get("runbook") or defaults.RUNBOOK)
             make = self._rule if wish.prometheus == monitoring.OPERATOR else self._rules_file
             make(name, groups, space, wish)
         for one in dashboards.DASHBOARDS if wants["dashboards"] else ():

@@ -6,11 +6,11 @@ In expressions and texts `{node}` is the label that names the node: which one th
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from decide import defaults
 from decide.dcgm import SWITCHED_ON
 
 BROKEN_CARD = (48, 63, 64, 74, 79, 94, 95)
 """Xids of hardware: memory (48, 63, 64, 94, 95), NVLink (74), gone from the bus (79)."""
-RUNBOOK = "docs/troubleshooting.md"
 CARD = "card {{{{ $labels.gpu }}}} of {{{{ $labels.{node} }}}}"
 
 
@@ -175,7 +175,7 @@ def chosen(switched_on: bool) -> list[Alert]:
     return [one for one in ALERTS if switched_on or not needs_more(one)]
 
 
-def rule(alert: Alert, node: str, runbook: str = RUNBOOK) -> dict[str, Any]:
+def rule(alert: Alert, node: str, runbook: str = defaults.RUNBOOK) -> dict[str, Any]:
     """As Prometheus reads it."""
     return {
         "alert": alert.name,
@@ -190,7 +190,7 @@ def rule(alert: Alert, node: str, runbook: str = RUNBOOK) -> dict[str, Any]:
     }
 
 
-def groups(node: str, switched_on: bool, runbook: str = RUNBOOK) -> Mapping[str, Any]:
+def groups(node: str, switched_on: bool, runbook: str = defaults.RUNBOOK) -> Mapping[str, Any]:
     """All rules that can fire, as they stand in a file of rules."""
     rules = [rule(one, node, runbook) for one in chosen(switched_on)]
     return {"groups": [{"name": "gpu-ready", "interval": "1m", "rules": rules}]}

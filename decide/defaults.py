@@ -33,6 +33,7 @@ KUBERNETES_NEWEST = "1.36"
 CUDA_IMAGE = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0"
 # nvidia-smi itself comes from the node's driver; the image only needs a shell and must accept old drivers, so CUDA 12.
 # Same CUDA line and same registry as the sample above: one mirror and one pull secret serve both.
+RUNBOOK = "docs/troubleshooting.md"
 EXPORTER_IMAGE = "nvcr.io/nvidia/k8s/dcgm-exporter:4.6.0-4.8.3-distroless"  # the one of operator v26.7.0
 SMI_IMAGE = "nvcr.io/nvidia/cuda:12.5.0-base-ubuntu22.04"
 

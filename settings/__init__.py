@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from decide import defaults, gke_hint, gke_pool, gke_prices, images
+from decide import defaults, images
 from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Ownership
 from decide.remainder import destroy_hint
@@ -71,8 +71,7 @@ class Settings(Owned):
 
     def lines(self) -> list[str]:
         """What is said before anything is made: who owns what, and what it will cost."""
-        gke = self.gke.plain() if self.gke else None
-        google = [*gke_prices.lines(gke), *gke_hint.lines(gke)] if gke else ()
+        google = _of_google(self.gke.plain()) if self.gke else ()
         rented = self.bare_metal.ec2.lines(self._instances()) if self.bare_metal and self.bare_metal.ec2 else ()
         return [*self.ownership.lines(), *google, *rented, *(self.aws.lines() if self.aws else ())]
 
@@ -170,12 +169,16 @@ class Settings(Owned):
         """How to take everything back, and what is then still there."""
         there = [host["name"] for host in self.hosts_args() if host["state"] != "abandoned"]
         hint = destroy_hint(stack, self.remainder(), there)
-        return gke_hint.destroy_hint(stack, self.gke.plain(), hint) if self.gke else hint
+        if self.gke is None:
+            return hint
+        from decide import gke_hint
+
+        return gke_hint.destroy_hint(stack, self.gke.plain(), hint)
 
     def first_workload(self) -> str:
         """A Pod to copy."""
         return manifest(
-            gke_pool.OUR_LABEL if self.gke else workload_selector(self.cluster.node_selector, self.installs),
+            self.gke.label if self.gke else workload_selector(self.cluster.node_selector, self.installs),
             [defaults.GPU_TOLERATION, *self._tolerations()],
             "" if self.ownership.runtime_class.owner in CLASSLESS else defaults.RUNTIME_CLASS,
             images.placed(self.validation.smi_image, images.read(container.plain(self.gpu).get("images"))),
@@ -213,6 +216,12 @@ class Settings(Owned):
             taints = {taint.key: taint for pool in self.gke.pools for taint in pool.taints}
             return [{"key": key, "operator": "Exists"} for key in taints]
         return [one.plain() for one in self.cluster.tolerations]
+
+
+def _of_google(gke: Mapping[str, Any]) -> list[str]:
+    from decide import gke_hint, gke_prices  # what a stack does not use, its start shall not pay for
+
+    return [*gke_prices.lines(gke), *gke_hint.lines(gke)]
 
 
 def _host(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from decide.gke_machines import ATTACHABLE
-from decide.gke_pool import STRATEGIES, WEEK
+from decide.gke_pool import OUR_LABEL, STRATEGIES, WEEK
 from settings.kinds import BROKEN, Choice, Count, Flag, Labels, ListOf, Section, Text, setting
 
 POOL_NAME = r"[a-z]([-a-z0-9]*[a-z0-9])?"
@@ -237,6 +237,9 @@ class Gke:
             "pools": [pool.plain() for pool in self.pools],
             "allow_replace": self.allow_replace,
         }
+
+    label = OUR_LABEL
+    """By which a workload finds the nodes of its pools."""
 
     @property
     def image(self) -> str:

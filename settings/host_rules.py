@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from decide import aws_hosts
 from decide.host_login import place
 from settings import host_join
 from settings.faults import FIX, Fault
@@ -123,6 +122,8 @@ def instances(config: Config, given: Given) -> Iterator[Fault]:
         return
     if not made:
         yield Fault("bareMetal.ec2", "has no effect: no host is an instance", "hosts: [{name: g5, ec2: g5.xlarge}]")
+    from decide import aws_hosts  # what a stack does not use, its start shall not pay for
+
     wish = {**common.plain(), "hosts": [{"name": "", **one.plain()} for _, one in made]}
     for wrong in aws_hosts.faults(wish, "joinScript" in given):
         number, _, key = wrong.key.rpartition(".")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from decide import defaults, monitoring
-from decide.alerts import ALERTS, RUNBOOK, needs_more
 from settings.faults import FIX, Fault
 from settings.gpu import NAMESPACE
 from settings.kinds import BROKEN, Choice, Flag, Labels, Text, setting
@@ -55,7 +54,7 @@ class Monitoring:
         Text("an address or a path", r"[^\s#\"'{}]+", 500),
         "runbook: https://wiki.example.com/troubleshooting.md",
         "Where your people read `docs/troubleshooting.md`; alerts link to their paragraph of it.",
-        RUNBOOK,
+        defaults.RUNBOOK,
     )
 
     def place(self) -> dict[str, str]:
@@ -74,6 +73,8 @@ def told(config: Any) -> tuple[str, ...]:
     wish = config.monitoring
     if not (wish.enabled and wish.alerts) or wish.metrics(config.gpu.operator.mode)["exporter"] == monitoring.OURS:
         return ()
+    from decide.alerts import ALERTS, needs_more  # what a stack does not use, its start shall not pay for
+
     missing = ", ".join(one.name for one in ALERTS if needs_more(one))
     return (f"monitoring.exporter: external; left out, for want of what only ours would say: {missing}",)
 

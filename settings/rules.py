@@ -7,7 +7,7 @@ from typing import Any
 
 from decide import defaults, flavour, user_values
 from decide.ownership import Decision, Owner, Ownership, Refusal, decide
-from settings import aws_rules, container, framework, gke_rules, host_rules, monitoring, sharing
+from settings import container, framework, host_rules, monitoring, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -31,6 +31,8 @@ def decision(config: Config) -> Decision:
 def settled(config: Config, given: Given) -> Config:
     """What a target decides where nothing was said: a cloud's nodes are not declared, its platform has no operator."""
     if config.target == "aws":
+        from settings import aws_rules
+
         return aws_rules.settled(config, given)
     if config.target != "gke":
         return config
@@ -200,6 +202,18 @@ def something_to_do(config: Config, _: Given) -> Iterator[Fault]:
         yield Fault("validation.enabled", problem, "enabled: true")
 
 
+def of_a_cloud(config: Config, given: Given) -> Iterator[Fault]:
+    """Those of the cloud that nodes come from: what a stack does not use, its start shall not pay for."""
+    if config.gke is not None:
+        from settings import gke_rules
+
+        yield from (fault for rule in gke_rules.RULES for fault in rule(config, given))
+    if config.aws is not None:
+        from settings import aws_rules
+
+        yield from (fault for rule in aws_rules.RULES for fault in rule(config, given))
+
+
 RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     which_nodes,
     tolerations,
@@ -216,6 +230,5 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     polls_within_its_time,
     something_to_do,
     *host_rules.RULES,
-    *gke_rules.RULES,
-    *aws_rules.RULES,
+    of_a_cloud,
 )

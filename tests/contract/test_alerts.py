@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from decide import alerts, dashboards, dcgm
+from decide import alerts, dashboards, dcgm, defaults
 from tests.effort import long
 
-RUNBOOK = Path(__file__).resolve().parents[2] / alerts.RUNBOOK
+RUNBOOK = Path(__file__).resolve().parents[2] / defaults.RUNBOOK
 KNOWN = {*dcgm.DEFAULT, *dcgm.SWITCHED_ON, *dcgm.OTHERS}
 METRIC = re.compile(r"\b(?:DCGM_\w+|kube_\w+|up)\b")
 PROMTOOL = shutil.which("promtool")
@@ -139,7 +139,7 @@ def test_an_alert_says_how_bad_it_is_why_then_what_to_do_and_links_to_a_paragrap
         assert one.severity in ("critical", "warning", "info"), one.name
         assert all((one.summary, one.why, one.fix)), one.name
         path, _, anchor = made["annotations"]["runbook_url"].partition("#")
-        assert (path, anchor in anchors) == (alerts.RUNBOOK, True), one.name
+        assert (path, anchor in anchors) == (defaults.RUNBOOK, True), one.name
 
 
 def test_beside_an_exporter_that_is_not_ours_no_rule_waits_for_what_it_does_not_say() -> None:
