@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.real import rpm_root, tools, versions
+from lab.real import rpm_root, tools
 from lab.real.hosts import image, packages, places, repositories
 from lab.real.tools import MissingError
 
@@ -64,7 +64,7 @@ def prune() -> None:
 
 def has(suite: str, compilers: bool) -> bool:
     """Whether there is such a disk: not every kernel's compilers are known."""
-    return not compilers or versions.has_compilers(suite)
+    return not compilers or image.SUITES[suite].kernel in image.COMPILERS
 
 
 def lacking() -> list[str]:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.real import tools
+from lab.real import setup, tools
 from lab.real.hosts import image
 
 ON_HOSTS = ("apt", "containerd", "openssh-server", "systemd")
@@ -41,13 +41,8 @@ def _pinned(name: str, module: str) -> str:
 
 def _of_disk(suite: str) -> str:
     """Of the packages on the disk that hosts of this kind begin with."""
-    status = image.image(suite, has_compilers(suite)) / "root/var/lib/dpkg/status"
+    status = image.image(suite, setup.has(suite, True)) / "root/var/lib/dpkg/status"
     return f"({', '.join(_packages(status))})" if status.exists() else ""
-
-
-def has_compilers(suite: str) -> bool:
-    """Whether there is such a disk with compilers: not every kernel's are known."""
-    return image.SUITES[suite].kernel in image.COMPILERS
 
 
 def _packages(status: Path) -> list[str]:

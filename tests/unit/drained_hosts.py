@@ -173,3 +173,13 @@ def meeting(lab: Homelab, name: str, together: list[bool]) -> Callable[..., Fini
         return plain(script, *more)
 
     return run
+
+
+def at_work(folder: Path) -> Homelab:
+    """Both hosts made ready, with a pod on the first; what was seen until then is forgotten."""
+    made = homelab(folder)
+    assert made.up().exit == 0
+    web(made, "gpu-1")
+    for name in made.quick:
+        seen(made, name).clear()
+    return made

@@ -8,6 +8,7 @@ import pytest
 
 from tests.effort import long
 from tests.unit.drained_hosts import (
+    at_work,
     budget,
     closed,
     config,
@@ -28,12 +29,7 @@ pytestmark = long
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Homelab:
-    made = homelab(tmp_path)
-    assert made.up().exit == 0
-    web(made, "gpu-1")
-    for name in made.quick:
-        seen(made, name).clear()
-    return made
+    return at_work(tmp_path)
 
 
 def test_a_reboot_that_only_the_driver_step_knows_of_waits_for_a_drain_too(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 from lab.providers.transport import Finished, Script
 from tests.effort import long
 from tests.unit.drained_hosts import (
+    at_work,
     budget,
     close,
     closed,
     config,
-    homelab,
     marked,
     may_reboot,
     names,
@@ -33,12 +33,7 @@ OURS = ("-census", "-drain", "-drain-late", "-uncordon")
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Homelab:
-    made = homelab(tmp_path)
-    assert made.up().exit == 0
-    web(made, "gpu-1")
-    for name in made.quick:
-        seen(made, name).clear()
-    return made
+    return at_work(tmp_path)
 
 
 def test_a_node_is_emptied_while_its_driver_moves_and_is_open_with_its_pods_after(lab: Homelab) -> None:
