@@ -13,7 +13,8 @@ import yaml
 from lab.real import tools
 from lab.real.api import Api, UnreachableError
 from lab.real.certificates import Authority
-from lab.real.processes import Processes, free_port
+from lab.real.ports import free_port
+from lab.real.processes import Processes
 
 STAGES = Path(__file__).resolve().parent / "stages"
 CONTEXT, STRANGER = "lab", "stranger"

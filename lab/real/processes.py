@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -20,12 +19,6 @@ _PAUSE = 0.02
 
 class EndedError(Exception):
     """A child that should run has ended; the text has the end of its log."""
-
-
-def free_port() -> int:
-    """A loopback port that nobody has at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def started(pid: int) -> str:

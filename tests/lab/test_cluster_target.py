@@ -14,7 +14,7 @@ import yaml
 from lab.cluster.store import ApiError
 from lab.real.certificates import Authority
 from lab.real.cluster import RealCluster
-from lab.real.processes import free_port
+from lab.real.ports import free_port
 from tests.lab.conftest import GPU_1
 from tests.lab.real_cluster import RealHouse, verdicts, without_seconds
 from tests.unit.house import CONFIG, House

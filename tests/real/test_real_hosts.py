@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.real.ports import free_port
 from tests.real.real_pulumi import STACK, Real, needs_pulumi
 from tests.unit.house import HOSTS, HOSTS_CONFIG
 
@@ -22,14 +22,6 @@ DRAINED = 12 * 1024
 """What one may add beside that while the last thing that was done to its node was a drain."""
 asyncssh = pytest.importorskip("asyncssh")
 pytestmark = needs_pulumi
-
-
-def free_ports(number: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 @contextmanager
@@ -54,8 +46,7 @@ class Far:
     def __init__(self, folder: Path, client: Any = None, **more: Any) -> None:
         self.client = client or asyncssh.generate_private_key("ssh-ed25519")
         self.more = {"sudo": "passwordless", **more}
-        ports = free_ports(len(HOSTS["hosts"]))
-        self.keys = {port: asyncssh.generate_private_key("ssh-ed25519") for port in ports}
+        self.keys = {free_port(): asyncssh.generate_private_key("ssh-ed25519") for _ in HOSTS["hosts"]}
         self.places = [
             {"address": "127.0.0.1", "port": port, "host_key": key.export_public_key().decode().strip()}
             for port, key in self.keys.items()
