@@ -13,7 +13,7 @@ _HELD: list[socket.socket] = []
 
 
 def _end() -> int:
-    """Beyond it the kernel picks the near end of outgoing connections, which would take a port between here and there."""
+    """From here on the kernel picks ports of outgoing connections, which would take one before its server listens."""
     end = int(_RANGE.read_text().split()[0])
     return end if end > _FIRST + _FEW else _USUAL_END
 

@@ -38,8 +38,8 @@ def test_a_port_with_a_server_of_somebody_else_is_passed_over(monkeypatch: pytes
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken, other = server.getsockname()[1], free_port()
         monkeypatch.setattr(ports, "_given", lambda _port: True)
-        monkeypatch.setattr(ports.random, "sample", lambda *_: [taken, other])
+        monkeypatch.setattr("random.sample", lambda *_: [taken, other])
         assert free_port() == other
-        monkeypatch.setattr(ports.random, "sample", lambda *_: [taken])
+        monkeypatch.setattr("random.sample", lambda *_: [taken])
         with pytest.raises(OSError, match="none of the ports 20000 to"):
             free_port()

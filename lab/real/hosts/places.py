@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import os
@@ -19,6 +20,12 @@ LETTERS: Final = 12
 UNUSED_SECONDS: Final = 24 * 3600
 _IN_USE: Final[dict[Path, TextIO]] = {}
 """What this process works with, and the open files that say so."""
+
+
+@atexit.register
+def _let_go() -> None:
+    for lock in _IN_USE.values():
+        lock.close()
 
 
 def cache() -> Path:
