@@ -85,6 +85,11 @@ def _class(one: Object) -> Object:
     return {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta, "handler": one["handler"]}
 
 
+def brought_by(whose: str) -> list[Object]:
+    """What a server of this distribution comes with."""
+    return [_class({"name": defaults.RUNTIME_CLASS, "handler": defaults.RUNTIME_CLASS, "by": whose})]
+
+
 def is_brought(obj: Object) -> bool:
     """Whether it came with a distribution of Kubernetes."""
     annotations = obj["metadata"].get("annotations") or {}

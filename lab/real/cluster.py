@@ -118,8 +118,11 @@ class RealCluster:
         return node.get("status", {}).get("allocatable", {}).get("nvidia.com/gpu")
 
     def set_node_info(self, name: str, **info: str) -> None:
-        """What the kubelet reports of its machine: `boot_id`, `machine_id`, `runtime`."""
-        known = {"boot_id": "bootID", "machine_id": "machineID", "runtime": "containerRuntimeVersion"}
+        """What the kubelet reports of its machine and itself: `boot_id`, `machine_id`, `runtime`, `kubelet`."""
+        known = {
+            "boot_id": "bootID", "machine_id": "machineID", "runtime": "containerRuntimeVersion",
+            "kubelet": "kubeletVersion",
+        }  # fmt: skip
         patch = {"status": {"nodeInfo": {known[key]: value for key, value in info.items()}}}
         self.api.merge("Node", name, None, patch, "kubelet", "status")
 

@@ -9,26 +9,40 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from lab.cluster import others
 from lab.real.api import UnreachableError
 from lab.real.cluster import RealCluster
 from lab.real.hosts.bed import Bed
 from lab.real.hosts.host import RealHost
+from lab.real.hosts.kinds import KUBEADM, Kind
 
 PAUSE = 0.5
 """Seconds between two looks of a kubelet at its machine."""
 USER = "ops"
+KUBELET = "v1.35.4"
 _LOOK = """\
 cat /proc/sys/kernel/random/boot_id
 nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | grep -E '^[0-9.]+$' || echo none
-containerd config dump 2>/dev/null | grep -q nvidia-container-runtime && echo toolkit || echo none
 """
 
 
 class Member(NamedTuple):
-    """A host, and the card that all of it is about."""
+    """A host, the card that all of it is about, and what kind of node it is."""
 
     host: RealHost
     card: str
+    kind: Kind
+
+
+class Found(NamedTuple):
+    """What a kubelet sees of its machine; `start`: which one of a server that runs beside it."""
+
+    boot: str
+    driver: str
+    engine: str
+    handler: str
+    default: str
+    start: str = ""
 
 
 class Site:
@@ -38,7 +52,7 @@ class Site:
         self.cluster, self.bed = cluster, bed
         self.members: dict[str, Member] = {}
         self.errors: list[str] = []
-        self._shown: dict[str, tuple[str, ...]] = {}
+        self._shown: dict[str, Found] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._live, name="lab-kubelets", daemon=True)
 
@@ -52,11 +66,16 @@ class Site:
         self._over.set()
         self._thread.join()
 
-    def add(self, name: str, suite: str = "bookworm", card: str = "Tesla T4", **about: Any) -> RealHost:
+    def add(
+        self, name: str, suite: str = "bookworm", card: str = "Tesla T4", kind: Kind = KUBEADM, **about: Any
+    ) -> RealHost:
         """A new host that has joined the cluster."""
         host = self.bed.host(name, suite, card, **about)
+        kind.become(host)
         self.cluster.add_node(node_of(name), card=card, machine_id=host.machine_id, boot_id=host.boot_id())
-        self.members[name] = Member(host, card)
+        member = Member(host, card, kind)
+        self._report(name, member)
+        self.members[name] = member
         return host
 
     def config(self, more: Mapping[str, Mapping[str, Any]] | None = None, **metal: Any) -> dict[str, Any]:
@@ -76,13 +95,17 @@ class Site:
             "validation": {"timeoutSeconds": 180, "pollSeconds": 1},
         }  # fmt: skip
 
+    def nodes(self) -> list[str]:
+        """How they are called in the cluster."""
+        return [node_of(name) for name in self.members]
+
     def connections(self) -> int:
         """What the sshds of all hosts have counted."""
         return sum(one.host.connections() for one in self.members.values())
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that lasts on all hosts."""
-        return {name: one.host.snapshot() for name, one in self.members.items()}
+        return {name: one.kind.lasting(one.host) for name, one in self.members.items()}
 
     def _live(self) -> None:
         while not self._over.wait(PAUSE):
@@ -97,16 +120,27 @@ class Site:
     def _report(self, name: str, member: Member) -> None:
         if not member.host.leader():
             return
-        found = tuple(member.host.run(_LOOK).split())
-        if len(found) < 3 or self._shown.get(name) == found:
+        words = member.host.run(_LOOK + member.kind.look).split()
+        if len(words) < len(Found._fields) - len(Found._field_defaults) or self._shown.get(name) == Found(*words):
             return
-        boot, driver, toolkit = found
-        self.cluster.set_node_info(node_of(name), boot_id=boot, machine_id=member.host.machine_id)
+        found, before = Found(*words), self._shown.get(name)
+        about = {"boot_id": found.boot, "machine_id": member.host.machine_id, "runtime": found.engine}
+        whose = member.kind.distribution
+        self.cluster.set_node_info(node_of(name), **about, **({"kubelet": f"{KUBELET}+{whose}1"} if whose else {}))
         self.cluster.gpus.declare({
-            "name": node_of(name), "card": member.card, "gpus": 1, "driver": None if driver == "none" else driver,
-            "toolkit": toolkit == "toolkit", "device_plugin": False,
+            "name": node_of(name), "card": member.card, "gpus": 1,
+            "driver": None if found.driver == "none" else found.driver, "toolkit": found.handler == "nvidia",
+            "default_runtime": found.default == "nvidia", "device_plugin": False,
         })  # fmt: skip
+        if whose and (before is None or before.start != found.start):
+            self._bring(whose)
         self._shown[name] = found
+
+    def _bring(self, whose: str) -> None:
+        """A server that starts brings what it comes with, where it is missing."""
+        for wanted in others.brought_by(whose):
+            if self.cluster.api.get(wanted["kind"], wanted["metadata"]["name"]) is None:
+                self.cluster.api.create(wanted, whose)
 
 
 def node_of(name: str) -> str:

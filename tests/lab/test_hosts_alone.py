@@ -15,6 +15,17 @@ REAL = ("sshd", "systemd", "apt and dpkg", "containerd", "OpenSSH")
 STANDINS = ("the card, its module and NVIDIA's packages", "the cluster")
 
 
+def at_rest(site: Site) -> None:
+    """There is nothing to do, before a refresh and after it, and no host is bothered."""
+    counted = site.connections()
+    assert good(site.up()) == set()
+    refreshed = site.up("refresh")
+    good(refreshed)
+    assert set(refreshed.changes) == {"same", "update"}, "the Job has ended since it was made"
+    assert good(site.up()) == set()
+    assert site.connections() == counted
+
+
 def test_up_again_and_back_to_what_it_was(bed: Bed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     host = bed.host("rtx")
     site, before, began = Site(tmp_path, bed, host), host.snapshot(), time.monotonic()
@@ -27,9 +38,7 @@ def test_up_again_and_back_to_what_it_was(bed: Bed, tmp_path: Path, capsys: pyte
     assert shown["runtime"].startswith("containerd 1.6.")
     up = time.monotonic() - began
 
-    counted = host.connections()
-    assert good(site.up()) == set()
-    assert host.connections() == counted
+    at_rest(site)
 
     began = time.monotonic()
     good(site.up("destroy"))
@@ -60,10 +69,7 @@ def test_the_kernels_own_driver_goes_by_a_reboot_with_consent(bed: Bed, tmp_path
     assert host.boot_id() != boot
     assert host.boots() == 1
     assert "nouveau" not in host.run("ls /sys/module").split()
-    counted = host.connections()
-    assert good(site.up()) == set()
-    assert host.connections() == counted
-
+    at_rest(site)
     good(site.up("destroy"))
     assert different(before, host.snapshot()) == {}
     host.run("systemctl reboot || :")
@@ -85,9 +91,7 @@ def test_ubuntu_has_its_own_driver_and_a_newer_containerd(bed: Bed, tmp_path: Pa
     assert {f"package linux-modules-nvidia-580-server-open-{kernel}", "hold nvidia-utils-580-server"} <= set(after)
     assert host.run(f"modinfo -k {kernel} -F license nvidia") == "Dual MIT/GPL\n"
 
-    counted = host.connections()
-    assert good(site.up()) == set()
-    assert host.connections() == counted
+    at_rest(site)
     good(site.up("destroy"))
     assert different(before, host.snapshot()) == {}
 

@@ -3,57 +3,46 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from lab.real import tools
 from lab.real.hosts.bed import Bed
 from lab.real.hosts.host import RealHost
-from lab.real.hosts.rancher import HOME, make_k3s
+from lab.real.hosts.kinds import K3S
+from lab.real.hosts.rancher import ASKED, HOME, make_k3s
+from tests.lab import whole
+from tests.lab.engines import Ended
 from tests.lab.real_hosts import Site, different, good, needs_hosts
+from tests.lab.whole import Whole, new_site
 
 pytestmark = needs_hosts
-REAL = ("sshd", "systemd", "apt and dpkg", "containerd", "OpenSSH")
-STANDINS = ("k3s around its containerd, and its crictl", "the card, its module and NVIDIA's packages", "the cluster")
+REAL = (*whole.REAL, "containerd")
+STANDINS = ("k3s around its containerd, and its crictl", *whole.STANDINS, "where k3s does not look, the cluster")
 SETTINGS = f"{HOME}/agent/etc/containerd/config.toml"
-
-
-@pytest.fixture
-def box(bed: Bed) -> RealHost:
-    """A node of k3s."""
-    host = bed.host("box")
-    make_k3s(host, tools.build(["crictl"])["crictl"])
-    return host
 
 
 def handlers(host: RealHost) -> set[str]:
     """What the daemon that runs has, as it says itself."""
-    said = host.run(
-        f"{HOME}/data/current/bin/crictl --runtime-endpoint unix:///run/k3s/containerd/containerd.sock info"
-    )
-    return set(json.loads(said)["config"]["containerd"]["runtimes"])
+    return set(json.loads(host.run(ASKED))["config"]["containerd"]["runtimes"])
 
 
-def test_up_has_k3s_look_again_and_destroy_too(box: RealHost, bed: Bed, tmp_path: Path) -> None:
-    site, before, settings = Site(tmp_path, bed, box), box.snapshot(), box.run(f"cat {SETTINGS}")
-    assert handlers(box) == {"runc"}
+def test_up_has_k3s_look_again_and_destroy_too(tmp_path: Path, built: dict[str, Path], engine: str) -> None:
+    with new_site(tmp_path, built) as site:
+        box = site.add("box", kind=K3S)
+        settings = box.run(f"cat {SETTINGS}")
+        assert handlers(box) == {"runc"}
 
-    first = site.up()
-    good(first)
-    assert first.outputs["hosts"]["box"]["runtime"].startswith("k3s containerd 1.6.")
-    assert handlers(box) == {"nvidia", "runc"}
-    assert "gpu-ready" not in box.run(f"cat {SETTINGS}"), "what k3s writes is k3s's own"
+        def look(first: Ended) -> None:
+            assert first.outputs["hosts"]["box"]["runtime"].startswith("k3s containerd 1.6.")
+            assert handlers(box) == {"nvidia", "runc"}
+            assert "gpu-ready" not in box.run(f"cat {SETTINGS}"), "what k3s writes is k3s's own"
 
-    counted = box.connections()
-    assert good(site.up()) == set()
-    assert box.connections() == counted
-
-    good(site.up("destroy"))
-    assert different(before, box.snapshot()) == {}
-    assert box.run(f"cat {SETTINGS}") == settings
-    assert handlers(box) == {"runc"}
+        Whole(site, tmp_path, engine).round_trip(look)
+        assert box.run(f"cat {SETTINGS}") == settings
+        assert handlers(box) == {"runc"}
 
 
-def test_a_k3s_that_does_not_look_at_the_toolkit_is_named(box: RealHost, bed: Bed, tmp_path: Path) -> None:
+def test_a_k3s_that_does_not_look_at_the_toolkit_is_named(bed: Bed, tmp_path: Path) -> None:
+    box = bed.host("box")
+    make_k3s(box, tools.build(["crictl"])["crictl"])
     unit = "/etc/systemd/system/k3s.service.d/path.conf"
     box.write(unit, "[Service]\nEnvironment=PATH=/opt/narrow\n")
     box.run("mkdir -p /opt/narrow; for one in awk mkdir mount mountpoint sh; do ln -s /usr/bin/$one /opt/narrow/; done")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from lab.real.hosts.disk import Snapshot
 from lab.real.hosts.host import RealHost
 
 SETTINGS: Final = "/etc/docker/daemon.json"
@@ -17,6 +18,11 @@ THEIRS: Final = json.dumps(
     {"iptables": False, "bridge": "none", "storage-driver": "vfs", "log-driver": "json-file", "features": {}}, indent=3
 )  # fmt: skip
 """As somebody wrote it who does not know of us."""
+LOOK: Final = (
+    "docker info --format 'docker://{{.ServerVersion}} "
+    """{{if (index .Runtimes "nvidia").Path}}nvidia{{else}}none{{end}} {{.DefaultRuntime}}'"""
+)
+"""What its kubelet knows: the daemon that runs says it."""
 _KUBELET: Final = """\
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -42,6 +48,13 @@ def make_docker(host: RealHost) -> None:
         "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends docker.io"
     )
     host.run("systemctl daemon-reload; systemctl enable -q --now cri-docker.socket; docker info")
+
+
+def lasting(host: RealHost) -> Snapshot:
+    """What lasts on it; of Docker's own store, whose books change with each start, what it holds."""
+    holds = host.run("docker images -aq; docker ps -aq; docker volume ls -q")
+    files = {path: seen for path, seen in host.snapshot().items() if not path.startswith("/var/lib/docker/")}
+    return {**files, "Docker's store": ("", holds)}
 
 
 def say_by_flag(host: RealHost, says: bool = True) -> None:

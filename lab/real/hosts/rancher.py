@@ -12,6 +12,14 @@ from lab.real.hosts import places
 from lab.real.hosts.host import RealHost
 
 HOME: Final = "/var/lib/rancher/k3s"
+ASKED: Final = f"{HOME}/data/current/bin/crictl --runtime-endpoint unix:///run/k3s/containerd/containerd.sock info"
+LOOK: Final = f"""\
+echo "containerd://$({HOME}/data/current/bin/containerd --version | cut -d ' ' -f 3)-k3s1"
+{ASKED} | grep -q nvidia-container-runtime && echo nvidia || echo none
+echo runc
+systemctl show -P InvocationID k3s
+"""
+"""What its kubelet knows: the daemon that runs says it; and which start of k3s this is."""
 _PROGRAMS: Final = ("containerd", "containerd-shim-runc-v2", "ctr", "runc")
 _UNIT: Final = """\
 [Unit]
