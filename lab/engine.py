@@ -183,8 +183,8 @@ class _Operation:
     def _provider_inputs(self, reference: str) -> Props:
         urn, _, id = reference.rpartition("::")
         goal = self.planner.registered.get(urn)
-        known = [entry for entry in self.ledger if (entry.urn, entry.id) == (urn, id)]
-        return known[0].inputs if known else goal.new.inputs if goal else {}
+        known = self.ledger.known(urn, id)
+        return known.inputs if known else goal.new.inputs if goal else {}
 
     def _complain(self, urn: str, text: str) -> None:
         self.executor.fail(urn)
@@ -200,6 +200,7 @@ class _Operation:
             urn = item["resource"]["urn"]
             text = "an earlier operation was interrupted while it was %s this: it may exist, done or half done"
             self.watch.log("warning", text % item["type"], urn)
+        self.ledger.settle()
 
     def destroy(self) -> None:
         """Deletes everything."""

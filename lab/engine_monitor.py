@@ -143,7 +143,7 @@ class Monitor:
             self.outputs = from_wire(request.outputs)
         elif goal is not None and goal.urn not in self.executor.broken:
             goal.new.outputs = from_wire(request.outputs)
-            self.executor.ledger.save()
+            self.executor.ledger.note(goal.new)
             self.executor.watch.close(goal.urn)
         self.settle()
         return empty_pb2.Empty()

@@ -109,7 +109,7 @@ class Executor:
         is_gone = step.old is None or (step.deletes_first and step.old.pending_replacement)
         if step.old is not None and not is_gone:
             step.old.delete = True
-        self.ledger.finish(new, step.old if is_gone else None)
+        self.ledger.finish(new, step.old if is_gone else None, step.old)
         self._settle(error, "after_create", new, None)
 
     def _update(self, step: Step) -> None:
@@ -205,7 +205,7 @@ class Executor:
         new.outputs = _hidden(new, found[1])
         if step.op == "read-replacement" and step.old is not None:
             step.old.delete = True
-        self.ledger.finish(new, None if step.op == "read-replacement" else step.old)
+        self.ledger.finish(new, None if step.op == "read-replacement" else step.old, step.old)
 
     def _import(self, step: Step) -> None:
         entry = step.entry

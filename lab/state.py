@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import os
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from lab.state_form import misfit
+from lab.state_journal import Journal, folded, replace_file
 from lab.state_lock import StateError, StateLock
 from lab.values import from_json, to_json
 
@@ -126,6 +126,10 @@ def _camel(name: str) -> str:
 _NAMES: Final = {item.name: _camel(item.name) for item in fields(Entry)}
 
 
+def _text(document: Document) -> bytes:
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
 def empty_document() -> Document:
     """A state without resources."""
     return {"rehearsal": REHEARSAL, "version": VERSION, "resources": [], "pending_operations": []}
@@ -142,6 +146,10 @@ class Store(Protocol):
         """Keeps the state; when this returns, it is kept."""
         ...
 
+    def note(self, change: Document) -> None:
+        """Keeps what a step changed of it (a line of `lab.state_journal`); when this returns, it is kept."""
+        ...
+
     def locked(self, notice: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
         """Holds the state for one operation; `notice` is told when a dead holder's lock was taken over."""
         ...
@@ -155,15 +163,19 @@ class MemoryStore:
     """A state for tests; it is kept as text, so that what could not be written to a file fails here too."""
 
     def __init__(self, document: Document | None = None) -> None:
-        self._text = json.dumps(document or empty_document())
+        self._text, self._changes = json.dumps(document or empty_document()), list[str]()
 
     def load(self) -> Document:
         """A fresh copy of what was saved last."""
-        return dict(json.loads(self._text))
+        return folded(json.loads(self._text), map(json.loads, self._changes))
 
     def save(self, document: Document) -> None:
         """Keeps the document."""
-        self._text = json.dumps(document)
+        self._text, self._changes = json.dumps(document), []
+
+    def note(self, change: Document) -> None:
+        """Keeps the change."""
+        self._changes.append(json.dumps(change))
 
     @contextlib.contextmanager
     def locked(self, notice: Callable[[str], None]) -> Iterator[None]:
@@ -181,18 +193,29 @@ class FileStore:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.backup = self.path.with_name(self.path.name + ".bak")
-        self._lock = StateLock(self.path)
-        self._backed_up = False
+        self._lock, self._journal = StateLock(self.path), Journal(self.path)
+        self._backed_up = self._noting = False
 
     def load(self) -> Document:
         """Reads and checks the file; a missing one is an empty state."""
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
+            # First: whoever is at it writes the whole state before the journal goes.
+            journal = self._journal.read()
+            data = self.path.read_bytes()
+            document = self._checked(json.loads(data.decode()))
         except FileNotFoundError:
             return empty_document()
         except (OSError, ValueError) as error:
             raise self._unreadable(str(error)) from error
-        return self._checked(document)
+        return self._continued(document, self._journal.since(journal, data))
+
+    def _continued(self, document: Document, since: list[bytes]) -> Document:
+        """With what an operation did that came to no end, or has not yet."""
+        try:
+            return self._checked(folded(document, map(json.loads, since))) if since else document
+        except (StateError, LookupError, TypeError, ValueError) as error:
+            wrong = f"its journal does not fit it; without {self._journal.path} it is as before the last operation"
+            raise self._unreadable(wrong) from error
 
     def _checked(self, document: Any) -> Document:
         if not isinstance(document, dict) or not isinstance(document.get("version"), int):
@@ -233,30 +256,43 @@ class FileStore:
         )
 
     def save(self, document: Document) -> None:
-        """Writes beside the file, flushes to the disk, then takes its place."""
-        data = json.dumps(document, indent=1).encode() + b"\n"
+        """Takes the place of the file at once."""
+        with self._writing():
+            replace_file(self.path, _text(document))
+            self._journal.end()
+            self._noting = False
+
+    def note(self, change: Document) -> None:
+        """Adds a line to the journal, which begins with the state as it is."""
+        with self._writing():
+            if not self._noting:
+                self._journal.begin()
+            self._noting = True
+            self._journal.add(change)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            if not self._backed_up and self.path.exists():
-                self._write(self.backup, self.path.read_bytes())
+            if not self._backed_up:
+                self._back_up()
             self._backed_up = True
-            self._write(self.path, data)
+            yield
         except OSError as error:
             raise StateError(f"The state {self.path} cannot be written: {error}. It is as it was.") from error
 
-    def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+    def _back_up(self) -> None:
+        """Before the first change of an operation; what an earlier one left in its journal comes to its place too."""
+        was = self.path.read_bytes() if self.path.exists() else b""
+        if not was or self._journal.since(self._journal.read(), was):
+            replace_file(self.path, _text(self.load()))
+        if was:
+            replace_file(self.backup, self.path.read_bytes())
 
     @contextlib.contextmanager
     def locked(self, notice: Callable[[str], None]) -> Iterator[None]:
         """Holds the lock file; a second operation is refused meanwhile."""
         with self._lock.held(notice):
-            self._backed_up = False
+            self._backed_up = self._noting = False
             yield
 
     def holder(self) -> str:
