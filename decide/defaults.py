@@ -105,6 +105,10 @@ CUDA_KEY_DEBIAN_13_FINGERPRINT = "02182E60104FCDC26EAE1B8597A5D4CB8793F200"
 CUDA_KEY_RPM = "D42D0685"
 CUDA_KEY_RPM_FINGERPRINT = "610C7B14E068A878070DA4E99CD0A493D42D0685"
 
+# NVIDIA's own address of a driver for data-centre cards; one for others is named by its url. Its checksum is never
+# known here: it is asked for.
+RUN_FILE = "https://us.download.nvidia.com/tesla/{0}/NVIDIA-Linux-x86_64-{0}.run"
+
 # Room on a host -------------------------------------------------------------------------------------------------------
 
 # Driver, toolkit, headers and their archives come to 2 GB at most; an own estimate with a margin.

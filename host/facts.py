@@ -16,7 +16,7 @@ WORD = r"[A-Za-z0-9][A-Za-z0-9._+:~-]{0,119}"
 MAYBE = rf"({WORD})?"
 PATH = r"(/[A-Za-z0-9._/+@-]{1,200})?"
 BOOT_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-DECIDED = r"(keep|(distro|cudaRepo) [1-9][0-9]{2}[0-9.]{0,8} (open|proprietary))?"
+DECIDED = r"(keep|(distro|cudaRepo|run) [1-9][0-9]{2}[0-9.]{0,8} (open|proprietary))?"
 _ID = r"[0-9a-f]{4}:[0-9a-f]{4}"
 SHAPE = Shape(
     {
@@ -40,7 +40,15 @@ SHAPE = Shape(
         "modules": Shape(
             {"nvidia": Text(MAYBE), "nouveau": Flag(), "nova": Flag(), "flavour": Text("(open|proprietary)?")}
         ),
-        "driver": Shape({"works": Flag(), "version": Text(MAYBE), "foreign": Text(r"(\.run|operator|mixed)?")}),
+        "driver": Shape(
+            {
+                "works": Flag(),
+                "version": Text(MAYBE),
+                "foreign": Text(r"(\.run|operator|mixed)?"),
+                "packaged": Flag(),
+            },
+            may=("packaged",),
+        ),
         "secure_boot": Flag(),
         "headers": Flag(),
         "next_kernel": Text(MAYBE),
@@ -161,6 +169,8 @@ class HostFacts:
     driver_works: bool
     driver_version: str
     foreign: str
+    packaged: bool
+    """Whether packages of a driver are there that are not ours."""
     secure_boot: bool
     headers: bool
     next_kernel: str
@@ -226,6 +236,7 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         driver_works=driver["works"],
         driver_version=driver["version"],
         foreign=driver["foreign"],
+        packaged=driver.get("packaged", False),
         secure_boot=known["secure_boot"],
         headers=known["headers"],
         next_kernel=known["next_kernel"],

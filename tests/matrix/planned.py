@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from decide import host_plan
 from decide.host_failures import BY_ID, Refusal
 from host.facts import HostFacts, read
-from tests.matrix.axes import CARDS, FOUND, SYSTEMS, Point, values_of
+from lab.host.standins.downloads import sha256
+from lab.host.standins.run_file import program
+from tests.matrix.axes import CARDS, FOUND, RUN_FILES, SYSTEMS, Point, values_of
 from tests.unit.small_host import told
 
 BESIDE_DRIVER = ("reboot", "operator", "runtime_class")
@@ -43,6 +45,9 @@ def wish_of(point: Point) -> dict[str, Any]:
     """What the stack file says of it."""
     said = {key: one for value in values_of(point) for key, one in value.wish.items()}
     beside = {key: said.pop(key) for key in BESIDE_DRIVER if key in said}
+    if said["source"] == "run":
+        version = RUN_FILES[point["branch"]]
+        said |= {"version": version, "sha256": sha256(program(version))}
     return {"name": "rtx", "driver": said, **beside}
 
 
@@ -89,7 +94,7 @@ def _driver(point: Point, source: str, rest: str) -> Iterator[str]:
     if point["source"] not in ("auto", source):
         yield f"{point['source']} was asked for, and {source} is taken"
     branch, _, flavour = rest.partition(" ")
-    if point["branch"] not in ("-", branch):
+    if point["branch"] not in ("-", branch.partition(".")[0]):
         yield f"{point['branch']} was asked for, and {branch} is taken"
     if "modules" in card and flavour not in card["modules"]:
         yield f"{flavour} modules do not drive this card"

@@ -89,7 +89,13 @@ def fetched(url: str) -> tuple[str, str]:
 
 
 def _release(url: str) -> tuple[str, str]:
-    """The program of k3s, from its release or from a mirror that names that."""
+    """The program of k3s, or a driver as a .run file, from its publisher or from a mirror that names it alike."""
+    name = url.rpartition("/")[2]
+    if name.startswith("NVIDIA-Linux-x86_64-") and name.endswith(".run"):
+        from lab.host.standins.run_file import program as run_file
+
+        text = run_file(name.removeprefix("NVIDIA-Linux-x86_64-").removesuffix(".run"))
+        return text, sha256(text)
     version = next((word for word in url.split("/") if word[:3] == "v1." and "+k3s" in word), "")
     if not version or not url.endswith("/k3s"):
         return "", ""
