@@ -42,7 +42,7 @@ class HostDriver(TypedDict):
     """Which driver a host shall have; what is not said follows from its card and its distribution."""
 
     source: NotRequired[str]
-    """`auto`, `distro`, `cudaRepo`, `run` or `keep`. Default: auto"""
+    """`auto`, `distro`, `ubuntuDrivers`, `ppa`, `cudaRepo`, `run` or `keep`. Default: auto"""
     branch: NotRequired[str]
     """Driver branch, such as 580."""
     flavour: NotRequired[str]

@@ -109,6 +109,12 @@ CUDA_KEY_RPM_FINGERPRINT = "610C7B14E068A878070DA4E99CD0A493D42D0685"
 # known here: it is asked for.
 RUN_FILE = "https://us.download.nvidia.com/tesla/{0}/NVIDIA-Linux-x86_64-{0}.run"
 
+# Of the graphics-drivers team; Launchpad shows this fingerprint for it (4096 bit), and several public scripts check it.
+PPA = "https://ppa.launchpadcontent.net/graphics-drivers/ppa/ubuntu"
+PPA_KEY_FINGERPRINT = "2388FF3BE10A76F638F80723FCAE110B1118213C"
+PPA_KEY_URL = f"https://keyserver.ubuntu.com/pks/lookup?op=get&search=0x{PPA_KEY_FINGERPRINT}"
+PPA_BUILD = "~gpu"  # stands in each of its versions and in none of the archive's, which has packages of the same names
+
 # Room on a host -------------------------------------------------------------------------------------------------------
 
 # Driver, toolkit, headers and their archives come to 2 GB at most; an own estimate with a margin.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults, host_rpm, host_run, host_sources
+from decide import defaults, host_rpm, host_run, host_sources, host_ubuntu
 from decide.catalog import BRANCHES, PROPRIETARY, SUPPORTED, Generation, drives, generation_of, name_of
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import missing, packages
@@ -96,9 +96,10 @@ def chosen(facts: "HostFacts", wish: HostWish) -> Choice:
     before, flavours, system = decided(facts), _flavours(_generations(facts)), system_of(facts)
     source = before.source if before else system.source if system else wish.source
     flavour = before.flavour if before and before.flavour in flavours else next(iter(flavours), PROPRIETARY)
+    usual = host_ubuntu.branch(facts) or str(defaults.DRIVER_BRANCH)
     return Choice(
-        source if wish.source == "auto" else wish.source,
-        wish.wanted or (before.wanted if before else str(defaults.DRIVER_BRANCH)),
+        source if wish.source == "auto" else host_ubuntu.source(facts, wish.source, before),
+        wish.wanted or (before.wanted if before else usual),
         wish.flavour or flavour,
     )
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults, host_rpm, host_run
+from decide import defaults, host_rpm, host_run, host_ubuntu
 from decide.catalog import OPEN
 from decide.host_failures import Refusal, refusal
 
@@ -59,6 +59,10 @@ def packages(facts: "HostFacts", choice: "Choice") -> Packages:
         return Packages((*host_run.BUILDERS, *([later] if later else [])), (HEADERS,))
     if choice.source == "cudaRepo":
         return _of_nvidia(choice, debian_headers(facts.kernel), CUDA.get(facts.os))
+    if choice.source == host_ubuntu.PPA:
+        names = host_ubuntu.ppa_names(choice, "-open" if choice.flavour == OPEN else "")
+        later = later_headers(facts)
+        return Packages((*names, *([later] if later else [])), (HEADERS,), repository=host_ubuntu.repository(facts))
     return _of_ubuntu(choice, kernel_flavour(facts))
 
 
@@ -80,7 +84,7 @@ def _of_nvidia(choice: "Choice", headers: str, repository: dict[str, Any] | None
 
 def _of_ubuntu(choice: "Choice", kernel: str) -> Packages:
     """Modules for the running kernel, the package that brings them for each later one, and user space."""
-    series = f"{choice.branch}-server"
+    series = host_ubuntu.series(choice)
     flavour = f"{series}-open" if choice.flavour == OPEN else series
     modules = f"linux-modules-nvidia-{flavour}-"
     user_space = (f"nvidia-headless-no-dkms-{flavour}", f"nvidia-utils-{series}")

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from decide import host_rpm
+from decide import host_rpm, host_ubuntu
 from decide.host_failures import Refusal, refusal
 from decide.host_run import RUN
 from decide.host_system import System, system_of
+from decide.host_ubuntu import PPA, TOOL
 from decide.host_wish import HostWish
 
 if TYPE_CHECKING:
@@ -17,16 +18,21 @@ FROM = {
     "distro": "Ubuntu's archive, prebuilt and signed",
     "cudaRepo": "NVIDIA's repository, built on the host by DKMS",
     RUN: "a .run file of NVIDIA, built on the host by DKMS",
+    PPA: "the graphics-drivers PPA, built on the host by DKMS",
+    TOOL: "Ubuntu's archive, as ubuntu-drivers recommends, prebuilt and signed",
 }
 HELD = {
     "distro": "held at its version together with the kernel's own metapackages: the kernel stands still too",
     "cudaRepo": "held at its version; the kernel moves on, and DKMS builds for each new one",
+    PPA: "held at its version; the kernel moves on, and DKMS builds for each new one",
+    TOOL: "held at its version together with the kernel's own metapackages: the kernel stands still too",
     RUN: "no package manager moves it; the kernel moves on, and DKMS builds for each new one",
 }
-BUILT_HERE = ("cudaRepo", RUN)
+BUILT_HERE = ("cudaRepo", PPA, RUN)
 """Whose modules nobody signed."""
 ANYWHERE = (RUN,)
 """What does not depend on the distribution, where packages can be installed at all."""
+OF_UBUNTU = {PPA: "the PPA has packages for Ubuntu alone", TOOL: "ubuntu-drivers is a program of Ubuntu"}
 SIGNED = {
     "": "turn Secure Boot off in the firmware, or use Ubuntu 24.04, whose modules are signed",
     "ubuntu": "driver: {source: distro}, whose modules are signed; or turn Secure Boot off in the firmware",
@@ -66,11 +72,13 @@ def refusals(facts: "HostFacts", wish: HostWish, choice: "Choice", before: "Choi
     if not system.source:
         fix = "make it work, as nvidia-smi shows; then it is kept as it is"
         yield refusal("HST-67", f"on {facts.pretty} no driver is installed: {system.instead}", fix)
-    elif choice.source not in (system.source, *ANYWHERE):
+    elif choice.source not in _possible(facts, system):
         yield _elsewhere(system, choice)
     elif choice.source in BUILT_HERE and facts.secure_boot:
         fix = SIGNED.get(facts.os.partition("-")[0], SIGNED[""])
         yield refusal("DRV-5", "Secure Boot is on, and modules that DKMS builds here carry no key it accepts", fix)
+    if not before and facts.os.startswith("ubuntu"):
+        yield from host_ubuntu.refusals(facts, wish.source)
     if before and before.source != choice.source:
         problem = f"gpu-ready installed this driver from {before.source}, and source is {choice.source}"
         yield refusal("HST-100", problem, f"driver: {{source: {before.source}}}; or {_anew(choice.source)}")
@@ -80,8 +88,13 @@ def refusals(facts: "HostFacts", wish: HostWish, choice: "Choice", before: "Choi
     yield from _unpinned(facts, wish, choice, system)
 
 
+def _possible(facts: "HostFacts", system: System) -> tuple[str, ...]:
+    return (system.source, *ANYWHERE, *(OF_UBUNTU if facts.os.startswith("ubuntu") else ()))
+
+
 def _elsewhere(system: System, choice: "Choice") -> Refusal:
     why = "its archive has only branches that ended" if choice.source == "distro" else "that comes with a later release"
+    why = OF_UBUNTU.get(choice.source, why)
     problem = f"on {system.name} the driver does not come from {choice.source}: {why}"
     return refusal("HST-67", problem, f"driver: {{source: {system.source}}}, which auto is here")
 

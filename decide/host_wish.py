@@ -11,7 +11,7 @@ from decide.host_failures import Refusal, refusal
 from decide.host_packages import is_below
 from decide.wording import shown, strangers
 
-SOURCES = ("auto", "distro", "cudaRepo", "run", "keep")
+SOURCES = ("auto", "distro", "ubuntuDrivers", "ppa", "cudaRepo", "run", "keep")
 FLAVOURS = ("open", "proprietary")
 REBOOTS = ("never", "ifNeeded")
 STORES = ("none", "containers")

@@ -11,6 +11,8 @@ AT_BOOT=/etc/modules-load.d/gpu-ready.conf
 DKMS=/var/lib/dkms
 MODULES="nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia"
 kernel=$(uname -r)
+# Where another repository has packages of the same names: what stands in the versions of the wished one alone.
+from=${GR_BUILD:+"$GR_BUILD*"}
 : "${GR_PIN_PACKAGE=}" "${GR_KERNEL_PACKAGES=}"
 
 apply() {
@@ -45,7 +47,7 @@ of_branch() {
     if [ -n "$modules" ] && [ -n "$(offered "$1=$modules")" ]; then echo "$1=$modules"; else echo "$1"; fi
     ;;
   linux-* | kernel* | dkms | gcc | make) echo "$1" ;;
-  *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*" ;; *) echo "$1=$GR_WANT_DRIVER.*" ;; esac ;;
+  *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*$from" ;; *) echo "$1=$GR_WANT_DRIVER.*$from" ;; esac ;;
   esac
 }
 
@@ -59,16 +61,16 @@ install_driver() {
   # The pin decides which branch all others come from, headers are what DKMS builds with: both before the rest.
   outdated | grep '^nvidia-driver-pinning-' >"$T/old" || :
   take_away <"$T/old"
-  if [ "${GR_DECIDED%% *}" = cudaRepo ]; then
+  if [ "$GR_KERNEL_PACKAGES" != "${GR_KERNEL_PACKAGES#linux-modules-}" ]; then
+    # Modules that are ready want the libraries that they were built with: at once, or not at all.
+    # shellcheck disable=SC2046
+    install $(offered_for_kernel) $(cat "$T/wanted")
+  else
     [ -z "$GR_PIN_PACKAGE" ] || install "$GR_PIN_PACKAGE"
     # shellcheck disable=SC2046
     install $(offered_for_kernel)
     # shellcheck disable=SC2046
     install $(cat "$T/wanted")
-  else
-    # Modules that are ready want the libraries that they were built with: at once, or not at all.
-    # shellcheck disable=SC2046
-    install $(offered_for_kernel) $(cat "$T/wanted")
   fi
   outdated >"$T/old"
   take_away <"$T/old"
@@ -105,7 +107,7 @@ outdated() {
   { noted packages; noted replaced | cut -d' ' -f1; } | sed -n 's/^\(.*nvidia[a-z-]*-\([4-9][0-9][0-9]\)\([-.].*\)\{0,1\}\)$/\2 \1/p' |
     awk -v branch="${GR_WANT_DRIVER%%.*}" -v pin="$GR_PIN_PACKAGE" -v flavour="${GR_DECIDED##* }" '
       $1 != branch || ($2 ~ /^nvidia-driver-pinning-/ && $2 != pin) ||
-        ($2 ~ /^(linux-|nvidia-(headless|dkms|kernel-source)).*-server/ && ($2 ~ /-server-open/) != (flavour == "open")) {print $2}'
+        ($2 ~ /^(linux-|nvidia-(headless|dkms|kernel-source))/ && ($2 ~ /-open(-|$)/) != (flavour == "open")) {print $2}'
 }
 
 # The next kernel needs them as well, or its boot is one without a driver.

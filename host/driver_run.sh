@@ -22,6 +22,7 @@ install_run() {
     [ -z "$(loaded)" ] || unload
     run_installer
   fi
+  rm -rf "$RUN"
   rebuild_initramfs
   settle
 }
@@ -86,7 +87,6 @@ run_installer() {
     --allow-installation-with-running-driver --log-file-name="$RUN_LOG" || :
   { [ "$(on_disk)" = "$GR_WANT_DRIVER" ] && [ -e "$ROOT$UNINSTALL" ] && dkms_knows; } || gave_up
   echo "file $GR_WANT_DRIVER ${GR_DECIDED##* }" | put "$RECORD/$STEP.run"
-  rm -rf "$RUN"
 }
 
 gave_up() {
@@ -107,13 +107,22 @@ take_back_run() {
   was=$(noted run)
   if [ "${was%% *}" = file ] && [ -n "$(on_disk)" ] && [ "file $(on_disk) ${was##* }" != "$was" ]; then
     say "left in place, because somebody else installed it: driver $(on_disk)"
-  elif [ -e "$ROOT$UNINSTALL" ]; then
-    uninstalled nvidia-uninstall
+  elif kept_uninstaller; then
+    uninstalled "$RUN/nvidia-uninstall"
   elif [ -e "$RUN_FILE" ]; then
     uninstalled sh "$RUN_FILE" --uninstall
   fi
   rm -rf "$RUN"
   drop run
+}
+
+# It takes itself away as well: whoever is cut off then goes on with a copy.
+kept_uninstaller() {
+  if [ ! -e "$RUN/nvidia-uninstall" ] && [ -e "$ROOT$UNINSTALL" ]; then
+    cp -L "$ROOT$UNINSTALL" "$RUN/uninstall.part"
+    mv "$RUN/uninstall.part" "$RUN/nvidia-uninstall"
+  fi
+  [ -e "$RUN/nvidia-uninstall" ]
 }
 
 uninstalled() {

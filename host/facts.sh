@@ -162,6 +162,19 @@ store() {
   done | paste -sd, - | sed 's/.*/[&]/')" mounted "$(quoted "${on#"$ROOT"}")"
 }
 
+# recommended: asked for only where it is wished. Its servers' series is for cards without a display: 3D controllers.
+recommended() {
+  command -v ubuntu-drivers >/dev/null || return 0
+  kind=
+  for address in $(cards); do
+    case $(cat "$ROOT/sys/bus/pci/devices/$address/class") in 0x0302*) kind=--gpgpu ;; esac
+  done
+  # shellcheck disable=SC2086
+  run timeout -k 5 60 ubuntu-drivers list $kind --recommended || :
+  found=$(awk '/^nvidia-/ {print $1; exit}' "$T/said")
+  echo "${found:-none}"
+}
+
 # decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
 # have brought his own since. A key, a pin or headers of ours are no driver yet.
 decided() {
@@ -216,7 +229,8 @@ apply() {
     apt_lacks "$(lacking)" \
     ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]|^(begun|file) ')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")" \
       join "$(quoted "$(cat "$RECORD/join.role" 2>/dev/null)")")" \
-    ${GR_STORE:+store} ${GR_STORE:+"$(store)"}
+    ${GR_STORE:+store} ${GR_STORE:+"$(store)"} \
+    ${GR_RECOMMENDED:+recommended} ${GR_RECOMMENDED:+"$(quoted "$(recommended)")"}
 }
 
 "$VERB"

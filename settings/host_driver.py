@@ -16,7 +16,9 @@ class HostDriver:
     source: str = setting(
         Choice(SOURCES),
         "source: distro",
-        "`auto`: what suits the distribution. `distro`: Ubuntu's prebuilt and signed modules. `cudaRepo`: NVIDIA's "
+        "`auto`: what suits the distribution. `distro`: Ubuntu's prebuilt and signed modules. "
+        "`ubuntuDrivers`: the same archive, of the branch that `ubuntu-drivers` recommends; for cards with a display "
+        "its series for desktops. `ppa`: graphics-drivers, DKMS. `cudaRepo`: NVIDIA's "
         "repository. `run`: a .run file, by `version` and `sha256`. `keep`: the one that is there, nothing is ever "
         "installed.",
         "auto",

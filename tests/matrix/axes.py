@@ -170,7 +170,10 @@ FOUND: Final = {
 SECURE_BOOT: Final = {"off": Value(), "on": Value({"secure_boot": True}, machine={"secure_boot": True})}
 RUN_FILES: Final = {"-": "580.178.04", "535": "535.309.01", "580": "580.178.04", "595": "595.91.07"}
 """Of each branch a version: what a stack file names besides when it wants a .run file."""
-SOURCES: Final = {one: Value(wish={"source": one}) for one in ("auto", "distro", "cudaRepo", "run", "keep")}
+SOURCES: Final = {
+    **{one: Value(wish={"source": one}) for one in ("auto", "distro", "ppa", "cudaRepo", "run", "keep")},
+    "ubuntuDrivers": Value(wish={"source": "ubuntuDrivers"}, machine={"ubuntu_drivers": True}),
+}
 BRANCHES: Final = {"-": Value(), **{str(one): Value(wish={"branch": one}) for one in (535, 580, 595)}}
 REBOOTS: Final = {one: Value(wish={"reboot": one}) for one in ("ifNeeded", "never")}
 

@@ -36,9 +36,17 @@ def facts_of(point: Point) -> HostFacts:
     if changes.get("modules", {}).get("nouveau") or changes.get("modules", {}).get("nova"):
         holder = "nouveau" if changes["modules"]["nouveau"] else "nova_core"
         changes["cards"] = [{**one, "driver": one["driver"] or holder} for one in changes["cards"]]
+    if point["source"] == "ubuntuDrivers" and point["system"].startswith("ubuntu"):
+        changes["recommended"] = recommended(point)
     found = read(told(**changes))
     assert isinstance(found, HostFacts), (point, found)
     return found
+
+
+def recommended(point: Point) -> str:
+    """What ubuntu-drivers says of the card, as far as a plan turns on it."""
+    desktop, last = point["card"].startswith("RTX"), CARDS[point["card"]].true.get("last", 615)
+    return f"nvidia-driver-{last}{'' if desktop else '-server'}" if last > 470 and point["card"] != "none" else "none"
 
 
 def wish_of(point: Point) -> dict[str, Any]:
@@ -91,14 +99,16 @@ def _kept(point: Point) -> Iterator[str]:
 
 def _driver(point: Point, source: str, rest: str) -> Iterator[str]:
     card, system = CARDS[point["card"]].true, SYSTEMS[point["system"]].true
-    if point["source"] not in ("auto", source):
+    if point["source"] not in ("auto", source) and (point["source"], source) != ("ubuntuDrivers", "distro"):
         yield f"{point['source']} was asked for, and {source} is taken"
     branch, _, flavour = rest.partition(" ")
     if point["branch"] not in ("-", branch.partition(".")[0]):
         yield f"{point['branch']} was asked for, and {branch} is taken"
+    if source in ("ppa", "ubuntuDrivers", "distro") and not point["system"].startswith("ubuntu"):
+        yield f"{source} has packages for Ubuntu alone"
     if "modules" in card and flavour not in card["modules"]:
         yield f"{flavour} modules do not drive this card"
     if not card.get("first", 0) <= int(branch.partition(".")[0]) <= card.get("last", 9999):
         yield f"branch {branch} does not drive this card"
-    if point["secure boot"] == "on" and not (source == "distro" and system.get("signed")):
+    if point["secure boot"] == "on" and not (source in ("distro", "ubuntuDrivers") and system.get("signed")):
         yield "modules that nobody signed, and Secure Boot is on"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import settings
+from decide import host_plan
 from decide.host_wish import HostWish, faults, read_wish
 from tests.unit.small_host import DEBIAN, facts, made_ready, told, working
 from tests.unit.test_host_plan import planned, refused, wish
@@ -113,6 +114,76 @@ def test_ours_is_moved_by_another_file_and_not_by_another_source() -> None:
     assert values(facts(**OURS), newer)["GR_DECIDED"] == "run 595.91.07 open"
     said = refused(facts(**OURS), wish(source="distro", branch=595, reboot="ifNeeded"))
     assert "declare it again with source: distro" in said["HST-100"]
+
+
+# The PPA and ubuntu-drivers, which only Ubuntu has ------------------------------------------------------------------
+
+
+def test_the_ppa_is_planned_with_its_own_names() -> None:
+    made = values(facts(), wish(source="ppa"))
+    assert (made["GR_DECIDED"], made["GR_KERNEL_PACKAGES"]) == ("ppa 580 open", "linux-headers-")
+    assert made["GR_PACKAGES"] == "nvidia-headless-580-open nvidia-utils-580 linux-headers-generic"
+    assert made["GR_REPO"].endswith("/graphics-drivers/ppa/ubuntu noble main")
+    assert (made["GR_BUILD"], len(made["GR_KEY_FINGERPRINT"])) == ("~gpu", 40)
+    jammy = facts(os__version="22.04", kernel="5.15.0-140-generic")
+    assert " jammy main" in values(jammy, wish(source="ppa"))["GR_REPO"]
+
+
+@pytest.mark.parametrize(
+    ("recommended", "asked", "decided", "name"),
+    [
+        ("nvidia-driver-595-open", {}, "ubuntuDrivers 595 open", "nvidia-utils-595"),
+        ("nvidia-driver-595-server-open", {}, "distro 595 open", "nvidia-utils-595-server"),
+        ("nvidia-headless-no-dkms-580-server", {}, "distro 580 open", "nvidia-utils-580-server"),
+        ("nvidia-driver-595-open", {"branch": 580}, "ubuntuDrivers 580 open", "nvidia-utils-580"),
+    ],
+)
+def test_what_ubuntu_drivers_recommends_is_taken(
+    recommended: str, asked: dict[str, Any], decided: str, name: str
+) -> None:
+    made = values(facts(recommended=recommended), wish(source="ubuntuDrivers", **asked))
+    assert made["GR_DECIDED"] == decided
+    assert name in made["GR_PACKAGES"].split()
+    assert made["GR_PACKAGES"].startswith("linux-modules-nvidia-"), "prebuilt, so Secure Boot takes them"
+    assert "GR_DECIDED" in values(facts(recommended=recommended, secure_boot=True), wish(source="ubuntuDrivers"))
+
+
+UBUNTUS: list[tuple[str, str, dict[str, Any], str, str]] = [
+    ("PPA on Debian", "ppa", DEBIAN, "HST-67", "driver: {source: cudaRepo}"),
+    ("PPA on Rocky", "ppa", ROCKY, "HST-67", "packages for Ubuntu alone"),
+    ("PPA and Secure Boot", "ppa", {"secure_boot": True}, "DRV-5", "source: distro"),
+    ("tool on Debian", "ubuntuDrivers", DEBIAN, "HST-67", "program of Ubuntu"),
+    ("no tool", "ubuntuDrivers", {}, "HST-67", "apt-get install ubuntu-drivers-common"),
+    ("nothing recommended", "ubuntuDrivers", {"recommended": "none"}, "HST-67", "recommends no driver"),
+    ("dead branch", "ubuntuDrivers", {"recommended": "nvidia-driver-535"}, "HST-22", "535 ended"),
+    ("ours from the archive", "ppa", {"ours__driver": "distro 580 open"}, "HST-100", "source: distro"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "id", "words"), [one[1:] for one in UBUNTUS], ids=[one[0] for one in UBUNTUS]
+)
+def test_where_they_cannot_be_used(source: str, changes: dict[str, Any], id: str, words: str) -> None:
+    said = refused(facts(**changes), wish(source=source))
+    assert list(said) == [id], said
+    assert words in said[id]
+
+
+def test_what_was_recommended_once_stays() -> None:
+    ours = {**made_ready(), "ours": {"driver": "ubuntuDrivers 580 open", "toolkit": "1.20.0", "runtime": True}}
+    later = facts(**ours, recommended="nvidia-driver-595-open")
+    for wished in (wish(source="ubuntuDrivers"), wish()):
+        assert values(later, wished)["GR_DECIDED"] == "ubuntuDrivers 580 open"
+    assert values(facts(**ours), wish())["GR_PACKAGES"].endswith("nvidia-utils-580")
+
+
+def test_a_tool_that_went_since_moves_nothing() -> None:
+    assert values(facts(**made_ready()), wish(source="ubuntuDrivers"))["GR_DECIDED"] == "distro 580 open"
+
+
+def test_only_who_wishes_it_is_asked_what_is_recommended() -> None:
+    assert host_plan.asked(wish(source="ubuntuDrivers"))["GR_RECOMMENDED"] == "yes"
+    assert "GR_RECOMMENDED" not in host_plan.asked(wish(source="ppa"))
 
 
 # What is said of it ---------------------------------------------------------------------------------------------------

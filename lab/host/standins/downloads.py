@@ -18,6 +18,7 @@ CHECKSUMS = {
 KEYS = {"libnvidia-container/gpgkey": os.path.join(os.path.dirname(__file__), "libnvidia-container.asc")}
 """End of an address -> file with the key that lies there."""
 FINGERPRINTS = {
+    "search=0x2388FF3BE10A76F638F80723FCAE110B1118213C": "2388FF3BE10A76F638F80723FCAE110B1118213C",
     "D42D0685.pub": "610C7B14E068A878070DA4E99CD0A493D42D0685", "CDF6BA43.pub": f"{0:032}CDF6BA43",
 }  # fmt: skip
 """End of an address -> whose key lies there, of which nobody but NVIDIA has the bytes."""
