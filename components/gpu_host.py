@@ -42,13 +42,19 @@ class HostDriver(TypedDict):
     """Which driver a host shall have; what is not said follows from its card and its distribution."""
 
     source: NotRequired[str]
-    """`auto`, `distro`, `cudaRepo` or `keep`. Default: auto"""
+    """`auto`, `distro`, `ubuntuDrivers`, `ppa`, `cudaRepo`, `run` or `keep`. Default: auto"""
     branch: NotRequired[str]
     """Driver branch, such as 580."""
     flavour: NotRequired[str]
     """Kernel modules: `open` or `proprietary`."""
     version: NotRequired[str]
     """Exact version; moves a driver that works already."""
+    url: NotRequired[str]
+    """Of a .run file: where the host fetches it. Default: NVIDIA's address for data-centre cards"""
+    path: NotRequired[str]
+    """Of a .run file: where it lies on the host already."""
+    sha256: NotRequired[str]
+    """Of a .run file: its checksum, without which root does not run it."""
 
 
 class GpuHostArgs(TypedDict):

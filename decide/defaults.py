@@ -105,6 +105,16 @@ CUDA_KEY_DEBIAN_13_FINGERPRINT = "02182E60104FCDC26EAE1B8597A5D4CB8793F200"
 CUDA_KEY_RPM = "D42D0685"
 CUDA_KEY_RPM_FINGERPRINT = "610C7B14E068A878070DA4E99CD0A493D42D0685"
 
+# NVIDIA's own address of a driver for data-centre cards; one for others is named by its url. Its checksum is never
+# known here: it is asked for.
+RUN_FILE = "https://us.download.nvidia.com/tesla/{0}/NVIDIA-Linux-x86_64-{0}.run"
+
+# Of the graphics-drivers team; Launchpad shows this fingerprint for it (4096 bit), and several public scripts check it.
+PPA = "https://ppa.launchpadcontent.net/graphics-drivers/ppa/ubuntu"
+PPA_KEY_FINGERPRINT = "2388FF3BE10A76F638F80723FCAE110B1118213C"
+PPA_KEY_URL = f"https://keyserver.ubuntu.com/pks/lookup?op=get&search=0x{PPA_KEY_FINGERPRINT}"
+PPA_BUILD = "~gpu"  # stands in each of its versions and in none of the archive's, which has packages of the same names
+
 # Room on a host -------------------------------------------------------------------------------------------------------
 
 # Driver, toolkit, headers and their archives come to 2 GB at most; an own estimate with a margin.

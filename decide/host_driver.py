@@ -3,39 +3,23 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults, host_rpm
+from decide import defaults, host_rpm, host_run, host_sources, host_ubuntu
 from decide.catalog import BRANCHES, PROPRIETARY, SUPPORTED, Generation, drives, generation_of, name_of
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import missing, packages
+from decide.host_run import RUN
 from decide.host_system import IN_THE_KERNEL, bound, cards, room, system_of
 from decide.host_wish import HostWish
 
 if TYPE_CHECKING:
     from host.facts import HostFacts
 
-FROM = {"distro": "Ubuntu's archive, prebuilt and signed", "cudaRepo": "NVIDIA's repository, built on the host by DKMS"}
-HELD = {
-    "distro": "held at its version together with the kernel's own metapackages: the kernel stands still too",
-    "cudaRepo": "held at its version; the kernel moves on, and DKMS builds for each new one",
-}
 BY_HAND = (
     "printf 'blacklist nouveau\\nblacklist nova_core\\nblacklist nova_drm\\noptions nouveau modeset=0\\n' "
     "> /etc/modprobe.d/gpu-ready-nouveau.conf && {} && systemctl reboot"
 )
 INITRAMFS = {"apt": "update-initramfs -u", "zypper": "dracut -f", "dnf": "dracut --force"}
 
-
-SIGNED = {
-    "": "turn Secure Boot off in the firmware, or use Ubuntu 24.04, whose modules are signed",
-    "almalinux": "turn Secure Boot off in the firmware; or install AlmaLinux's own driver by hand, whose modules its "
-    "kernel trusts: driver: {source: keep}",
-}
-"""Where Secure Boot leads to, by distribution."""
-
-PIN = (
-    "look at that key, and pin it yourself: bareMetal: {repositories: {cuda: {url: NVIDIA's address for it, keyUrl: of "
-    "the key, keySha256: what sha256sum says of the key}}}"
-)
 KEEP = "keep"
 
 
@@ -93,7 +77,8 @@ def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
     if is_settled(facts, wish):
         return []
     choice = chosen(facts, wish)
-    there = [*_foreign(facts), *_branch(choice), *_cards(facts, wish, choice), *_source(facts, wish, choice)]
+    source = [*host_sources.refusals(facts, wish, choice, decided(facts))]
+    there = [*host_sources.foreign(facts, choice), *_branch(choice), *_cards(facts, wish, choice), *source]
     packaged = [] if there else missing(facts, packages(facts, choice))
     installed = facts.ours.installs and works(facts)
     return [*there, *packaged, *([] if installed else room(facts)), *_reboot(facts, wish, choice)]
@@ -111,9 +96,10 @@ def chosen(facts: "HostFacts", wish: HostWish) -> Choice:
     before, flavours, system = decided(facts), _flavours(_generations(facts)), system_of(facts)
     source = before.source if before else system.source if system else wish.source
     flavour = before.flavour if before and before.flavour in flavours else next(iter(flavours), PROPRIETARY)
+    usual = host_ubuntu.branch(facts) or str(defaults.DRIVER_BRANCH)
     return Choice(
-        source if wish.source == "auto" else wish.source,
-        wish.wanted or (before.wanted if before else str(defaults.DRIVER_BRANCH)),
+        source if wish.source == "auto" else host_ubuntu.source(facts, wish.source, before),
+        wish.wanted or (before.wanted if before else usual),
         wish.flavour or flavour,
     )
 
@@ -127,17 +113,6 @@ def _flavours(generations: list[Generation]) -> list[str]:
     """Those that serve all cards, the recommended one first."""
     first = generations[0].modules if generations else ()
     return [flavour for flavour in first if all(flavour in one.modules for one in generations)]
-
-
-def _foreign(facts: "HostFacts") -> Iterator[Refusal]:
-    if facts.foreign == "operator":
-        fix = "delete the operator that brought it, or take the node in by target: cluster with gpu.driver: operator"
-        yield refusal("HST-21", "the driver container of a GPU operator is at work here", fix)
-    elif facts.foreign == ".run":
-        fix = "keep it: driver: {source: keep}; or remove it first: nvidia-uninstall"
-        yield refusal("HST-21", "a driver was installed here from a .run file; packages must not be laid over it", fix)
-    elif facts.foreign:
-        yield refusal("HST-21", "module and libraries of the driver here come from different sources")
 
 
 def _branch(choice: Choice) -> Iterator[Refusal]:
@@ -182,30 +157,6 @@ def _one_card(name: str, generation: Generation, wish: HostWish, branch: int) ->
         yield refusal(id, problem, f"driver: {{flavour: {only}}}, or leave flavour out")
 
 
-def _source(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:
-    system = system_of(facts)
-    if system is None:
-        return
-    if not system.source:
-        fix = "make it work, as nvidia-smi shows; then it is kept as it is"
-        yield refusal("HST-67", f"on {facts.pretty} no driver is installed: {system.instead}", fix)
-    elif choice.source != system.source:
-        why = (
-            "its archive has only branches that ended"
-            if system.source == "cudaRepo"
-            else "that comes with a later release"
-        )
-        yield refusal("HST-67", f"on {system.name} the driver does not come from {choice.source}: {why}")
-    elif choice.source == "cudaRepo" and facts.secure_boot:
-        fix = SIGNED.get(facts.os.partition("-")[0], SIGNED[""])
-        yield refusal("DRV-5", "Secure Boot is on, and modules that DKMS builds here carry no key it accepts", fix)
-    key = host_rpm.unpinned(facts) if choice.source == system.source and facts.package_manager == "dnf" else ""
-    if key and not wish.has_mirror("cuda"):
-        yield refusal(
-            "TK-1", f"the key of NVIDIA's repository for {system.name}, {key}, is not pinned in this release", PIN
-        )
-
-
 def _reboot(facts: "HostFacts", wish: HostWish, choice: Choice) -> Iterator[Refusal]:
     reason = reboot_reason(facts, wish, choice)
     if reason and wish.reboot == "never":
@@ -245,6 +196,7 @@ def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
         "GR_REPLACE": bool(wish.wanted or wish.flavour),
         **(wish.mirrored("cuda", what.repository) if what.repository else {}),
         **(what.also or {}),
+        **(host_run.values(wish) if choice.source == RUN else {}),
     }
 
 
@@ -263,9 +215,11 @@ def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
     choice, before = chosen(facts, wish), decided(facts)
     why = "asked for" if wish.wanted else "decided at the first install" if before else "long-term support"
     modules = "asked for" if wish.flavour else "what its cards want"
-    what = f"install {choice.wanted} ({why}) with {choice.flavour} modules ({modules}) from {FROM[choice.source]}"
-    yield f"{what}; {HELD[choice.source]}", True
-    if facts.package_manager == "dnf":
+    what = f"install {choice.wanted} ({why}) with {choice.flavour} modules ({modules}) from "
+    yield f"{what}{host_sources.FROM[choice.source]}; {host_sources.HELD[choice.source]}", True
+    if choice.source == RUN:
+        yield host_run.line(wish), True
+    elif facts.package_manager == "dnf":
         yield host_rpm.line(facts, choice), True
     if works(facts) and not before:
         yield f"it replaces {facts.driver_version}, which was here before us; destroy does not bring that back", False

@@ -60,6 +60,9 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-97", "packages", "k3s did not come, or is not what its checksum says",
      "version and sha256 of one release: the line of k3s in its sha256sum-amd64.txt; a host that does not reach "
      "GitHub: bareMetal.k3s: {url: a mirror of yours}; a proxy: the one of apt or dnf is used"),
+    ("HST-101", "packages", "the .run file of the driver did not come, or is not what its checksum says",
+     "version and sha256 of one file; a host that does not reach NVIDIA: driver: {url: a mirror of yours}, or copy it "
+     "there and say driver: {path: ...}; a proxy: the one of apt or dnf is used"),
     ("HST-98", "node", "join: k3s is for a machine that is nobody's node, or is a node by this stack",
      "keep the cluster that is there: leave join out; it is no longer needed: take it away by its own means "
      "(k3s-uninstall.sh, kubeadm reset), then pulumi up"),
@@ -130,6 +133,10 @@ ROWS: tuple[tuple[Any, ...], ...] = (
     ("HST-22", "driver", "the driver branch has ended", "driver: {branch: 580}, or leave branch out"),
     ("HST-67", "driver", "packages from there are not used on this distribution",
      "driver: {source: auto}"),
+    ("HST-100", "driver", "the driver that gpu-ready installed came from another source than the one that is asked for",
+     "leave source as it was; or take the host out, pulumi up, and declare it again with the new source"),
+    ("DRV-18", "driver", "the installer of the .run file gave up",
+     "read its last lines above; then pulumi up", (r"ERROR: Installation has failed",)),
     ("HST-69", "driver", "there is no working driver to keep",
      "install one by hand until nvidia-smi works, or driver: {source: auto}"),
     ("HST-81", "driver", "the card is in use, so its driver cannot be taken away",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults, host_rpm
+from decide import defaults, host_rpm, host_run, host_ubuntu
 from decide.catalog import OPEN
 from decide.host_failures import Refusal, refusal
 
@@ -30,6 +30,7 @@ TOOLKIT = {
     "GR_KEY_URL": defaults.TOOLKIT_KEY_URL,
     "GR_KEY_FINGERPRINT": defaults.TOOLKIT_KEY_FINGERPRINT,
 }
+HEADERS = "linux-headers-"
 DEBIAN_KERNELS = ("amd64", "cloud-amd64", "rt-amd64")
 """Kernels of Debian with a package that brings the headers of each later one."""
 # Ubuntu builds modules for these; newer generic ones than the first of a release are its hardware enablement.
@@ -52,12 +53,25 @@ class Packages(NamedTuple):
 def packages(facts: "HostFacts", choice: "Choice") -> Packages:
     """The packages of a driver. Only what is needed to compute: no desktop."""
     if facts.package_manager == "dnf":
-        devel = host_rpm.headers(facts.kernel)
-        found = (host_rpm.repository(facts), host_rpm.also(facts, choice))
-        return Packages(host_rpm.driver_names(choice), (devel,) if devel else (), "", *found)
+        return _of_dnf(facts, choice)
+    if choice.source == host_run.RUN:
+        later = later_headers(facts)
+        return Packages((*host_run.BUILDERS, *([later] if later else [])), (HEADERS,))
     if choice.source == "cudaRepo":
         return _of_nvidia(choice, debian_headers(facts.kernel), CUDA.get(facts.os))
+    if choice.source == host_ubuntu.PPA:
+        names = host_ubuntu.ppa_names(choice, "-open" if choice.flavour == OPEN else "")
+        later = later_headers(facts)
+        return Packages((*names, *([later] if later else [])), (HEADERS,), repository=host_ubuntu.repository(facts))
     return _of_ubuntu(choice, kernel_flavour(facts))
+
+
+def _of_dnf(facts: "HostFacts", choice: "Choice") -> Packages:
+    devel, also = host_rpm.headers(facts.kernel), host_rpm.also(facts, choice)
+    by_kernel = (devel,) if devel else ()
+    if choice.source == host_run.RUN:
+        return Packages(host_run.BUILDERS, by_kernel, also={**also, "GR_STREAM": ""})
+    return Packages(host_rpm.driver_names(choice), by_kernel, "", host_rpm.repository(facts), also)
 
 
 def _of_nvidia(choice: "Choice", headers: str, repository: dict[str, Any] | None) -> Packages:
@@ -65,12 +79,12 @@ def _of_nvidia(choice: "Choice", headers: str, repository: dict[str, Any] | None
     modules = "nvidia-kernel-open-dkms" if choice.flavour == OPEN else "nvidia-kernel-dkms"
     pin = f"nvidia-driver-pinning-{choice.wanted}"
     names = ("nvidia-driver-cuda", modules, *([headers] if headers else []))
-    return Packages(names, ("linux-headers-",), pin, repository)
+    return Packages(names, (HEADERS,), pin, repository)
 
 
 def _of_ubuntu(choice: "Choice", kernel: str) -> Packages:
     """Modules for the running kernel, the package that brings them for each later one, and user space."""
-    series = f"{choice.branch}-server"
+    series = host_ubuntu.series(choice)
     flavour = f"{series}-open" if choice.flavour == OPEN else series
     modules = f"linux-modules-nvidia-{flavour}-"
     user_space = (f"nvidia-headless-no-dkms-{flavour}", f"nvidia-utils-{series}")
@@ -91,16 +105,25 @@ def debian_headers(kernel: str) -> str:
     return f"linux-headers-{found[2]}" if found and found[2] in DEBIAN_KERNELS else ""
 
 
+def later_headers(facts: "HostFacts") -> str:
+    """The same on Ubuntu too."""
+    if facts.os.startswith("ubuntu"):
+        flavour = kernel_flavour(facts)
+        return f"{HEADERS}{flavour}" if flavour else ""
+    return debian_headers(facts.kernel)
+
+
 def missing(facts: "HostFacts", what: Packages) -> list[Refusal]:
     """Nothing for this kernel, as far as apt knows: an apt that knows none of the packages was not asked yet."""
     if what.also is not None:
         fix = "boot a kernel of the distribution, or install the headers of this one by hand"
         gone = not what.by_kernel and not facts.headers
         return [refusal("DRV-8", f"dnf has no headers for the running kernel {facts.kernel}", fix)] if gone else []
-    if what.pin:
-        later = debian_headers(facts.kernel)
-        gone = not facts.headers and (not later or f"linux-headers-{facts.kernel}" in facts.apt_lacks)
-        fix = "boot a kernel of the archive: apt-get install linux-image-amd64 linux-headers-amd64, then reboot"
+    if what.by_kernel == (HEADERS,):
+        later = later_headers(facts)
+        gone = not facts.headers and (not later or f"{HEADERS}{facts.kernel}" in facts.apt_lacks)
+        which = "linux-generic" if facts.os.startswith("ubuntu") else "linux-image-amd64 linux-headers-amd64"
+        fix = f"boot a kernel of the archive: apt-get install {which}, then reboot"
         return [refusal("DRV-8", f"apt has no headers for the running kernel {facts.kernel}", fix)] if gone else []
     kernel = kernel_flavour(facts)
     if not kernel:

@@ -10,7 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import catalog, defaults, host_drain, host_driver, host_join, host_runtime, host_store, host_system
+from decide import (
+    catalog,
+    defaults,
+    host_drain,
+    host_driver,
+    host_join,
+    host_runtime,
+    host_store,
+    host_system,
+    host_ubuntu,
+)
 from decide.catalog import SUPPORTED, name_of
 from decide.host_failures import Refusal
 from decide.host_wish import HostWish, read_wish
@@ -89,8 +99,10 @@ def _steps(facts: "HostFacts", wish: HostWish) -> dict[str, dict[str, Any]]:
 
 def asked(wish: Mapping[str, Any]) -> dict[str, str]:
     """What a look is told to look at."""
-    uses = wish.get("instance_store") == "containers"
-    return {"GR_BRANCHES": BRANCHES, **({"GR_STORE": "containers"} if uses else {})}
+    uses, driver = wish.get("instance_store") == "containers", wish.get("driver")
+    by_tool = isinstance(driver, Mapping) and driver.get("source") == host_ubuntu.TOOL
+    store = {"GR_STORE": "containers"} if uses else {}
+    return {"GR_BRANCHES": BRANCHES, **store, **({"GR_RECOMMENDED": "yes"} if by_tool else {})}
 
 
 def digest(wish: Mapping[str, Any]) -> str:

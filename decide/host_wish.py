@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from decide import defaults, host_join
+from decide import defaults, host_join, host_run
 from decide.catalog import BRANCHES, SUPPORTED
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import is_below
 from decide.wording import shown, strangers
 
-SOURCES = ("auto", "distro", "cudaRepo", "keep")
+SOURCES = ("auto", "distro", "ubuntuDrivers", "ppa", "cudaRepo", "run", "keep")
 FLAVOURS = ("open", "proprietary")
 REBOOTS = ("never", "ifNeeded")
 STORES = ("none", "containers")
@@ -36,7 +36,7 @@ KEYS = {
         "join",
         "drain",
     ),
-    "driver": ("source", "branch", "version", "flavour"),
+    "driver": ("source", "branch", "version", "flavour", *host_run.KEYS),
     "toolkit": ("version",),
     "join": host_join.KEYS,
     **{f"repositories.{name}": ("url", "key_url", "key_sha256") for name in REPOSITORIES},
@@ -68,6 +68,10 @@ class HostWish:
     branch: int | None = None
     version: str | None = None
     flavour: str | None = None
+    url: str | None = None
+    path: str | None = None
+    """Where the .run file lies on the host itself."""
+    sha256: str | None = None
     toolkit: str | None = None
     reboot: str = "never"
     runtime: str = "auto"
@@ -121,6 +125,9 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "branch": read.number(driver, "driver.branch", BRANCH, "branch: 580"),
         "version": read.text(driver, "driver.version", VERSION, "version: 580.173.02"),
         "flavour": read.choice(driver, "driver.flavour", FLAVOURS),
+        "url": read.text(driver, "driver.url", URL, "url: https://mirror/NVIDIA-Linux-x86_64-580.178.04.run"),
+        "path": read.text(driver, "driver.path", host_run.PATH, "path: /opt/NVIDIA-Linux-x86_64-580.178.04.run"),
+        "sha256": read.text(driver, "driver.sha256", CHECKSUM, "sha256: that of sha256sum"),
         "toolkit": read.text(toolkit, "toolkit.version", TOOLKIT, "version: 1.20.0"),
         "reboot": read.choice(given, "reboot", REBOOTS),
         "runtime": read.choice(given, "runtime", RUNTIMES),
@@ -155,6 +162,8 @@ def faults(wish: HostWish) -> Iterator[tuple[str, str]]:
         yield "driver.source", "keep leaves the driver as it is: branch, version and flavour have no effect"
     elif wish.branch and branch_problem(wish.branch):
         yield f"driver.{'version' if wish.version else 'branch'}", branch_problem(wish.branch)
+    for key, problem, right in host_run.faults(vars(wish)):
+        yield f"driver.{key}", f"{problem}. Right: {right}"
     if wish.toolkit and toolkit_problem(wish.toolkit):
         yield "toolkit.version", toolkit_problem(wish.toolkit)
 

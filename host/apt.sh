@@ -19,6 +19,7 @@ FULL="No space left on device|enough free space"
 KERNELS="linux-(image|base|modules-([0-9]|extra))"
 LIST=/etc/apt/sources.list.d/gpu-ready-$STEP.list
 KEY=/usr/share/keyrings/gpu-ready-$STEP.gpg
+PREFERENCES=/etc/apt/preferences.d/gpu-ready-$STEP
 
 # packages [any|STATES [NAMES]]: "NAME VERSION" of each that is wholly there, there at all, or in one of these states of dpkg.
 # shellcheck disable=SC2016,SC2086
@@ -87,8 +88,11 @@ keyring_package() {
 
 listing() { echo "deb [signed-by=$KEY] $GR_REPO"; }
 
-# more_repositories: those that the driver's packages need besides.
-more_repositories() { :; }
+# more_repositories: what the driver's packages need besides. The PPA builds the same versions as the archive under lower
+# numbers, so that all that they need would come from there.
+more_repositories() {
+  [ -z "${GR_BUILD-}" ] || printf 'Package: *nvidia*\nPin: version *%s*\nPin-Priority: 1001\n' "$GR_BUILD" | place "$PREFERENCES"
+}
 
 # offered NAME[=PATTERN]: the version that would be taken, the one that apt prefers before all others.
 offered() {

@@ -11,12 +11,14 @@ AT_BOOT=/etc/modules-load.d/gpu-ready.conf
 DKMS=/var/lib/dkms
 MODULES="nvidia_peermem nvidia_uvm nvidia_drm nvidia_modeset nvidia"
 kernel=$(uname -r)
+# Where another repository has packages of the same names: what stands in the versions of the wished one alone.
+from=${GR_BUILD:+"$GR_BUILD*"}
 : "${GR_PIN_PACKAGE=}" "${GR_KERNEL_PACKAGES=}"
 
 apply() {
   spoken_for
   undertake
-  case $GR_DECIDED in keep) adopt ;; *) install_driver ;; esac
+  case $GR_DECIDED in keep) adopt ;; "run "*) install_run ;; *) install_driver ;; esac
 }
 
 done_with() {
@@ -24,10 +26,12 @@ done_with() {
   answer driver "$(quoted "$1")" adopted "$2" reboot "$3" boot_id "$(quoted "$(boot_id)")"
 }
 
+is_of_us() { has_note packages || has_note run; }
+
 # What works is never touched, and never taken away.
 adopt() {
   driver_works || driver_trouble
-  if has_note packages; then
+  if is_of_us; then
     done_with "$(driver_version)" false false
   else
     carried_out
@@ -42,45 +46,31 @@ of_branch() {
     modules=$(for_kernel | sed -n 's/.*=//p' | head -n 1)
     if [ -n "$modules" ] && [ -n "$(offered "$1=$modules")" ]; then echo "$1=$modules"; else echo "$1"; fi
     ;;
-  linux-* | kernel*) echo "$1" ;;
-  *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*" ;; *) echo "$1=$GR_WANT_DRIVER.*" ;; esac ;;
+  linux-* | kernel* | dkms | gcc | make) echo "$1" ;;
+  *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*$from" ;; *) echo "$1=$GR_WANT_DRIVER.*$from" ;; esac ;;
   esac
 }
 
 install_driver() {
   decide
   mend
-  for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   [ -z "${GR_REPLACE-}" ] || theirs | note replaced
-  # shellcheck disable=SC2046,SC2086
-  if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
-    note_daemon
-    # DKMS makes itself a key pair at its first build, which no package owns.
-    [ -e "$ROOT$DKMS/mok.pub" ] || echo begun | note key
-    make_folder $DKMS
-    repository
-    update_lists
-    more_repositories
-    for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
-  fi
-  # All or nothing: what is not offered is found out before anything is changed.
-  # shellcheck disable=SC2046,SC2086
-  resolved $(cat "$T/wanted") $GR_PIN_PACKAGE >/dev/null
+  all_offered
   built_of_it
   block_others
   # The pin decides which branch all others come from, headers are what DKMS builds with: both before the rest.
   outdated | grep '^nvidia-driver-pinning-' >"$T/old" || :
   take_away <"$T/old"
-  if [ "${GR_DECIDED%% *}" = cudaRepo ]; then
+  if [ "$GR_KERNEL_PACKAGES" != "${GR_KERNEL_PACKAGES#linux-modules-}" ]; then
+    # Modules that are ready want the libraries that they were built with: at once, or not at all.
+    # shellcheck disable=SC2046
+    install $(offered_for_kernel) $(cat "$T/wanted")
+  else
     [ -z "$GR_PIN_PACKAGE" ] || install "$GR_PIN_PACKAGE"
     # shellcheck disable=SC2046
     install $(offered_for_kernel)
     # shellcheck disable=SC2046
     install $(cat "$T/wanted")
-  else
-    # Modules that are ready want the libraries that they were built with: at once, or not at all.
-    # shellcheck disable=SC2046
-    install $(offered_for_kernel) $(cat "$T/wanted")
   fi
   outdated >"$T/old"
   take_away <"$T/old"
@@ -90,12 +80,34 @@ install_driver() {
   settle
 }
 
+# All or nothing: what is not offered is found out before anything is changed.
+all_offered() {
+  for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
+  # shellcheck disable=SC2046,SC2086
+  if [ -n "$(missing $(cat "$T/wanted") $(for_kernel) $GR_PIN_PACKAGE)" ]; then
+    note_daemon
+    note_key
+    repository
+    update_lists
+    more_repositories
+    for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
+  fi
+  # shellcheck disable=SC2046,SC2086
+  resolved $(cat "$T/wanted") $GR_PIN_PACKAGE >/dev/null
+}
+
+# DKMS makes itself a key pair at its first build, which no package owns.
+note_key() {
+  [ -e "$ROOT$DKMS/mok.pub" ] || echo begun | note key
+  make_folder $DKMS
+}
+
 # Of another branch or flavour than the wished one, ours or replaced: what is left could be loaded in place of the new.
 outdated() {
   { noted packages; noted replaced | cut -d' ' -f1; } | sed -n 's/^\(.*nvidia[a-z-]*-\([4-9][0-9][0-9]\)\([-.].*\)\{0,1\}\)$/\2 \1/p' |
     awk -v branch="${GR_WANT_DRIVER%%.*}" -v pin="$GR_PIN_PACKAGE" -v flavour="${GR_DECIDED##* }" '
       $1 != branch || ($2 ~ /^nvidia-driver-pinning-/ && $2 != pin) ||
-        ($2 ~ /^(linux-|nvidia-(headless|dkms|kernel-source)).*-server/ && ($2 ~ /-server-open/) != (flavour == "open")) {print $2}'
+        ($2 ~ /^(linux-|nvidia-(headless|dkms|kernel-source))/ && ($2 ~ /-open(-|$)/) != (flavour == "open")) {print $2}'
 }
 
 # The next kernel needs them as well, or its boot is one without a driver.
@@ -169,92 +181,10 @@ rebuild_initramfs() {
   fi
 }
 
-# Loads the module, or finds out why only a reboot does.
-settle() {
-  printf 'nvidia\nnvidia-uvm\n' | place "$AT_BOOT"
-  if works_as_wished; then
-    start_daemon
-    done_with "$(driver_version)" false false
-  elif ! has_module "$kernel"; then
-    next=$(next_kernel)
-    { [ "$next" != "$kernel" ] && has_module "${next:-none}"; } ||
-      {
-        unbuilt
-        refuse "DRV-4 driver" "there is no nvidia module for kernel $kernel" "update the kernel ($UPGRADE), reboot, and run pulumi up"
-      }
-    reboot_for "only the next kernel, $next, has an nvidia module"
-  elif held_by 'nouveau|nova_core'; then
-    reboot_for "nouveau or nova holds the card"
-  else
-    [ -z "$(loaded)" ] || current || unload
-    if [ -n "$(loaded)" ] && ! current; then
-      reboot_for "module $(loaded) is loaded and in use, $(on_disk) is installed"
-    else
-      load
-    fi
-  fi
-}
-
-works_as_wished() {
-  [ -d "$ROOT/sys/module/nvidia_uvm" ] && driver_works && same_flavour || return 1
-  case $(driver_version) in "$GR_WANT_DRIVER" | "$GR_WANT_DRIVER".*) ;; *) return 1 ;; esac
-}
-
-reboot_for() {
-  drop daemon
-  say "a reboot is needed: $1"
-  done_with "" false true
-}
-
-# Never by force: that leaves a module which only a reboot removes. All or none: what uses one of them goes on working.
-unload() {
-  for module in $MODULES; do [ ! -d "$ROOT/sys/module/$module" ] || echo "$module"; done >"$T/modules"
-  note_daemon
-  run systemctl stop nvidia-persistenced || :
-  while read -r module; do
-    run modprobe -r "$module" || {
-      cp "$T/said" "$T/why"
-      load_again
-      plain <"$T/why" >&2 || :
-      return 0
-    }
-  done <"$T/modules"
-}
-
-# What was loaded, as far as it lies on the disk still.
-load_again() {
-  sort "$T/modules" 2>/dev/null | while read -r module; do run modprobe "$module" || :; done
-  start_daemon
-}
-
-# The daemon that keeps cards awake runs in the end where it ran before, or where it came with our packages.
-note_daemon() {
-  case $(systemctl is-enabled nvidia-persistenced 2>/dev/null || :) in
-  '' | not-found) echo enable | note daemon ;;
-  *) systemctl is-active nvidia-persistenced >/dev/null 2>&1 || return 0 ;;
-  esac
-  echo start | note daemon
-}
-
-start_daemon() {
-  ! noted daemon | grep -qx enable || run systemctl enable nvidia-persistenced || :
-  ! has_note daemon || run systemctl start nvidia-persistenced || :
-  drop daemon
-}
-
-load() {
-  for module in nvidia nvidia_uvm; do
-    run modprobe "$module" || {
-      last_words
-      ! grep -qE "Key was rejected|Required key not available" "$T/said" ||
-        refuse "DRV-5 driver" "Secure Boot refuses the module" "use signed prebuilt modules, or turn Secure Boot off"
-      refuse "DRV-3 driver" "modprobe $module failed" "on the host: dmesg | grep -i nvrm"
-    }
-  done
-  start_daemon
-  driver_works || driver_trouble
-  done_with "$(driver_version)" false false
-}
+# shellcheck source=host/driver_load.sh
+. "${0%/*}/driver_load.sh"
+# shellcheck source=host/driver_run.sh
+. "${0%/*}/driver_run.sh"
 
 # What went for ours does not come back by itself: it may not be offered any more, and only people know whether they want it.
 gone() {
@@ -267,7 +197,7 @@ gone() {
 unless_gone() { [ -z "$(on_disk)" ] || load_again; }
 
 remove() {
-  if has_note packages; then
+  if is_of_us; then
     smi --query-compute-apps=pid,name --format=csv,noheader && grep -E '^[0-9]' "$T/smi" >"$T/busy" || :
     [ ! -s "$T/busy" ] || refuse "HST-81 driver" "the card is in use: $(paste -sd' ' "$T/busy")" "stop that first, or keep all: state: abandoned"
     mend
@@ -276,6 +206,7 @@ remove() {
     trap 'unless_gone; rm -rf "$T"' EXIT
     unload
     [ -z "$(loaded)" ] || say "the module is in use and stays loaded until the next reboot"
+    take_back_run
     take_back_packages
     unless_gone
   fi

@@ -16,7 +16,7 @@ WORD = r"[A-Za-z0-9][A-Za-z0-9._+:~-]{0,119}"
 MAYBE = rf"({WORD})?"
 PATH = r"(/[A-Za-z0-9._/+@-]{1,200})?"
 BOOT_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-DECIDED = r"(keep|(distro|cudaRepo) [1-9][0-9]{2}[0-9.]{0,8} (open|proprietary))?"
+DECIDED = r"(keep|(distro|ubuntuDrivers|ppa|cudaRepo|run) [1-9][0-9]{2}[0-9.]{0,8} (open|proprietary))?"
 _ID = r"[0-9a-f]{4}:[0-9a-f]{4}"
 SHAPE = Shape(
     {
@@ -40,7 +40,15 @@ SHAPE = Shape(
         "modules": Shape(
             {"nvidia": Text(MAYBE), "nouveau": Flag(), "nova": Flag(), "flavour": Text("(open|proprietary)?")}
         ),
-        "driver": Shape({"works": Flag(), "version": Text(MAYBE), "foreign": Text(r"(\.run|operator|mixed)?")}),
+        "driver": Shape(
+            {
+                "works": Flag(),
+                "version": Text(MAYBE),
+                "foreign": Text(r"(\.run|operator|mixed)?"),
+                "packaged": Flag(),
+            },
+            may=("packaged",),
+        ),
         "secure_boot": Flag(),
         "headers": Flag(),
         "next_kernel": Text(MAYBE),
@@ -78,9 +86,10 @@ SHAPE = Shape(
             may=("join",),
         ),
         "claim": Text(r"[0-9a-f]{20}"),
+        "recommended": Text(MAYBE),
         "store": Shape({"disks": Many(Shape({"name": Text(PLAIN), "holds": Text(PLAIN)}), 64), "mounted": Text(PATH)}),
     },
-    may=("vgpu", "k3s", "ours", "claim", "store"),
+    may=("vgpu", "k3s", "ours", "claim", "store", "recommended"),
 )
 
 
@@ -161,6 +170,8 @@ class HostFacts:
     driver_works: bool
     driver_version: str
     foreign: str
+    packaged: bool
+    """Whether packages of a driver are there that are not ours."""
     secure_boot: bool
     headers: bool
     next_kernel: str
@@ -182,6 +193,8 @@ class HostFacts:
     """Packages for this kernel that apt does not have, though it has the same for later ones."""
     ours: Ours
     store: Store
+    recommended: str
+    """The driver that ubuntu-drivers recommends, where it was asked: `nvidia-driver-580-server-open`."""
 
 
 def read(given: Any) -> HostFacts | Refusal:
@@ -226,6 +239,7 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         driver_works=driver["works"],
         driver_version=driver["version"],
         foreign=driver["foreign"],
+        packaged=driver.get("packaged", False),
         secure_boot=known["secure_boot"],
         headers=known["headers"],
         next_kernel=known["next_kernel"],
@@ -244,6 +258,7 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         k3s=known.get("k3s", ""),
         apt_lacks=tuple(known["apt_lacks"]),
         ours=Ours(**known.get("ours", {})),
+        recommended=known.get("recommended", ""),
         store=_store(known.get("store", {"disks": [], "mounted": ""})),
     )
 

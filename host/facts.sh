@@ -60,13 +60,16 @@ driver_packages() {
     /^a\{0,1\}kmod-nvidia/p; /^nvidia-driver-cuda/p; /^xorg-x11-drv-nvidia/p; /^nvidia-.*driver-G0/p; /^nvidia-compute-G0/p' "$T/installed"
 }
 
+# packaged: whether packages of a driver are here that are not ours.
+packaged() { driver_packages | grep -qvxF "$(cat "$RECORD/driver.packages" 2>/dev/null || echo none)"; }
+
 foreign() {
-  run_file=$(exists /usr/bin/nvidia-uninstall /usr/bin/nvidia-installer /var/log/nvidia-installer.log && echo .run || :)
+  run_file=$(exists /usr/bin/nvidia-uninstall /usr/bin/nvidia-installer && echo .run || :)
   if exists /run/nvidia/driver/usr || mentions ' /run/nvidia/driver ' /proc/mounts; then
     echo operator
   elif [ -n "$run_file" ] && [ -n "$(driver_packages)" ]; then
     echo mixed
-  else
+  elif [ ! -s "$RECORD/driver.run" ]; then
     echo "$run_file"
   fi
 }
@@ -159,10 +162,23 @@ store() {
   done | paste -sd, - | sed 's/.*/[&]/')" mounted "$(quoted "${on#"$ROOT"}")"
 }
 
+# recommended: asked for only where it is wished. Its servers' series is for cards without a display: 3D controllers.
+recommended() {
+  command -v ubuntu-drivers >/dev/null || return 0
+  kind=
+  for address in $(cards); do
+    case $(cat "$ROOT/sys/bus/pci/devices/$address/class") in 0x0302*) kind=--gpgpu ;; esac
+  done
+  # shellcheck disable=SC2086
+  run timeout -k 5 60 ubuntu-drivers list $kind --recommended || :
+  found=$(awk '/^nvidia-/ {print $1; exit}' "$T/said")
+  echo "${found:-none}"
+}
+
 # decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
 # have brought his own since. A key, a pin or headers of ours are no driver yet.
 decided() {
-  quoted "$(! cat "$RECORD/$1.decided" "$RECORD/$1.packages" 2>/dev/null | grep -qE "$2" || cat "$RECORD/$1.decided")"
+  quoted "$(! cat "$RECORD/$1.decided" "$RECORD/$1.packages" "$RECORD/$1.run" 2>/dev/null | grep -qE "$2" || cat "$RECORD/$1.decided")"
 }
 
 # k3s_there: what was there of k3s before anybody joined this machine to something by us.
@@ -194,7 +210,7 @@ apply() {
     modules "$(answer nvidia "$(quoted "$(loaded)")" nouveau "$(yes_no exists /sys/module/nouveau)" \
       nova "$(yes_no exists /sys/module/nova_core)" flavour "$(quoted "$(flavour)")")" \
     driver "$(answer works "$works" version "$(quoted "$(driver_version)")" \
-      foreign "$(quoted "$(foreign)")")" \
+      foreign "$(quoted "$(foreign)")" packaged "$(yes_no packaged)")" \
     secure_boot "$(yes_no secure_boot)" \
     headers "$(yes_no test -d "$ROOT/lib/modules/$kernel/build/")" \
     next_kernel "$(quoted "$next")" \
@@ -211,9 +227,10 @@ apply() {
     kubelet "$(yes_no joined)" \
     k3s "$(quoted "$(k3s_there)")" \
     apt_lacks "$(lacking)" \
-    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")" \
+    ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]|^(begun|file) ')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")" \
       join "$(quoted "$(cat "$RECORD/join.role" 2>/dev/null)")")" \
-    ${GR_STORE:+store} ${GR_STORE:+"$(store)"}
+    ${GR_STORE:+store} ${GR_STORE:+"$(store)"} \
+    ${GR_RECOMMENDED:+recommended} ${GR_RECOMMENDED:+"$(quoted "$(recommended)")"}
 }
 
 "$VERB"

@@ -62,7 +62,7 @@ work() {
   fi
   [ "$(fingerprint "$home")" = "$GR_BUNDLE" ] ||
     refuse "HST-75 access" "the tools did not arrive as they were sent" "look for a full disk: df $OURS; then pulumi up"
-  printf "GR_BRANCHES='%s'\nGR_STORE='%s'\n" "${GR_BRANCHES-}" "${GR_STORE-}" | sh "$home/facts.sh" apply >"$T/facts"
+  printf "GR_BRANCHES='%s'\nGR_STORE='%s'\nGR_RECOMMENDED='%s'\n" "${GR_BRANCHES-}" "${GR_STORE-}" "${GR_RECOMMENDED-}" | sh "$home/facts.sh" apply >"$T/facts"
   [ -n "$claim" ] || claim=$(echo "$id" | cut -c1-12)$(echo "$(boot_id) $(date +%s) $$ $GR_HOST" | sha256sum | cut -c1-8)
   echo "$claim $GR_HOST" | put "$OURS/claim"
   echo "$id $GR_HOST${over:+ $over}" | put "$OURS/machine"

@@ -9,6 +9,7 @@ from decide.host_login import host_key_problem, is_address
 from decide.host_wish import TOOLKIT, URL, VERSION, branch_problem, toolkit_problem
 from settings.kinds import Place
 
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 MIRROR = "http://mirror.home.arpa/nvidia"
 KEYSCAN = "ssh-keyscan -t ed25519 ADDRESS | cut -d' ' -f2-"
 

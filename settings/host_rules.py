@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from decide import host_run
 from decide.host_login import place
 from settings import host_join
 from settings.faults import FIX, Fault
@@ -74,7 +75,7 @@ def drivers(config: Config, given: Given) -> Iterator[Fault]:
     """What a driver's settings say against each other; whether they fit the card is seen on the host."""
     for index, host in enumerate(_hosts(config)):
         driver, path = host.driver, f"bareMetal.hosts[{index}].driver"
-        if BROKEN in (driver, driver.source, driver.branch, driver.version):
+        if driver is BROKEN or BROKEN in vars(driver).values():
             continue
         for key in ("branch", "version", "flavour"):
             if driver.source == "keep" and f"{path}.{key}" in given:
@@ -83,6 +84,8 @@ def drivers(config: Config, given: Given) -> Iterator[Fault]:
         if driver.branch and driver.version and not driver.version.startswith(f"{driver.branch}."):
             problem = f"{driver.version} is not of branch {driver.branch}"
             yield Fault(f"{path}.version", problem, "leave branch out", FIX)
+        for key, problem, right in host_run.faults(vars(driver)):
+            yield Fault(f"{path}.{key}", problem, right, *(() if problem.startswith("is missing") else (FIX,)))
 
 
 def passwords(config: Config, given: Given) -> Iterator[Fault]:

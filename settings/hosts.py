@@ -6,46 +6,16 @@ from typing import Any
 
 from decide import defaults
 from decide.host_login import HOST_NAME, MOST_PORTS, NODE_NAME, STATES, SUDO, USER
-from decide.host_wish import CHECKSUM, FLAVOURS, REBOOTS, SOURCES, STORES
+from decide.host_wish import CHECKSUM, REBOOTS, STORES
 from settings.ec2 import Ec2, Ec2Host
 from settings.host_drain import Drain
+from settings.host_driver import HostDriver
 from settings.host_join import EXAMPLE_K3S, Join, Joined, K3s, plain
-from settings.host_kinds import MIRROR, Address, DriverBranch, DriverVersion, HostKey, ToolkitVersion, Url
+from settings.host_kinds import MIRROR, SHA256, Address, HostKey, ToolkitVersion, Url
 from settings.kinds import Choice, Count, ListOf, Section, Text, setting
 
-SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdwdS1yZWFkeSBleGFtcGxlIG5vdCBhIHJlYWwga2V5"
 """Of the right form for an example, and the key of nobody."""
-
-
-@dataclass(frozen=True)
-class HostDriver:
-    """The driver of a host. A driver that works is kept unless branch, version or flavour ask for another one."""
-
-    source: str = setting(
-        Choice(SOURCES),
-        "source: distro",
-        "`auto`: what suits the distribution. `distro`: Ubuntu's prebuilt and signed modules. `cudaRepo`: NVIDIA's "
-        "repository. `keep`: the one that is there, nothing is ever installed.",
-        "auto",
-    )
-    branch: int | None = setting(
-        DriverBranch(),
-        f"branch: {defaults.DRIVER_BRANCH}",
-        "Driver branch. Without it a driver that works is never moved; with it one of another branch is replaced.",
-        None,
-        f"{defaults.DRIVER_BRANCH} at the first install",
-    )
-    version: str | None = setting(
-        DriverVersion(),
-        'version: "580.173.02"',
-        "Exact version, where the newest one of the branch will not do. On Ubuntu only the one that prebuilt modules "
-        "are made of.",
-        None,
-    )
-    flavour: str | None = setting(
-        Choice(FLAVOURS), "flavour: open", "Kernel modules: `open` or `proprietary`.", None, "by the card"
-    )
 
 
 @dataclass(frozen=True)

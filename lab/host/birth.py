@@ -115,6 +115,7 @@ def _packages(box: Box, spec: Mapping[str, Any]) -> None:
     if headers:
         wanted += [f"linux-headers-{image}", f"linux-headers-{flavor}"]
     offered = {one.name: one for one in archive.packages("distribution", spec["distro"])}
+    wanted += ["ubuntu-drivers-common"] if spec["ubuntu_drivers"] else []
     depends = [name.partition(" ")[0] for one in wanted for name in offered[one].depends]
     _install(box, [offered[name] for name in dict.fromkeys([*depends, *wanted])], wanted)
     _boot_files(box, spec, image.replace("-117-", "-119-").replace("-50-", "-51-"))

@@ -61,6 +61,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "secure_boot": False, "ssh": "up", "reboot_seconds": 60, "fault": "none", "node": "", "held_seconds": 90,
     "newer_kernel": False, "machine_id": "", "nova": False, "joined": True, "lists": True, "repository_keys": {},
     "sftp": "up", "runtime": "containerd", "instance_store": [],
+    "ubuntu_drivers": False,
 }  # fmt: skip
 """What a spec may say, and what it means not to say it."""
 FAULTS: Final = (

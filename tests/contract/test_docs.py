@@ -15,7 +15,8 @@ from docs import generate
 from lab.cli import Streams, parser, perform
 from lab.packages import COMMAND
 from settings.gpu import Gpu, Operator
-from settings.hosts import BareMetal, Host, HostDriver, HostToolkit
+from settings.host_driver import HostDriver
+from settings.hosts import BareMetal, Host, HostToolkit
 from settings.kinds import camel
 from settings.model import Cluster, Config, Toleration, Validation
 from settings.monitoring import Monitoring

@@ -141,10 +141,12 @@ RUNTIMES: Final = {
 
 def _driver(version: str, flavour: str, foreign: str = "", **machine: Any) -> Value:
     """A driver that works."""
+    packaged = not foreign
     told = {
         "modules": {"nvidia": version, "nouveau": False, "nova": False, "flavour": flavour},
-        "driver": {"works": True, "version": version, "foreign": foreign}, "next_kernel_has_module": True,
-    }  # fmt: skip
+        "driver": {"works": True, "version": version, "foreign": foreign, "packaged": packaged},
+        "next_kernel_has_module": True,
+    }
     return Value(told, machine=machine or None)
 
 
@@ -166,7 +168,12 @@ FOUND: Final = {
     "a full disk": Value({"disk_free_mb": {"root": 300, "boot": 20}}, machine=None),
 }
 SECURE_BOOT: Final = {"off": Value(), "on": Value({"secure_boot": True}, machine={"secure_boot": True})}
-SOURCES: Final = {one: Value(wish={"source": one}) for one in ("auto", "distro", "cudaRepo", "keep")}
+RUN_FILES: Final = {"-": "580.178.04", "535": "535.309.01", "580": "580.178.04", "595": "595.91.07"}
+"""Of each branch a version: what a stack file names besides when it wants a .run file."""
+SOURCES: Final = {
+    **{one: Value(wish={"source": one}) for one in ("auto", "distro", "ppa", "cudaRepo", "run", "keep")},
+    "ubuntuDrivers": Value(wish={"source": "ubuntuDrivers"}, machine={"ubuntu_drivers": True}),
+}
 BRANCHES: Final = {"-": Value(), **{str(one): Value(wish={"branch": one}) for one in (535, 580, 595)}}
 REBOOTS: Final = {one: Value(wish={"reboot": one}) for one in ("ifNeeded", "never")}
 

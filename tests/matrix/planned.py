@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from decide import host_plan
 from decide.host_failures import BY_ID, Refusal
 from host.facts import HostFacts, read
-from tests.matrix.axes import CARDS, FOUND, SYSTEMS, Point, values_of
+from lab.host.standins.downloads import sha256
+from lab.host.standins.run_file import program
+from tests.matrix.axes import CARDS, FOUND, RUN_FILES, SYSTEMS, Point, values_of
 from tests.unit.small_host import told
 
 BESIDE_DRIVER = ("reboot", "operator", "runtime_class")
@@ -34,15 +36,26 @@ def facts_of(point: Point) -> HostFacts:
     if changes.get("modules", {}).get("nouveau") or changes.get("modules", {}).get("nova"):
         holder = "nouveau" if changes["modules"]["nouveau"] else "nova_core"
         changes["cards"] = [{**one, "driver": one["driver"] or holder} for one in changes["cards"]]
+    if point["source"] == "ubuntuDrivers" and point["system"].startswith("ubuntu"):
+        changes["recommended"] = recommended(point)
     found = read(told(**changes))
     assert isinstance(found, HostFacts), (point, found)
     return found
+
+
+def recommended(point: Point) -> str:
+    """What ubuntu-drivers says of the card, as far as a plan turns on it."""
+    desktop, last = point["card"].startswith("RTX"), CARDS[point["card"]].true.get("last", 615)
+    return f"nvidia-driver-{last}{'' if desktop else '-server'}" if last > 470 and point["card"] != "none" else "none"
 
 
 def wish_of(point: Point) -> dict[str, Any]:
     """What the stack file says of it."""
     said = {key: one for value in values_of(point) for key, one in value.wish.items()}
     beside = {key: said.pop(key) for key in BESIDE_DRIVER if key in said}
+    if said["source"] == "run":
+        version = RUN_FILES[point["branch"]]
+        said |= {"version": version, "sha256": sha256(program(version))}
     return {"name": "rtx", "driver": said, **beside}
 
 
@@ -86,14 +99,16 @@ def _kept(point: Point) -> Iterator[str]:
 
 def _driver(point: Point, source: str, rest: str) -> Iterator[str]:
     card, system = CARDS[point["card"]].true, SYSTEMS[point["system"]].true
-    if point["source"] not in ("auto", source):
+    if point["source"] not in ("auto", source) and (point["source"], source) != ("ubuntuDrivers", "distro"):
         yield f"{point['source']} was asked for, and {source} is taken"
     branch, _, flavour = rest.partition(" ")
-    if point["branch"] not in ("-", branch):
+    if point["branch"] not in ("-", branch.partition(".")[0]):
         yield f"{point['branch']} was asked for, and {branch} is taken"
+    if source in ("ppa", "ubuntuDrivers", "distro") and not point["system"].startswith("ubuntu"):
+        yield f"{source} has packages for Ubuntu alone"
     if "modules" in card and flavour not in card["modules"]:
         yield f"{flavour} modules do not drive this card"
     if not card.get("first", 0) <= int(branch.partition(".")[0]) <= card.get("last", 9999):
         yield f"branch {branch} does not drive this card"
-    if point["secure boot"] == "on" and not (source == "distro" and system.get("signed")):
+    if point["secure boot"] == "on" and not (source in ("distro", "ubuntuDrivers") and system.get("signed")):
         yield "modules that nobody signed, and Secure Boot is on"

@@ -169,6 +169,7 @@ SEEN_ON_HOSTS = [
     ("Sub-process sqv: SHA1 is not considered secure since 2026-02-01", "TK-1"),
     ("E: Conflicting values set for option Signed-By regarding source", "HST-28"),
     ("NVRM: GPU 0000:01:00.0 is already bound to NovaCore.", "DRV-17"),
+    ("ERROR: Installation has failed.  Please see the file '/var/log/nvidia-installer.log' for details.", "DRV-18"),
     ("NVRM: API mismatch: the client has the version 580.173.02", "DRV-2"),
     ("containerd: failed to load TOML: duplicated tables", "HST-77"),
     ("toml: table nvidia already exists", "HST-77"),

@@ -271,7 +271,7 @@ WRONG: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         ("580.173.02 is not of branch 595", "leave branch out"),
     ),
     ("odd flavour", config(host(driver={"flavour": "opn"})), f"{AT}.driver.flavour", ("did you mean open?",)),
-    ("odd source", config(host(driver={"source": "ppa"})), f"{AT}.driver.source", ("auto or distro",)),
+    ("odd source", config(host(driver={"source": "apt"})), f"{AT}.driver.source", ("auto or distro",)),
     (
         "kept and moved",
         config(host(driver={"source": "keep", "branch": 580})),

@@ -36,8 +36,11 @@ CUDA_REPOSITORIES = {"debian-12": "compute/cuda/repos/debian12/x86_64"}
 KEYS = {
     "toolkit": "C95B321B61E88C1809C4F759DDCAE044F796ECB0",
     "cuda": "EB693B3035CD5710E231E123A4B469963BF863CC",
+    "ppa": "2388FF3BE10A76F638F80723FCAE110B1118213C",
 }
-"""Fingerprints of the keys that sign the two repositories."""
+"""Fingerprints of the keys that sign the repositories."""
+PPA = "graphics-drivers/ppa/ubuntu"
+PPA_DRIVERS = {"580": "580.173.02", "595": "595.91.07"}
 _UBUNTU = "Ubuntu:24.04/noble-updates"
 _DEBIAN = {"debian-12": "Debian:12.12/oldstable"}
 _COMPILERS = {"debian-12": "12"}
@@ -51,6 +54,8 @@ def repository(url: str, distro: str) -> str | None:
         return "toolkit"
     if path.endswith(tuple(CUDA_REPOSITORIES.values())):
         return "cuda" if path.endswith(CUDA_REPOSITORIES.get(distro, "none")) else None
+    if path.endswith(PPA):
+        return "ppa" if distro.startswith("ubuntu") else None
     own = "ubuntu" if distro.startswith("ubuntu") else "debian"
     return "distribution" if own in path else None
 
@@ -71,6 +76,10 @@ def _packages(repository_name: str, distro: str) -> Iterator[Package]:
             yield from _toolkit(f"{version}-1")
     elif repository_name == "cuda":
         yield from _cuda()
+    elif repository_name == "ppa":
+        for branch, upstream in PPA_DRIVERS.items():
+            of_ppa = ubuntu_driver(branch, upstream, server="", build="~gpu24.04.1")
+            yield from (one for one in of_ppa if not one.name.startswith("linux-"))
     elif distro == "ubuntu-24.04":
         yield from _ubuntu()
     else:
@@ -130,15 +139,18 @@ def _ubuntu() -> Iterator[Package]:
     yield _one("linux-signatures-nvidia-" + kernel, version, _UBUNTU, f"linux-image-{kernel}")
     yield from _compilers("13", _UBUNTU)
     yield _one("mdadm", "4.3-1ubuntu2.1", _UBUNTU)
+    yield _one("ubuntu-drivers-common", "1:0.9.7.6ubuntu3.4", _UBUNTU)
     for branch, upstream in UBUNTU_BRANCHES.items():
         yield from ubuntu_driver(branch, upstream)
+        yield from ubuntu_driver(branch, upstream, server="")
     for branch, upstream in UBUNTU_OLDER.items():
         yield from (one for one in ubuntu_driver(branch, upstream) if not one.name.startswith("linux-"))
 
 
-def ubuntu_driver(branch: str, upstream: str) -> Iterator[Package]:
-    """One server driver as Ubuntu packs it: libraries and programs once, the kernel side per flavor."""
-    version, name = f"{upstream}-0ubuntu0.24.04.1", f"{branch}-server"
+def ubuntu_driver(branch: str, upstream: str, server: str = "-server", build: str = "0.24.04.1") -> Iterator[Package]:
+    """One driver as Ubuntu packs it, for servers or for desktops: libraries and programs once, the kernel side per
+    flavor. The PPA packs it alike, without modules that are ready."""
+    version, name = f"{upstream}-0ubuntu{build}", f"{branch}{server}"
     exact = f"(= {version})"
     yield _one(
         f"libnvidia-compute-{name}", version, _UBUNTU, conflicts="libnvidia-compute", provides="libnvidia-compute"

@@ -26,7 +26,7 @@ _PROGRAMS = {
     "nvidia-container-toolkit-base": ("nvidia-ctk", "nvidia-container-runtime"),
     "libnvidia-container-tools": ("nvidia-container-cli",),
     "apt": ("../lib/apt/apt-helper",), "containerd": ("containerd", "ctr"), "cri-tools": ("crictl",), "dkms": ("dkms",),
-    "mdadm": ("../sbin/mdadm",),
+    "mdadm": ("../sbin/mdadm",), "ubuntu-drivers-common": ("ubuntu-drivers",),
     "docker-ce": ("dockerd",), "docker-ce-cli": ("docker",), "containerd.io": ("containerd", "ctr"),
 }  # fmt: skip
 _PLAIN = {

@@ -18,6 +18,7 @@ CHECKSUMS = {
 KEYS = {"libnvidia-container/gpgkey": os.path.join(os.path.dirname(__file__), "libnvidia-container.asc")}
 """End of an address -> file with the key that lies there."""
 FINGERPRINTS = {
+    "search=0x2388FF3BE10A76F638F80723FCAE110B1118213C": "2388FF3BE10A76F638F80723FCAE110B1118213C",
     "D42D0685.pub": "610C7B14E068A878070DA4E99CD0A493D42D0685", "CDF6BA43.pub": f"{0:032}CDF6BA43",
 }  # fmt: skip
 """End of an address -> whose key lies there, of which nobody but NVIDIA has the bytes."""
@@ -89,7 +90,13 @@ def fetched(url: str) -> tuple[str, str]:
 
 
 def _release(url: str) -> tuple[str, str]:
-    """The program of k3s, from its release or from a mirror that names that."""
+    """The program of k3s, or a driver as a .run file, from its publisher or from a mirror that names it alike."""
+    name = url.rpartition("/")[2]
+    if name.startswith("NVIDIA-Linux-x86_64-") and name.endswith(".run"):
+        from lab.host.standins.run_file import program as run_file
+
+        text = run_file(name.removeprefix("NVIDIA-Linux-x86_64-").removesuffix(".run"))
+        return text, sha256(text)
     version = next((word for word in url.split("/") if word[:3] == "v1." and "+k3s" in word), "")
     if not version or not url.endswith("/k3s"):
         return "", ""

@@ -33,10 +33,11 @@ def read(box: Box, kernel: str, name: str) -> tuple[str, dict[str, str]] | None:
 def module_files(box: Box, package: str, upstream: str) -> Iterator[tuple[str, str, int]]:
     """What a package brings of the kernel side: finished modules of Ubuntu, sources for DKMS of everybody."""
     if package.startswith("linux-objects-nvidia-"):
-        branch, flavor, kernel = _named(package)
-        driver = upstream_of_branch(box, branch)
+        series, flavor, kernel = _named(package)
+        driver = upstream_of_series(box, series)
+        folder = f"nvidia-{series.replace('-server', 'srv')}{'-open' if flavor == 'open' else ''}"
         for name in NAMES:
-            path = f"/lib/modules/{kernel}/kernel/nvidia-{branch}srv{'-open' if flavor == 'open' else ''}/{name}.ko"
+            path = f"/lib/modules/{kernel}/kernel/{folder}/{name}.ko"
             yield path, text(driver, flavor, kernel, "Canonical Ltd. Kernel Module Signing"), 0o644
     elif is_dkms(package):
         yield f"/usr/src/nvidia-{upstream}/dkms.conf", f'PACKAGE_NAME="nvidia"\nPACKAGE_VERSION="{upstream}"\n', 0o644
@@ -50,21 +51,22 @@ def is_dkms(package: str) -> bool:
 
 
 def _named(package: str) -> tuple[str, str, str]:
-    """`linux-objects-nvidia-580-server-open-6.8.0-117-generic` -> 580, open, 6.8.0-117-generic."""
-    rest = package.removeprefix("linux-objects-nvidia-")
-    branch, _dash, rest = rest.partition("-server-")
+    """`linux-objects-nvidia-580-server-open-6.8.0-117-generic` -> 580-server, open, 6.8.0-117-generic."""
+    branch, _dash, rest = package.removeprefix("linux-objects-nvidia-").partition("-")
+    server = "-server" if rest.startswith("server-") else ""
+    rest = rest.removeprefix("server-")
     flavor = "open" if rest.startswith("open-") else "proprietary"
-    return branch, flavor, rest.removeprefix("open-")
+    return f"{branch}{server}", flavor, rest.removeprefix("open-")
 
 
-def upstream_of_branch(box: Box, branch: str) -> str:
+def upstream_of_series(box: Box, series: str) -> str:
     """Driver version of the precompiled modules: that of the user space which is installed with them."""
-    common = box.state["packages"].get(f"nvidia-kernel-common-{branch}-server")
+    common = box.state["packages"].get(f"nvidia-kernel-common-{series}")
     if common:
         return str(common["version"]).partition("-")[0]
     from lab.host.standins.archive import UBUNTU_BRANCHES
 
-    return UBUNTU_BRANCHES[branch]
+    return UBUNTU_BRANCHES[series.removesuffix("-server")]
 
 
 def has_headers(box: Box, kernel: str) -> bool:

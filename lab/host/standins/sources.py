@@ -104,7 +104,7 @@ def _refuse_two_keys(found: list[Source]) -> None:
 def trouble(box: Box, source: Source) -> list[str]:
     """Why `apt-get update` does not take a source; empty when it does."""
     what = archive.repository(source.url, box.state["distro"])
-    if what is None or (what != "distribution" and source.suite != "/"):
+    if what is None or (what not in {"distribution", "ppa"} and source.suite != "/"):
         where = f"{source.url}/{'' if source.suite == '/' else 'dists/' + source.suite + '/'}"
         return [
             f"E: The repository '{source.shown} Release' does not have a Release file.",
@@ -131,7 +131,7 @@ def key_fits(box: Box, name: str, wanted: str) -> bool:
     if armored != name.endswith(".asc"):
         return False
     key = dearmored(data) if armored else data
-    return key == key_text(wanted).encode() or wanted in fingerprints(key)
+    return key_text(wanted).encode() in key or wanted in fingerprints(key)
 
 
 def dearmored(data: bytes) -> bytes:

@@ -15,6 +15,7 @@ MODULES = {
     "mokutil": "kernel", "dkms": "kernel", "dmesg": "kernel",
     "systemctl": "units", "systemd-run": "units", "reboot": "units",
     "nvidia-smi": "card_tools", "nvidia-modprobe": "card_tools",
+    "ubuntu-drivers": "ubuntu_drivers", "nvidia-installer": "run_file", "nvidia-uninstall": "run_file",
     "nvidia-ctk": "toolkit", "nvidia-container-cli": "toolkit", "nvidia-container-runtime": "toolkit",
     "containerd": "containerd", "crictl": "containerd_clients", "ctr": "containerd_clients",
     "docker": "docker", "dockerd": "docker", "k0s": "k0s", "k3s": "k3s",
