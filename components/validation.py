@@ -1,7 +1,7 @@
 """The proof: when nodes and operator are ready, one Job per GPU node runs nvidia-smi and then a CUDA kernel."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -33,7 +33,8 @@ MADE = "gpu-ready/host-made"
 SHORTEST_ROOM = 12
 ENGINE_GRACE = 300  # a last look at a slow API server may take minutes; the gate has the better words
 ASLEEP = {"pulumi.com/skipAwait": "true"}
-NOT_AWAITED = {**ASLEEP, "pulumi.com/replaceUnready": "true"}
+UNREADY = "pulumi.com/replaceUnready"
+NOT_AWAITED = {**ASLEEP, UNREADY: "true"}
 """The provider's own waiting gives no reason, the gate does. A Job without success is made afresh by the next up."""
 
 
@@ -78,6 +79,16 @@ class GpuValidationArgs(TypedDict):
     """Image that runs CUDA vectorAdd and prints `Test PASSED`."""
     framework: NotRequired[Framework]
     """A framework's own check after that. Default: none"""
+    nccl: NotRequired[bool]
+    """Whether all cards of a node then work together, where it has several; needs a framework. Default: no"""
+
+
+class JobBody(NamedTuple):
+    """What a Job runs, and whether it does."""
+
+    pod: kubernetes.core.v1.PodSpecArgs
+    annotations: Mapping[str, pulumi.Input[str]]
+    suspend: pulumi.Input[bool | None]
 
 
 class GpuValidation(pulumi.ComponentResource):
@@ -118,6 +129,11 @@ class GpuValidation(pulumi.ComponentResource):
             ResourceOptions(parent=self, depends_on=jobs),
         )
         self.report = answer(gate)
+        if args.get("nccl"):
+            from components.nccl import together  # what a stack does not use, its start shall not pay for
+
+            judged = {**params, "validation_namespace": namespace_of(args)}
+            self.report = together(name, args, self._job, namespace, gate, judged, limit, self)
         self.register_outputs({"report": self.report})
 
     def _job(
@@ -127,18 +143,21 @@ class GpuValidation(pulumi.ComponentResource):
         args: GpuValidationArgs,
         namespace: kubernetes.core.v1.Namespace,
         opts: ResourceOptions,
+        body: JobBody | None = None,
     ) -> kubernetes.batch.v1.Job:
         labels = {LABEL: slot.name}
+        asleep = True if slot.away else None
+        does = body or JobBody(pod_spec(slot, args), ASLEEP if slot.away else NOT_AWAITED, asleep)
         proven = what_is_proven(args)
         kept = when_away(slot.away or "present", ["metadata", "spec"])
         return kubernetes.batch.v1.Job(
             f"{name}-{slot.name}",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                namespace=namespace.metadata.name, labels=labels, annotations=ASLEEP if slot.away else NOT_AWAITED
+                namespace=namespace.metadata.name, labels=labels, annotations=does.annotations
             ),
             spec=kubernetes.batch.v1.JobSpecArgs(
                 backoff_limit=0,
-                suspend=True if slot.away else None,
+                suspend=does.suspend,
                 active_deadline_seconds=time_limit(args) + 120,  # the gate speaks first, while the pod is still there
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
@@ -149,7 +168,7 @@ class GpuValidation(pulumi.ComponentResource):
                             **({} if slot.made is None else {MADE: slot.made}),
                         },
                     ),
-                    spec=pod_spec(slot, args),
+                    spec=does.pod,
                 ),
             ),
             opts=ResourceOptions.merge(opts, kept),

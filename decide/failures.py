@@ -219,6 +219,17 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      "gpu.operator: none and gpu.runtimeClass: none, with nvidia as Docker's default runtime on the nodes"),
     ("CFG-12", "runtime", "the nodes are of another distribution of Kubernetes than declared",
      "set cluster.flavour, or gpu.toolkit: preinstalled"),
+    ("NCCL-1", "peer access", "its cards do not reach each other: what goes from one to another hangs or is wrong",
+     "on the node: nvidia-smi topo -p2p r; IOMMU and ACS between cards are the usual reason: kernel parameter "
+     "iommu=pt, ACS off in the firmware; with NCCL_P2P_DISABLE=1 a workload goes round it, slowly"),
+    ("NCCL-2", "shared memory", "/dev/shm is too small for what the processes of a pod hand to each other",
+     "the check mounts 2 GiB there: was that taken away, or is the node out of memory (kubectl describe pod)? pods of "
+     "yours need an emptyDir with medium: Memory at /dev/shm"),
+    ("NCCL-3", "fabric", "the switch between the cards is not set up",
+     "on the node: systemctl status nvidia-fabricmanager; it has to be of the driver's very version"),
+    ("NCCL-4", "NCCL", "the all-reduce failed in a way that is not in the catalogue",
+     "read the lines above; kubectl logs shows the whole"),
+    ("NCCL-5", "image", "the framework's image has no PyTorch with NCCL", "set validation.framework: {image: ...}"),
     ("PLM-8", "validation", "the validation Job failed before it could say why",
      "run pulumi up again: it makes the Job afresh"),
     ("PLM-15", "validation", "the validation Job is gone", "run pulumi up --refresh"),

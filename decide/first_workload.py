@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decide import defaults
 
 COMMAND = ["nvidia-smi"]
+USER = 65532  # nobody's on any image: it needs no rights, and namespaces of level `restricted` admit it
 
 
 def manifest(
@@ -15,7 +16,7 @@ def manifest(
     image: str = "",
     resource: str = defaults.RESOURCE_NAME,
 ) -> str:
-    """YAML of a Pod that asks for one card, or slice; `runtime_class` only where pods have to name it."""
+    """YAML of a Pod without privileges that asks for one card, or slice; `runtime_class` only where pods name it."""
     lines = [
         "apiVersion: v1",
         "kind: Pod",
@@ -26,10 +27,19 @@ def manifest(
         *([f"  runtimeClassName: {runtime_class}"] if runtime_class else []),
         *_block("nodeSelector", [f"{key}: {json.dumps(value)}" for key, value in sorted(node_selector.items())]),
         *_block("tolerations", [f"- {json.dumps(dict(one))}" for one in tolerations]),
+        "  securityContext:",
+        "    runAsNonRoot: true",
+        f"    runAsUser: {USER}",
+        "    seccompProfile:",
+        "      type: RuntimeDefault",
         "  containers:",
         "    - name: cuda",
         f"      image: {image or defaults.SMI_IMAGE}",
         f"      command: {json.dumps(COMMAND)}",
+        "      securityContext:",
+        "        allowPrivilegeEscalation: false",
+        "        capabilities:",
+        '          drop: ["ALL"]',
         "      resources:",
         "        limits:",
         f"          {resource}: 1",

@@ -146,6 +146,7 @@ class Settings(Owned):
             "smi_image": wish.smi_image,
             "cuda_image": wish.cuda_image,
             **({"framework": wish.framework.plain()} if wish.framework else {}),
+            **({"nccl": True} if wish.nccl else {}),
         }
 
     def monitoring_args(self) -> Any:

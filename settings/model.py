@@ -126,6 +126,13 @@ class Validation:
     framework: Framework | None = setting(
         Section(Framework, short="kind"), "framework: pytorch", "A framework's own check; its image is large.", None
     )
+    nccl: bool = setting(
+        Flag(),
+        "nccl: true",
+        "After that, an all-reduce by NCCL over all cards of each node that has several; needs `framework: pytorch`, "
+        "and all those cards free.",
+        False,
+    )
     cuda_image: str = setting(
         Text("an image with a tag or digest", IMAGE, 512),
         f"cudaImage: {defaults.CUDA_IMAGE}",

@@ -7,7 +7,7 @@ from typing import Any
 
 from decide import defaults, flavour, user_values
 from decide.ownership import Decision, Owner, Ownership, Refusal, decide
-from settings import container, framework, host_rules, monitoring, sharing
+from settings import container, framework, host_rules, monitoring, nccl, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -224,6 +224,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     sharing.faults,
     images_and_containers,
     framework.faults,
+    nccl.faults,
     monitoring.faults,
     flavour_fits,
     namespaces_are_free,

@@ -30,6 +30,14 @@ SOURCES = {
     "ready": (*_READING, *_JUDGING, "decide/ready_health.py", *_WAITING, "components/steps/ready.py"),
     "divided": (*_READING, *_JUDGING, "decide/mig_health.py", *_WAITING, "components/steps/divided.py"),
     "gate": (*_READING, *_JUDGING, *_PROVING, *_WAITING, "components/steps/gate.py"),
+    "nccl": (
+        *_READING,
+        *(f"decide/{one}.py" for one in ("pod_health", "pool_health")),
+        *_PROVING[:-1],
+        "decide/nccl_health.py",
+        *_WAITING,
+        "components/steps/nccl.py",
+    ),
 }
 
 SHORT = ("census", "drain", "uncordon")

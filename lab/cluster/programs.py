@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lab.cluster import dividing, host
+from lab.cluster import dividing, host, nccl
 from lab.cluster.run import Run
 from lab.cluster.store import Cluster, Object
 
@@ -37,6 +37,8 @@ def run(cluster: Cluster, pod: Object, container: Object) -> Run | None:
     if "nvidia-smi" in text:
         said = "termination-log" in text
         return _smi(cluster, pod, container, text)._replace(said=said)
+    if container["name"] == "nccl":
+        return nccl.run(cluster, pod, container)
     if container["name"] == "framework":
         return _framework(cluster, pod, container)
     if "vectoradd" in f"{container['image']} {text}".lower():

@@ -13,7 +13,7 @@ from lab.cluster.operand_programs import PARTS
 from lab.cluster.tenants import WORKLOAD, normal_workload, workload_faults
 
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
-JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "framework", "image", "hang")
+JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "framework", "image", "hang", "nccl-peers", "nccl-memory")
 API_STATES = ("up", "down", "slow")
 CLOUD_FAULTS = (
     *("none", "stockout", "quota", "permission", "disabled", "slow", "not-ready", "no-driver"),

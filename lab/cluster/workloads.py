@@ -38,7 +38,7 @@ def _deployment(cluster: Cluster, deployment: Object) -> None:
     current = current or _replica_set(cluster, deployment)
     cluster.private(current).update(cluster.private(deployment))
     pods = list(cluster.owned(current["metadata"]["uid"], "Pod"))
-    if not pods:
+    for _ in range(deployment["spec"].get("replicas", 1) - len(pods)):
         _make(cluster, current, None)
     older = [one for one in sets if one is not current]
     if any(is_ready(pod) for pod in pods):

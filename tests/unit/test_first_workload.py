@@ -6,6 +6,7 @@ import yaml
 
 from decide import defaults
 from decide.first_workload import manifest
+from lab.cluster.admission import violations
 from lab.schemas import faults
 
 GPU = {"key": "nvidia.com/gpu", "operator": "Exists"}
@@ -18,6 +19,10 @@ def parsed(**choices: Any) -> dict[str, Any]:
 
 def test_it_is_a_valid_pod_in_the_oldest_and_the_newest_supported_kubernetes() -> None:
     assert faults(parsed()) == []
+
+
+def test_a_namespace_that_admits_no_privileges_takes_it() -> None:
+    assert list(violations(parsed()["spec"], "restricted")) == []
 
 
 def test_it_asks_for_one_card_and_goes_where_the_cards_are() -> None:
