@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from lab.engine import Result
 from lab.real.hosts.bed import Bed
 from lab.real.hosts.docker import SETTINGS, THEIRS, lasting, make_docker, say_by_flag
 from lab.real.hosts.host import RealHost
 from lab.real.hosts.kinds import DOCKER
 from tests.lab import whole
+from tests.lab.engines import Ended
 from tests.lab.real_hosts import Site, different, good, needs_hosts
 from tests.lab.whole import Whole, new_site
 
@@ -29,19 +29,21 @@ def process(host: RealHost) -> str:
     return host.run("systemctl show -P MainPID docker")
 
 
-def test_up_makes_nvidia_the_default_and_destroy_gives_back_what_was(tmp_path: Path, built: dict[str, Path]) -> None:
+def test_up_makes_nvidia_the_default_and_destroy_gives_back_what_was(
+    tmp_path: Path, built: dict[str, Path], engine: str
+) -> None:
     with new_site(tmp_path, built) as site:
         box = site.add("box", kind=DOCKER)
         daemon = process(box)
 
-        def look(first: Result) -> None:
+        def look(first: Ended) -> None:
             assert first.outputs["hosts"]["box"]["runtime"].startswith("docker 20.10.")
             assert default(box) == "nvidia"
             told = json.loads(box.run(f"cat {SETTINGS}"))
             assert told.pop("runtimes")["nvidia"]["path"] == "/usr/bin/nvidia-container-runtime"
             assert told == {**json.loads(THEIRS), "default-runtime": "nvidia"}
 
-        Whole(site, tmp_path, **CLASSLESS).round_trip(look)
+        Whole(site, tmp_path, engine, **CLASSLESS).round_trip(look)
         assert box.run(f"cat {SETTINGS}") == THEIRS
         assert (default(box), process(box)) == ("runc", daemon)
 

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from lab.engine import Result
 from lab.real import tools
 from lab.real.hosts.bed import Bed
 from lab.real.hosts.host import RealHost
 from lab.real.hosts.kinds import K3S
 from lab.real.hosts.rancher import ASKED, HOME, make_k3s
 from tests.lab import whole
+from tests.lab.engines import Ended
 from tests.lab.real_hosts import Site, different, good, needs_hosts
 from tests.lab.whole import Whole, new_site
 
@@ -24,13 +24,13 @@ def handlers(host: RealHost) -> set[str]:
     return set(json.loads(host.run(ASKED))["config"]["containerd"]["runtimes"])
 
 
-def test_up_has_k3s_look_again_and_destroy_too(tmp_path: Path, built: dict[str, Path]) -> None:
+def test_up_has_k3s_look_again_and_destroy_too(tmp_path: Path, built: dict[str, Path], engine: str) -> None:
     with new_site(tmp_path, built) as site:
         box = site.add("box", kind=K3S)
         settings = box.run(f"cat {SETTINGS}")
         assert handlers(box) == {"runc"}
 
-        def look(first: Result) -> None:
+        def look(first: Ended) -> None:
             # What is k3s's own comes back at a start of k3s that finds it gone.
             site.cluster.wait_for_collector("nvidia.com/v1", "ClusterPolicy")
             owners = (site.cluster.api.get("RuntimeClass", "nvidia") or {})["metadata"]["ownerReferences"]
@@ -39,7 +39,7 @@ def test_up_has_k3s_look_again_and_destroy_too(tmp_path: Path, built: dict[str, 
             assert handlers(box) == {"nvidia", "runc"}
             assert "gpu-ready" not in box.run(f"cat {SETTINGS}"), "what k3s writes is k3s's own"
 
-        Whole(site, tmp_path).round_trip(look)
+        Whole(site, tmp_path, engine).round_trip(look)
         assert box.run(f"cat {SETTINGS}") == settings
         assert handlers(box) == {"runc"}
 
