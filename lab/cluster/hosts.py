@@ -13,7 +13,7 @@ from typing import Any
 from decide import catalog
 from lab.cluster import others
 from lab.cluster.host_spec import NONE
-from lab.cluster.nodes import sync_nodes
+from lab.cluster.nodes import server_version, sync_nodes
 from lab.cluster.store import Cluster, Object
 
 FOLDER, FILE = "hosts", "machine.json"
@@ -25,6 +25,8 @@ _FOR_EVER = 1e11
 _ENGINES = {"containerd": "containerd://{}", "docker": "docker://28.3.2"}
 _SERVERS = {"k3s": "k3s", "rke2-server": "rke2-server"}
 """Runtimes whose service is the control plane too."""
+_BUILDS = {"k3s": "+k3s1", "rke2": "+rke2r1", "k0s": "+k0s"}
+"""What their kubelets say behind the version of Kubernetes."""
 _FIRST_WITH_HANDLERS = 2  # containerd 1.x does not tell the kubelet which handlers it has
 
 
@@ -79,7 +81,7 @@ def _follow(cluster: Cluster, host: Object, node: Object, state: dict[str, Any])
     if facts["serves"] != notes.get("facts", facts).get("serves", facts["serves"]):  # worlds of before do not say
         others.start_over(cluster)
     notes["facts"] = facts
-    node.update(_declared(facts), alive=alive)
+    node.update(_declared(facts, server_version(cluster)), alive=alive)
     if host["runtime"] == NONE:
         # Whoever leaves a cluster leaves its Node behind; a cluster whose data went is no more.
         node["present"] = bool(facts["has_joined"]) or (node["present"] and not notes.get("authority"))
@@ -109,10 +111,11 @@ def _facts(state: dict[str, Any]) -> dict[str, Any]:
     whose = "docker" if state.get("runtime") == "docker" else "containerd"
     has_joined = state.get("runtime", NONE) != NONE
     joined = {"has_joined": has_joined, "authority": state.get("authority", ""), "data_of": state.get("data_of", "")}
-    return {**{key: state.get(key) for key in keys}, **extra, "engine": whose, **joined}
+    found = {key: state.get(key) for key in keys}
+    return {**found, **extra, "engine": whose, "runtime": state.get("runtime"), **joined}
 
 
-def _declared(facts: dict[str, Any]) -> dict[str, Any]:
+def _declared(facts: dict[str, Any], version: str) -> dict[str, Any]:
     """The facts as the description of a node has them."""
     cards = [card for name in facts["cards"] or () for card in [catalog.find(str(name))] if card]
     found: dict[str, Any] = {
@@ -120,7 +123,7 @@ def _declared(facts: dict[str, Any]) -> dict[str, Any]:
         "toolkit": "nvidia" in (facts["handlers"] or ()),
         "gpus": len(cards),
         "card": cards[0].name if cards else None,
-        "node_info": _node_info(facts),
+        "node_info": _node_info(facts, version),
         "runtime_handlers": _handlers(facts) if facts["engine"] == "containerd" else [],
         "default_runtime": facts["default_runtime"] == "nvidia",
     }
@@ -133,8 +136,10 @@ def _declared(facts: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _node_info(facts: dict[str, Any]) -> dict[str, str]:
+def _node_info(facts: dict[str, Any], version: str) -> dict[str, str]:
+    whose = str(facts.get("runtime") or "").partition("-")[0]
     info = {
+        "kubeletVersion": f"{version}{_BUILDS.get(whose, '')}",
         "bootID": facts["boot_id"],
         "machineID": facts["machine_id"],
         "systemUUID": facts["machine_id"],

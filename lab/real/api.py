@@ -147,6 +147,10 @@ class Api:
         about = {"apiVersion": KINDS[kind].api_version, "kind": kind}
         return [{**about, **one} for one in found["items"]]
 
+    def revision(self) -> str:
+        """Another one after whatever was written, of any kind."""
+        return str(self.request("GET", path_of("Namespace"), limit="1")["metadata"]["resourceVersion"])
+
     def create(self, obj: Object, manager: str, **query: str) -> Object:
         """Makes an object."""
         path = path_of(obj["kind"], obj["metadata"].get("namespace"))

@@ -7,6 +7,7 @@ with RealCluster(folder, tools.build()) as cluster:
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -131,6 +132,22 @@ class RealCluster:
         self.gpus.forget(name)
         self.api.delete("Node", name)
         self.plane.wait(f"the end of node {name}", lambda: self.api.get("Node", name) is None)
+
+    def wait_for_collector(self, api_version: str, kind: str) -> None:
+        """Until the garbage collector knows this kind of owner: it asks for new ones every 30 s, and is late till then.
+
+        No real operator is ready that soon after its definitions came; the lab's, whose time runs faster, is.
+        """
+        owner = {"apiVersion": api_version, "kind": kind, "name": "nobody"}
+        self.plane.wait(f"the garbage collector's learning of {kind}", lambda: self._takes_orphan_of(owner))
+
+    def _takes_orphan_of(self, owner: Mapping[str, str]) -> bool:
+        name = f"orphan-{uuid.uuid4().hex[:8]}"
+        meta = {"name": name, "namespace": "default", "ownerReferences": [{**owner, "uid": str(uuid.uuid4())}]}
+        self.api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}, MANAGER)
+        time.sleep(0.5)
+        there = self.api.get("ConfigMap", name, "default") is not None
+        return not (there and self.api.delete("ConfigMap", name, "default"))
 
     # faults
 

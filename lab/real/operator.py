@@ -25,6 +25,7 @@ from lab.real.mirror import Mirror
 SPEED = 10.0
 """Seconds of the stand-ins in each real one: an operator that needs 40 s is ready in 4."""
 _PAUSE = 0.15
+_LONGEST_PAUSE = 2.0
 _LOGS = "/apis/kwok.x-k8s.io/v1alpha1/namespaces/{}/logs"
 _PRUNES = "node-feature-discovery-prune"
 
@@ -41,6 +42,8 @@ class GpuSide:
         self._written: dict[str, str] = {}
         self._thread = threading.Thread(target=self._live, name="lab-gpus", daemon=True)
         self._errors: list[str] = []
+        self._seen: tuple[str, Object] = ("", {})
+        self._looked = 0.0
 
     def start(self) -> None:
         """Begins to work."""
@@ -95,11 +98,21 @@ class GpuSide:
     def _live(self) -> None:
         while not self._over.wait(_PAUSE):
             try:
-                self._round()
+                if self._is_due():
+                    self._round()
             except UnreachableError:  # a server that is away comes back
                 continue
             except Exception:  # whatever it is, a test shall see it and not wait for nothing
                 self._errors.append(traceback.format_exc())
+
+    def _is_due(self) -> bool:
+        """Something was written, or we were told something, or have waited: to read all of it costs the server most."""
+        now, due = time.monotonic(), self._mirror.cluster.next_wake
+        seen, self._seen = self._seen, (self._mirror.api.revision(), self._wish)
+        if seen == self._seen and now < self._looked + _LONGEST_PAUSE and (due is None or self._mirror.now() < due):
+            return False
+        self._looked, self._mirror.cluster.next_wake = now, None
+        return True
 
     def _round(self) -> None:
         with self._lock:

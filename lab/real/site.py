@@ -16,8 +16,8 @@ from lab.real.hosts.bed import Bed
 from lab.real.hosts.host import RealHost
 from lab.real.hosts.kinds import KUBEADM, Kind
 
-PAUSE = 0.5
-"""Seconds between two looks of a kubelet at its machine."""
+PAUSE = 2.0
+"""Seconds between two looks of a kubelet at its machine, each of which starts programs there."""
 USER = "ops"
 KUBELET = "v1.35.4"
 _LOOK = """\

@@ -31,6 +31,10 @@ def test_up_has_k3s_look_again_and_destroy_too(tmp_path: Path, built: dict[str, 
         assert handlers(box) == {"runc"}
 
         def look(first: Ended) -> None:
+            # What is k3s's own comes back at a start of k3s that finds it gone.
+            site.cluster.wait_for_collector("nvidia.com/v1", "ClusterPolicy")
+            owners = (site.cluster.api.get("RuntimeClass", "nvidia") or {})["metadata"]["ownerReferences"]
+            assert [one["kind"] for one in owners] == ["ClusterPolicy"], "the operator has taken k3s's class over"
             assert first.outputs["hosts"]["box"]["runtime"].startswith("k3s containerd 1.6.")
             assert handlers(box) == {"nvidia", "runc"}
             assert "gpu-ready" not in box.run(f"cat {SETTINGS}"), "what k3s writes is k3s's own"

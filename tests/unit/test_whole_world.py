@@ -173,3 +173,16 @@ def test_the_stack_of_the_demo_declares_the_hosts_of_its_world() -> None:
     declared = json.loads(stack_file.read(ROOT, "demo").own()["bareMetal"])["hosts"]
     known = {host["name"]: (host["address"], host["host_key"], host.get("user")) for host in DEMO["hosts"]}
     assert {host["name"]: (host["address"], host["hostKey"], host.get("user")) for host in declared} == known
+
+
+@pytest.mark.parametrize(
+    ("runtime", "build"), [("k3s", "+k3s1"), ("rke2-agent", "+rke2r1"), ("k0s", "+k0s"), ("containerd", "")]
+)
+def test_a_kubelet_says_whose_kubernetes_it_is(tmp_path: Path, runtime: str, build: str) -> None:
+    about = yaml.safe_load((ROOT / "lab/worlds/homelab-k3s.yaml").read_text())
+    about["hosts"][0]["runtime"] = runtime
+    place = folder_of(tmp_path / "world.json", "box")
+    place.mkdir(parents=True)
+    (place / "machine.json").write_text(json.dumps({"runtime": runtime}))
+    world = WholeWorld.outline(tmp_path / "world.json", about)
+    assert find(world, "Node", "box")["status"]["nodeInfo"]["kubeletVersion"] == f"v1.35.4{build}"

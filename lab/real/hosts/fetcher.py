@@ -7,11 +7,14 @@ downloaded once.
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import hashlib
 import http.server
+import os
 import shutil
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -27,6 +30,10 @@ OWN: Final = "packages.lab"
 UPSTREAM: Final = ("deb.debian.org", "archive.ubuntu.com", "security.ubuntu.com")
 _LASTING: Final = (".deb", ".udeb")
 _SECONDS, _TRIES = 60, 3
+_FRESH_SECONDS = 120.0
+"""As deb.debian.org allows its caches for what changes there."""
+_ASKED = dict[str, float]()
+"""When upstream was last asked for what may change."""
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -70,15 +77,24 @@ class _Request(http.server.BaseHTTPRequestHandler):
         """From upstream, or as it was last seen where that is out of reach."""
         file = self.server.store / hashlib.sha256(self.path.encode()).hexdigest()
         with self.server.lock(file.name):
-            if not (file.exists() and (self.path.endswith(_LASTING) or "/by-hash/" in self.path)):
+            if not (file.exists() and (self._lasts() or _is_fresh(self.path))):
                 status = _download(self.path, file)
                 if status and not (status == 502 and file.exists()):
                     self._nothing(status)
                     return
         self._send(file)
 
+    def _lasts(self) -> bool:
+        return self.path.endswith(_LASTING) or "/by-hash/" in self.path
+
     def _send(self, file: Path) -> None:
+        """As archives do it: who has this one already is told so, and apt reads it no second time."""
+        dated = email.utils.formatdate(file.stat().st_mtime, usegmt=True)
+        if self.headers["If-Modified-Since"] == dated:
+            self._nothing(304)
+            return
         self.send_response(200)
+        self.send_header("Last-Modified", dated)
         self.send_header("Content-Length", str(file.stat().st_size))
         self.end_headers()
         with file.open("rb") as source, contextlib.suppress(OSError):
@@ -90,18 +106,26 @@ class _Request(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
 
+def _is_fresh(url: str) -> bool:
+    return time.monotonic() < _ASKED.get(url, float("-inf")) + _FRESH_SECONDS
+
+
 def _download(url: str, file: Path) -> int:
-    """0, or the status that says why not."""
+    """0, or the status that says why not; the file is as old as upstream says."""
     part = file.with_suffix(f".{threading.get_ident()}")
     for _try in range(_TRIES):
         try:
             with urllib.request.urlopen(url, timeout=_SECONDS) as source, part.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
+                changed = email.utils.parsedate_tz(source.headers["Last-Modified"])
         except urllib.error.HTTPError as refused:
             return refused.code
         except OSError:
             continue
+        if changed:
+            os.utime(part, (email.utils.mktime_tz(changed),) * 2)
         part.rename(file)
+        _ASKED[url] = time.monotonic()
         return 0
     return 502
 

@@ -26,6 +26,8 @@ _HOLD: Final = (
     "import fcntl, sys, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); "
     "print('held', flush=True); time.sleep(3600)"
 )
+# What `apt-mark showauto` reads, which needs a second of its own to read the whole archive too.
+_AUTOMATIC: Final = "awk '/^Package: / {name = $2} /^Auto-Installed: 1/ {print name}' /var/lib/apt/extended_states"
 _REFUSES: Final = """\
 [Service]
 ExecStartPre=/bin/sh -c '! grep -q "gpu-ready begin" /etc/containerd/config.toml'
@@ -160,7 +162,7 @@ class RealHost:
 
     def _settings(self) -> Snapshot:
         found: Snapshot = {}
-        auto = set(self.run("apt-mark showauto").split())
+        auto = set(self.run(_AUTOMATIC).split())
         for line in self.run("dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\\n'").splitlines():
             name, version, status = line.split()
             found[f"package {name}"] = (version, f"{status}, {'automatic' if name in auto else 'by hand'}")
