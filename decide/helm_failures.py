@@ -1,15 +1,13 @@
 """What Helm's words mean when it goes on from nothing that is there: id, cause and next step."""
 
-from typing import Tuple
-
 from decide.failures import Failure, given_away
 
-HELM_FAILURES: Tuple[Failure, ...] = (
+HELM_FAILURES: tuple[Failure, ...] = (
     Failure(
         "OP-22", "helm", "an install or upgrade of this release was cut off, and Helm goes on from there for nobody",
         "if nobody is at it just now: kubectl -n NAMESPACE delete secret -l owner=helm,name=NAME,status!=deployed; "
         "pulumi refresh; then pulumi up, which takes over what was made",
-        (r"cannot re-use a name that is still in use", r"another operation \(install/upgrade/rollback\) is in progress"),
+        (r"cannot re-?use a name that is still in use", r"another operation \(install/upgrade/rollback\)"),
     ),
 )  # fmt: skip
 

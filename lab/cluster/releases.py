@@ -208,7 +208,7 @@ def _prune(cluster: Cluster, name: str, namespace: str, keep: list[Object]) -> N
 
 def _record(cluster: Cluster, name: str, namespace: str, release: Object, cut: str) -> bool:
     """Helm notes first what it begins, and at the end how it went; whether it is cut off, so that the first stays."""
-    is_cut = cluster.spec["helm"] != "up"
+    is_cut = bool(cluster.spec["helm"] != "up")
     for old in [] if is_cut else _records(cluster, name, namespace):
         old["metadata"]["labels"]["status"] = "superseded"
     secret = _object("v1", "Secret", f"sh.helm.release.v1.{name}.v{release['revision']}", namespace)
