@@ -116,7 +116,9 @@ def test_a_session_that_is_killed_in_each_removal_is_green_the_next_time(site: S
             assert host.kill_sshd_session() > 0
 
         with while_it_runs(cut):
-            assert site.up("destroy").exit == 1, step
+            failed = site.up("destroy")
+        assert failed.exit == 1, step
+        is_named(failed, host)
         wait_for(lambda: host.step() == "")
     good(site.up("destroy"))
     assert different(before, host.snapshot()) == {}
@@ -130,7 +132,9 @@ def test_a_host_whose_plug_is_pulled_while_packages_come_is_made_whole(site: Sit
         host.power_off()
 
     with while_it_runs(pull):
-        assert site.up().exit == 1
+        failed = site.up()
+    assert failed.exit == 1
+    assert any(text.startswith(("HST-82 access: rtx: ", "HST-90 access: rtx: ")) for text in failed.errors)
     host.power_on()
     host.ready()
     good(site.up())
@@ -144,19 +148,35 @@ def test_another_host_at_the_address_is_not_logged_in_to(bed: Bed, site: Site, h
     failed = site.up()
     assert any("ssh: host key mismatch" in text for text in failed.errors)
     assert any(text.startswith("HST-2 access: rtx: ") for text in failed.errors), failed.errors
+    assert ACCEPTED not in journal(host)
     assert host.run("ls /var/lib/gpu-ready 2>/dev/null || :") == ""
+
+
+ACCEPTED = "Accepted publickey for ops"
+
+
+def journal(host: RealHost) -> str:
+    """What sshd has noted."""
+    return host.run("journalctl --sync; journalctl -q -o cat -t sshd")
+
+
+def fingerprint(bed: Bed, who: str) -> str:
+    """By what sshd names somebody's key."""
+    command = ["ssh-keygen", "-l", "-f", str(bed.folder / f"{who}.pub")]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[1]
 
 
 def test_a_host_that_is_off_is_explained_then_offline_then_given_up(bed: Bed, tmp_path: Path) -> None:
     gone, stays = bed.host("gone"), bed.host("stays")
-    site = Site(tmp_path, bed, gone, stays)
+    site, before = Site(tmp_path, bed, gone, stays), stays.snapshot()
     good(site.up())
     gone.power_off()
     site.more["gone"] = {"look": 2}
 
     began = time.monotonic()
     failed = site.up()
-    assert any(text.startswith("HST-82 access: gone: ") for text in failed.errors), failed.errors
+    (said,) = [text for text in failed.errors if text.startswith("HST-82 access: gone: ")]
+    assert "state: offline" in said.partition("\nfix: ")[2]
     assert time.monotonic() - began < 90
 
     counted = stays.connections()
@@ -168,6 +188,7 @@ def test_a_host_that_is_off_is_explained_then_offline_then_given_up(bed: Bed, tm
     good(site.up(gone="gone"))
     assert stays.connections() == counted
     good(site.up("destroy", gone="gone"))
+    assert different(before, stays.snapshot()) == {}
 
 
 def test_a_cable_that_is_pulled_for_a_while_is_not_noticed(site: Site, host: RealHost) -> None:
@@ -186,11 +207,13 @@ def test_a_lock_that_somebody_holds_is_waited_for(site: Site, host: RealHost) ->
 
     def let_go() -> None:
         wait_for(lambda: host.step() == "driver apply")
-        time.sleep(4)
+        time.sleep(8)
+        assert (host.step(), host.run("dpkg-query -W -f '${Package}\\n' | grep nvidia || :")) == ("driver apply", "")
         host.let_go()
 
     with while_it_runs(let_go):
         good(site.up())
+    assert "nvidia" in host.run("dpkg-query -W -f '${Package}\\n'")
 
 
 def test_a_containerd_that_refuses_its_configuration_gets_the_old_one_back(site: Site, host: RealHost) -> None:
@@ -209,16 +232,19 @@ def test_a_containerd_that_refuses_its_configuration_gets_the_old_one_back(site:
 def test_a_colleague_with_another_agent_changes_nothing_and_opens_no_connection(
     bed: Bed, site: Site, host: RealHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.who = ""
+    site.who, before = "", host.snapshot()
     with agent(bed, "first") as place:
         monkeypatch.setenv("SSH_AUTH_SOCK", place)
         good(site.up())
     counted = host.connections()
+    assert fingerprint(bed, "second") not in journal(host)
     with agent(bed, "second") as place:
         monkeypatch.setenv("SSH_AUTH_SOCK", place)
         assert good(site.up()) == set()
         assert host.connections() == counted
         good(site.up("destroy"))
+    assert fingerprint(bed, "second") in journal(host), "it was the colleague who took it all back"
+    assert different(before, host.snapshot()) == {}
 
 
 @contextmanager
