@@ -26,6 +26,7 @@ from components.choices import (
     when_away,
 )
 from components.driver_container import container_values
+from components.helm_words import helm_words
 from components.mig import mig_labels
 from components.runtime_class import runtime_class
 from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
@@ -94,7 +95,9 @@ class GpuStack(pulumi.ComponentResource):
         made = [runtime_class(name, space, self)] if who.runtime_class.owner is Owner.US else []
         if space:
             # Whoever changes over gets the one deleted with its namespace before the other is made: never two at once.
-            opts = ResourceOptions(parent=self, depends_on=made, replace_with=[space])
+            called = defaults.RELEASE_NAME if installs else defaults.PLUGIN_RELEASE
+            hooks = helm_words(name, made_namespace(gpu), called)
+            opts = ResourceOptions(parent=self, depends_on=made, replace_with=[space], hooks=hooks)
             install = self._operator if installs else self._plugin
             release = install(name, args, who, space, opts)
             revision = release.status.apply(revision_of)

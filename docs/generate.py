@@ -11,6 +11,7 @@ from typing import Any
 from decide.alerts import ALERTS, Alert
 from decide.aws_failures import FAILURES as OF_AWS
 from decide.gke_failures import GKE_FAILURES, RULES_OF_POOLS
+from decide.helm_failures import HELM_FAILURES
 from decide.host_failures import ALL
 from decide.user_values import OWNED
 from settings import SECRETS
@@ -89,7 +90,7 @@ by a rule of your own, and silence ours in Alertmanager.
 
 def troubles() -> str:
     """The text of docs/troubleshooting.md."""
-    known: list[Any] = [*ALL, *GKE_FAILURES, *OF_AWS]
+    known: list[Any] = [*ALL, *HELM_FAILURES, *GKE_FAILURES, *OF_AWS]
     rows = [(one.id, one.layer, one.cause, one.fix) for one in known]
     rows += [(id, "settings", cause, fix) for id, cause, fix in RULES_OF_POOLS]
     rows.sort(key=lambda row: (row[0].split("-")[0], int(row[0].split("-")[1])))

@@ -14,7 +14,7 @@ DISTROS = ("ubuntu-24.04", "debian-12", "rocky-8", "rocky-9", "rocky-10", "amzn-
 NOT_REHEARSED = "debian-13"
 """Its repository's key is pinned by fingerprint, and only NVIDIA has a key with that one."""
 SSH = ("up", "refused", "silent", "off", "denied")
-SFTP = ("up", "missing", "full")
+SFTP = ("up", "missing", "full", "cut")
 SUDO = ("passwordless", "password", "none")
 FAULTS = (
     "none", "apt-lock", "apt-lock-for-ever", "card-lost", "containerd-refuses", "disk-full", "gpu-in-use",

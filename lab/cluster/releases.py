@@ -12,6 +12,7 @@ from lab.cluster.operand_programs import OPERATOR
 from lab.cluster.store import ApiError, Cluster, Object
 
 CHART = "gpu-operator"
+RECORD = "helm.sh/release.v1"
 _DEFAULTS: Object = {
     "nfd": {"enabled": True},
     "cdi": {"enabled": True, "nriPluginEnabled": False},
@@ -70,7 +71,7 @@ def install(cluster: Cluster, name: str, namespace: str, version: str, values: O
     """Installs a chart under a release name; raises `ApiError` in Helm's words."""
     releases = cluster.data["releases"]
     key = f"{namespace}/{name}"
-    if key in releases:
+    if _records(cluster, name, namespace):
         raise ApiError("AlreadyExists", "cannot re-use a name that is still in use")
     if cluster.get("Namespace", namespace) is None:
         raise ApiError("NotFound", f'create: failed to create: namespaces "{namespace}" not found')
@@ -78,11 +79,13 @@ def install(cluster: Cluster, name: str, namespace: str, version: str, values: O
     objects = _objects(name, namespace, version, values, chart)
     for obj in objects:
         _refuse_foreign(cluster, obj, name, namespace)
+    release = {"chart": chart, "version": version, "values": values, "revision": 1, "status": "deployed"}
+    if _record(cluster, name, namespace, release, "pending-install"):
+        return release
     for obj in objects:
-        _own(cluster, obj, cluster.create)
-    releases[key] = {"chart": chart, "version": version, "values": values, "revision": 1, "status": "deployed"}
-    _record(cluster, name, namespace, releases[key])
-    return releases[key]  # type: ignore[no-any-return]
+        _bring(cluster, obj)
+    releases[key] = release
+    return release
 
 
 def upgrade(cluster: Cluster, name: str, namespace: str, version: str, values: Object) -> Object:
@@ -91,16 +94,32 @@ def upgrade(cluster: Cluster, name: str, namespace: str, version: str, values: O
     release = cluster.data["releases"].get(key)
     if release is None:
         raise ApiError("NotFound", f'"{name}" has no deployed releases')
+    if any("pending" in one["metadata"]["labels"]["status"] for one in _records(cluster, name, namespace)):
+        raise ApiError("Conflict", "another operation (install/upgrade/rollback) is in progress")
     chart = release.get("chart", CHART)
     _definitions(cluster, version, chart, values)
     wanted = _objects(name, namespace, version, values, chart)
+    if _record(cluster, name, namespace, {"revision": release["revision"] + 1}, "pending-upgrade"):
+        return release  # type: ignore[no-any-return]
     for obj in wanted:
-        found = cluster.get(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace"))
-        _own(cluster, obj, cluster.replace if found else cluster.create)
+        _bring(cluster, obj)
     _prune(cluster, name, namespace, wanted)
     release.update(version=version, values=values, revision=release["revision"] + 1)
-    _record(cluster, name, namespace, release)
     return release  # type: ignore[no-any-return]
+
+
+def _bring(cluster: Cluster, obj: Object) -> None:
+    found = cluster.get(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace"))
+    _own(cluster, obj, cluster.replace if found else cluster.create)
+
+
+def _records(cluster: Cluster, name: str, namespace: str) -> list[Object]:
+    """Where Helm notes what it has done, and is about to do."""
+    return [
+        one
+        for one in cluster.list("Secret", namespace)
+        if one.get("type") == RECORD and one["metadata"]["labels"]["name"] == name
+    ]
 
 
 def uninstall(cluster: Cluster, name: str, namespace: str) -> None:
@@ -157,6 +176,8 @@ def _refuse_foreign(cluster: Cluster, obj: Object, name: str, namespace: str) ->
     if found is None:
         return
     owned_by = found["metadata"].get("annotations", {}).get("meta.helm.sh/release-name")
+    if owned_by == name:
+        return
     problem = f'current value is "{owned_by}"' if owned_by else "missing key"
     raise ApiError(
         "Invalid",
@@ -185,15 +206,17 @@ def _prune(cluster: Cluster, name: str, namespace: str, keep: list[Object]) -> N
                 cluster.remove(obj)
 
 
-def _record(cluster: Cluster, name: str, namespace: str, release: Object) -> None:
-    for old in cluster.list("Secret", namespace):
-        if old["metadata"].get("labels", {}).get("name") == name and old.get("type") == "helm.sh/release.v1":
-            old["metadata"]["labels"]["status"] = "superseded"
+def _record(cluster: Cluster, name: str, namespace: str, release: Object, cut: str) -> bool:
+    """Helm notes first what it begins, and at the end how it went; whether it is cut off, so that the first stays."""
+    is_cut = bool(cluster.spec["helm"] != "up")
+    for old in [] if is_cut else _records(cluster, name, namespace):
+        old["metadata"]["labels"]["status"] = "superseded"
     secret = _object("v1", "Secret", f"sh.helm.release.v1.{name}.v{release['revision']}", namespace)
-    secret["type"] = "helm.sh/release.v1"
-    labels = {"name": name, "owner": "helm", "status": "deployed", "version": str(release["revision"])}
-    secret["metadata"]["labels"] = {**labels, "modifiedAt": stamp(cluster.now)}
+    secret["type"] = RECORD
+    labels = {"name": name, "owner": "helm", "version": str(release["revision"])}
+    secret["metadata"]["labels"] = {**labels, "status": cut if is_cut else "deployed", "modifiedAt": stamp(cluster.now)}
     cluster.create(secret)
+    return is_cut
 
 
 def _objects(name: str, namespace: str, version: str, values: Object, chart: str) -> list[Object]:

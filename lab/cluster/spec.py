@@ -15,6 +15,7 @@ from lab.cluster.tenants import WORKLOAD, normal_workload, workload_faults
 OPERATOR_FAULTS = ("none", "late", "stuck", "crash", "image")
 JOB_FAULTS = ("none", "nvidia-smi", "mismatch", "vectoradd", "framework", "image", "hang", "nccl-peers", "nccl-memory")
 API_STATES = ("up", "down", "slow")
+HELM_STATES = ("up", "cut-off")
 CLOUD_FAULTS = (
     *("none", "stockout", "quota", "permission", "disabled", "slow", "not-ready", "no-driver"),
     *("no-access", "no-route", "wrong-image", "no-offer", "no-addresses", "interrupted"),
@@ -46,6 +47,7 @@ _WORLD: dict[str, Any] = {
     },
     "jobs": {"fault": "none", "nodes": []},
     "api": "up",
+    "helm": "up",
     "cloud": {
         "name": "",
         "project": "",
@@ -88,6 +90,7 @@ _CHOICES = {
     "jobs.fault": JOB_FAULTS,
     "cloud.fault": CLOUD_FAULTS,
     "api": API_STATES,
+    "helm": HELM_STATES,
 }
 PARTS_OF_IT = ("operator", "jobs", "cloud")
 _OPTIONAL_TEXT = ("card", "driver")

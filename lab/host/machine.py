@@ -36,6 +36,7 @@ PASSING: Final = (
     "/var/log",
 )
 """Folders that no comparison looks at: they do not last, or are caches."""
+_SFTP_ENDS: Final = {"full": 'sftp: "Failure" (SSH_FX_FAILURE)', "cut": "connection lost"}
 SWITCHES: Final = ("ssh", "sftp", "fault", "sudo", "password", "reboot_seconds", "host_key", "images")
 SSHD_SECONDS: Final = 6.0
 """So long before the end of a boot the network answers already, and sshd does not."""
@@ -187,7 +188,7 @@ class Machine:
         file = self.home(user or self.user) / path if path[:1] != "/" else self.root / path[1:]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data if sftp == "up" else data[:8192])
-        return "" if sftp == "up" else f'failed to copy file to remote path {path}: sftp: "Failure" (SSH_FX_FAILURE)'
+        return f"failed to copy file to remote path {path}: {_SFTP_ENDS[sftp]}" if sftp in _SFTP_ENDS else ""
 
     def home(self, user: str) -> Path:
         """Where whoever logs in begins."""

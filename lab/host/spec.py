@@ -70,7 +70,7 @@ FAULTS: Final = (
 )  # fmt: skip
 CHOICES: Final = {
     "distro": tuple(KERNELS), "sudo": ("passwordless", "password", "none"), "fault": FAULTS,
-    "ssh": ("up", "refused", "silent", "off", "denied"), "sftp": ("up", "missing", "full"),
+    "ssh": ("up", "refused", "silent", "off", "denied"), "sftp": ("up", "missing", "full", "cut"),
     "driver_by": ("packages", "run"), "runtime": tuple(PLACES),
 }  # fmt: skip
 

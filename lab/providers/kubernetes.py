@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from lab.cluster import field_managers
 from lab.cluster.store import ApiError, Object
 from lab.cluster.world import Simulated, World
-from lab.provider import Context, Props
+from lab.provider import CheckFailure, Context, Props, ProviderError
 from lab.providers import helm_release, kubernetes_config, kubernetes_patch
 from lab.providers.kubernetes_await import gone
-from lab.providers.kubernetes_objects import Made, Objects, split
+from lab.providers.kubernetes_objects import NOT_MADE, Made, Objects, split
 from lab.values import UNKNOWN
 
 
@@ -21,6 +21,8 @@ class KubernetesProvider(Objects):
 
     def __init__(self, world: World) -> None:
         self.world, self.clock = world, world.clock
+        self.answered = False
+        """Whether the cluster was there when this was configured: later words are those of each request."""
         self.special = {
             helm_release.TYPE: helm_release.Releases(self),
             kubernetes_patch.TYPE: kubernetes_patch.NodePatches(self),
@@ -33,6 +35,12 @@ class KubernetesProvider(Objects):
             kubernetes_config.reach(ctx, cluster)
             yield cluster
 
+    def check_config(self, news: Props) -> list[CheckFailure]:
+        """The real provider asks once, when it is configured, what the server knows."""
+        with self.world.open() as cluster:
+            self.answered = cluster.spec["api"] != "down"
+        return super().check_config(news)
+
     # Objects
 
     def find(self, ctx: Context, id: str, inputs: Props) -> Props | None:
@@ -40,8 +48,13 @@ class KubernetesProvider(Objects):
             return copy.deepcopy(_found(cluster, id, inputs))
 
     def make(self, ctx: Context, wanted: Props) -> Made:
-        with self.cluster(ctx) as cluster:
-            return Made(cluster.create(wanted), {})
+        try:
+            with self.cluster(ctx) as cluster:
+                return Made(cluster.create(wanted), {})
+        except ProviderError as error:
+            if not self.answered or str(error) != kubernetes_config.AWAY:
+                raise
+            raise ProviderError(NOT_MADE.format(urn=ctx.urn) + kubernetes_config.DIALED) from None
 
     def try_out(self, ctx: Context, wanted: Props) -> None:
         with self.cluster(ctx) as cluster:

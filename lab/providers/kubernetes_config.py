@@ -19,9 +19,10 @@ _KEYS = (
     "suppressDeprecationWarnings", "suppressHelmHookWarnings", "upsertExistingObjects", "version",
 )  # fmt: skip
 _NOT_HERE = ("renderYamlToDirectory", "upsertExistingObjects")
-_REFUSED = (
-    'unable to load schema information from the API server: Get "https://127.0.0.1:6443/openapi/v2?timeout=32s": '
-    "dial tcp 127.0.0.1:6443: connect: connection refused"
+DIALED = "dial tcp 127.0.0.1:6443: connect: connection refused"
+AWAY = (
+    f"{UNREACHABLE}: unable to load schema information from the API server: "
+    f'Get "https://127.0.0.1:6443/openapi/v2?timeout=32s": {DIALED}'
 )
 _NO_CONTEXT = "unable to load Kubernetes client configuration from kubeconfig file: context {context!r} does not exist"
 
@@ -66,6 +67,6 @@ def reach(ctx: Context, cluster: Cluster) -> None:
     if why := access.refusal(cluster, text, context):
         raise ProviderError(f"{UNREACHABLE}: {_NO_CONTEXT.format(context=context) if 'context' in why else why}")
     if cluster.spec["api"] == "down":
-        raise ProviderError(f"{UNREACHABLE}: {_REFUSED}")
+        raise ProviderError(AWAY)
     if cluster.spec["api"] == "slow":
         ctx.say(f"the API server needs {SLOW_SECONDS:g} s for an answer")

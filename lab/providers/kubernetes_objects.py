@@ -20,6 +20,7 @@ from lab.values import UNKNOWN, has_unknown, secrets_like, unwrap
 _NOT_HERE = re.compile(r"(Patch|List)$|^(ConfigFile|ConfigGroup|Chart|Directory|CustomResource)$")
 _AUTONAMED = "pulumi.com/autonamed"
 _UNSUPPORTED = ("pulumi.com/waitFor", "pulumi.com/patchForce")
+NOT_MADE = 'resource "{urn}" was not successfully created by the Kubernetes API server: '
 _EXISTS = """\
 {error}
 
@@ -290,4 +291,4 @@ def is_awaited(inputs: Props) -> bool:
 def refused(ctx: Context, error: ApiError) -> ProviderError:
     """The server's refusal in the provider's words."""
     text = _EXISTS.format(error=error) if error.reason == "AlreadyExists" else str(error)
-    return ProviderError(f'resource "{ctx.urn}" was not successfully created by the Kubernetes API server: {text}')
+    return ProviderError(NOT_MADE.format(urn=ctx.urn) + text)

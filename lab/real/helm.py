@@ -5,17 +5,25 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.provider import Context, Props, ProviderError
+from lab.provider import Context, PartialFailure, Props, ProviderError
 from lab.providers.helm_release import ReleaseRules
 from lab.values import UNKNOWN, secrets_like, unwrap
 
 _NOT_FOUND = "release: not found"
+_TAKEN = "a name that is still in use"
+_PREFIXES = re.compile(r"^level=.*\n|^Error: |\b(INSTALLATION|UPGRADE) FAILED: ", re.MULTILINE)
+"""What the program puts before the words of its library."""
+_NOT_WELL = (
+    'Helm release "{id}" was created, but failed to initialize completely. Use Helm CLI to investigate: failed to '
+    "become available within allocated timeout. Error: Helm Release {id}: {why}"
+)
 
 
 class HelmReleases(ReleaseRules):
@@ -32,9 +40,25 @@ class HelmReleases(ReleaseRules):
             return "", {**copy.deepcopy(inputs), "status": UNKNOWN}
         wish = unwrap(inputs)
         more = ["--create-namespace"] if wish.get("createNamespace") else []
-        # As the Helm library in the real provider: Helm 4 would apply on the server by itself.
-        self._change(ctx, wish, "install", "--server-side=false", *more)
-        return f"{wish['namespace']}/{wish['name']}", self._outputs(ctx, inputs)
+        id = f"{wish['namespace']}/{wish['name']}"
+        try:
+            # As the Helm library in the real provider: Helm 4 would apply on the server by itself.
+            self._change(ctx, wish, "install", "--server-side=false", *more)
+        except ProviderError as error:
+            raise self._begun(ctx, id, inputs, str(error)) from None
+        return id, self._outputs(ctx, inputs)
+
+    def _begun(self, ctx: Context, id: str, inputs: Props, why: str) -> ProviderError:
+        """A release that is there in spite of the failure comes into the state; where nobody can say so, it does not.
+
+        So an API server that goes away leaves one that no state has.
+        """
+        try:
+            outputs = {} if _TAKEN in why else self._outputs(ctx, inputs)
+        except ProviderError:
+            outputs = {}
+        said = _NOT_WELL.format(id=id, why=why)
+        return PartialFailure(said, id, outputs, [said]) if outputs else ProviderError(why)
 
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
         """`helm upgrade`."""
@@ -87,7 +111,7 @@ class HelmReleases(ReleaseRules):
         command = [str(self.helm), *words, "--kubeconfig", kubeconfig, "--kube-context", config["context"]]
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ProviderError(done.stderr.strip().removeprefix("Error: "))
+            raise ProviderError(_PREFIXES.sub("", done.stderr).strip())
         return done.stdout
 
 

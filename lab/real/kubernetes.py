@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.cluster.kinds import KINDS
 from lab.cluster.store import ApiError, Object
-from lab.provider import Context, Props, ProviderError
+from lab.provider import CheckFailure, Context, Props, ProviderError
 from lab.providers import helm_release, kubernetes_patch
 from lab.providers.kubernetes_config import UNREACHABLE
-from lab.providers.kubernetes_objects import Made, Objects, is_awaited, split
+from lab.providers.kubernetes_objects import NOT_MADE, Made, Objects, is_awaited, split
 from lab.providers.kubernetes_patch import MANAGER, new_manager
 from lab.real.api import Api, KubeconfigError, UnreachableError, from_kubeconfig
 from lab.real.helm import HelmReleases
@@ -25,7 +25,7 @@ from lab.values import unwrap
 
 _GONE_SECONDS, _LOOK_SECONDS = 600.0, 0.2
 _LOAD = "unable to load Kubernetes client configuration from kubeconfig file: "
-_SCHEMA = "unable to load schema information from the API server: "
+_AWAY = f"{UNREACHABLE}: unable to load schema information from the API server: "
 
 
 class RealTime:
@@ -45,10 +45,21 @@ class RealKubernetesProvider(Objects):
 
     def __init__(self, helm: Path, env: Mapping[str, str], folder: Path) -> None:
         self.clock = RealTime()
+        self.answered = False
+        """Whether the cluster was there when this was configured: later words are those of each request."""
+        self.helm = HelmReleases(helm, env, folder)
         self.special = {
-            helm_release.TYPE: HelmReleases(helm, env, folder),
+            helm_release.TYPE: self.helm,
             kubernetes_patch.TYPE: kubernetes_patch.NodePatches(self),
         }
+
+    def check_config(self, news: Props) -> list[CheckFailure]:
+        """The real provider asks once, when it is configured, what the server knows."""
+        self.answered = False
+        with suppress(ProviderError, ApiError, KeyError), _reached(Context("", "", "", config=news)) as api:
+            api.text("/version")
+            self.answered = True
+        return super().check_config(news)
 
     def find(self, ctx: Context, id: str, inputs: Props) -> Props | None:
         """Without the server's own bookkeeping."""
@@ -62,7 +73,7 @@ class RealKubernetesProvider(Objects):
     def make(self, ctx: Context, wanted: Props) -> Made:
         """The real provider looks first: an apply would take over what is there."""
         manager, (namespace, name) = new_manager(), _place(wanted)
-        with _reached(ctx) as api:
+        with _reached(ctx, NOT_MADE.format(urn=ctx.urn) if self.answered else _AWAY) as api:
             if api.get(wanted["kind"], name, namespace):
                 raise ApiError("AlreadyExists", f'{KINDS[wanted["kind"]].resource} "{name}" already exists')
             return Made(api.apply(wanted, manager), {MANAGER: manager})
@@ -109,12 +120,15 @@ def _place(obj: Props) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _reached(ctx: Context) -> Iterator[Api]:
-    """The server that the provider's configuration leads to; the real provider's words where that fails."""
+def _reached(ctx: Context, away: str = _AWAY) -> Iterator[Api]:
+    """The server that the provider's configuration leads to; the real provider's words where that fails.
+
+    Nothing is tried again: pulumi-kubernetes asks once more only for what is not found, such as a namespace to come.
+    """
     config = unwrap(ctx.config)
     try:
         yield from_kubeconfig(str(config["kubeconfig"]), str(config["context"]))
     except KubeconfigError as error:
         raise ProviderError(f"{UNREACHABLE}: {_LOAD}{error}") from error
     except UnreachableError as error:
-        raise ProviderError(f"{UNREACHABLE}: {_SCHEMA}{error}") from error
+        raise ProviderError(f"{away}{error}") from error

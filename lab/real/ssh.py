@@ -157,8 +157,8 @@ class _Login:
             return self._why(log)
         if "subsystem request failed" in log:
             return Finished("ssh: subsystem request failed", b"", b"", b"")
-        why = f'failed to copy file to remote path {place}: sftp: "Failure" (SSH_FX_FAILURE)'
-        return Finished(why if status else "", b"", b"", b"")
+        why = "connection lost" if status == _LOST_STATUS else 'sftp: "Failure" (SSH_FX_FAILURE)'
+        return Finished(f"failed to copy file to remote path {place}: {why}" if status else "", b"", b"", b"")
 
     def _options(self) -> list[str]:
         seconds = max(1, int(self.connection["perDialTimeout"]))

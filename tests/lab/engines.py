@@ -53,6 +53,9 @@ class Ended(Protocol):
 class Runs(Protocol):
     """One stack, and whatever runs it."""
 
+    env: dict[str, str]
+    """What its Helm is told."""
+
     def run(self, op: Operation, config: Mapping[str, Any], secrets: Mapping[str, str]) -> Ended: ...
 
 
@@ -67,6 +70,7 @@ class BuiltIn:
 
     def __init__(self, cluster: RealCluster, folder: Path, heard: Heard, remote: Remote | None = None) -> None:
         self.kubernetes = RealKubernetesProvider(cluster.built["helm"], cluster.charts.env(), folder / "helm")
+        self.env = self.kubernetes.helm.env
         env = environment(cluster, str(Path(sys.executable).parent))
         providers: list[Provider] = [CommandProvider(env=env, cwd=str(folder), remote=remote), self.kubernetes]
         self.engine = Engine("gpu-ready", "demo", MemoryStore(), providers, heard)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import threading
 import time
@@ -120,6 +121,11 @@ class RealHouse:
         command = [str(self.cluster.built["helm"]), verb, release, chart, "--repo", url, *where, *more]
         homes = {f"HELM_{one}_HOME": str(self.cluster.folder / "theirs") for one in ("CACHE", "CONFIG", "DATA")}
         subprocess.run(command, env={**os.environ, **self.cluster.charts.env(), **homes}, check=True)
+
+    def kubectl(self, words: str) -> None:
+        """Somebody with this cluster's kubectl."""
+        where = ["--kubeconfig", str(self.cluster.kubeconfig), "--context", "lab"]
+        subprocess.run([str(self.cluster.kubectl), *where, *shlex.split(words)], check=True)
 
     def said(self) -> str:
         """All lines that were shown."""

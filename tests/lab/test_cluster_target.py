@@ -2,7 +2,6 @@
 
 import base64
 import re
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -160,19 +159,6 @@ def test_a_kubeconfig_of_another_cluster_is_named_and_nothing_is_made(
     assert failed.exit == 1
     assert verdicts(failed)[-1].startswith(found), failed.errors
     assert house.cluster.left(before, 0) == []
-
-
-@built_in_only
-def test_an_api_server_that_goes_away_and_comes_back_during_up_costs_only_time(house: RealHouse) -> None:
-    def outage() -> None:
-        house.cluster.stop_api()
-        time.sleep(4)
-        house.cluster.start_api()
-
-    # What the provider itself does meanwhile fails, as with the real one: hence after its last object before the wait.
-    house.after("gpu-validation-namespace", threading.Thread(target=outage).start)
-    house.up()
-    assert "waiting for API server: the cluster does not answer" in house.said()
 
 
 def test_a_node_that_is_replaced_is_made_ready_by_the_operator_and_proven_by_the_next_proof(house: RealHouse) -> None:

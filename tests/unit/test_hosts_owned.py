@@ -266,7 +266,7 @@ def test_a_cleaned_home_is_no_reason_to_fail_and_another_look_sends_the_tools_ag
     assert (home.take_out().exit, home.is_as_before) == (0, True)
 
 
-@pytest.mark.parametrize(("way", "id"), [("missing", "HST-95"), ("full", "HST-94")])
+@pytest.mark.parametrize(("way", "id"), [("missing", "HST-95"), ("full", "HST-94"), ("cut", "HST-90")])
 def test_tools_that_cannot_be_sent_are_explained_and_what_was_made_is_taken_back(
     tmp_path: Path, way: str, id: str
 ) -> None:

@@ -442,6 +442,19 @@ def test_a_cluster_that_does_not_answer_stops_everything_but_a_preview(bench: Be
     assert any("skipping replaceUnready check" in line for line in bench.said)
 
 
+def test_a_cluster_that_goes_away_later_is_named_in_the_words_of_the_request_itself(bench: Bench) -> None:
+    assert bench.provider.check_config({}) == []
+    bench.world.switch("api", "down")
+    inputs = bench.checked(NAMESPACE, {"metadata": {"name": "x"}})
+    with pytest.raises(
+        ProviderError, match=r"^resource .* was not successfully created .*: dial tcp .*connection refused$"
+    ):
+        bench.provider.create(bench.ctx(NAMESPACE), inputs)
+    bench.provider.check_config({})
+    with pytest.raises(ProviderError, match=r"^configured Kubernetes cluster is unreachable"):
+        bench.provider.create(bench.ctx(NAMESPACE), inputs)
+
+
 def test_a_context_that_does_not_exist_is_no_cluster(tmp_path: Path) -> None:
     bench = Bench(world(tmp_path), context="elsewhere")
     with pytest.raises(ProviderError, match="context 'elsewhere' does not exist"):

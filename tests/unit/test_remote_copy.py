@@ -70,6 +70,7 @@ def test_a_changed_file_is_told_as_a_checksum_and_never_by_what_it_says(bench: B
     [
         ("missing", "ssh: subsystem request failed"),
         ("full", 'failed to copy file to remote path .ours/here: sftp: "Failure" (SSH_FX_FAILURE)'),
+        ("cut", "failed to copy file to remote path .ours/here: connection lost"),
     ],
 )
 def test_what_does_not_arrive_is_in_no_state_and_is_sent_again(bench: Bench, way: str, said: str) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -195,11 +196,18 @@ class RealHost:
 
     def kill_sshd_session(self) -> int:
         """Ends sshd's processes of all sessions; what runs in them goes on without anybody. How many there were."""
+        return self._kill_sshd(lambda words: "listener" not in words)
+
+    def kill_sshd(self) -> int:
+        """Ends sshd itself too, with all sessions; its systemd starts it again."""
+        return self._kill_sshd(lambda _words: True)
+
+    def _kill_sshd(self, which: Callable[[str], bool]) -> int:
         ended = 0
         for pid in self._pids():
             with contextlib.suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if words.startswith("sshd: ") and "listener" not in words:
+                if words.startswith("sshd: ") and which(words):
                     os.kill(pid, signal.SIGKILL)
                     ended += 1
         return ended
