@@ -6,6 +6,27 @@ from collections.abc import Mapping, Sequence
 from decide import defaults
 
 COMMAND = ["nvidia-smi"]
+CLAIM = (
+    "apiVersion: resource.k8s.io/v1",
+    "kind: ResourceClaimTemplate",
+    "metadata:",
+    "  name: one-gpu",
+    "spec:",
+    "  spec:",
+    "    devices:",
+    "      requests:",
+    "        - name: gpu",
+    "          exactly:",
+    f"            deviceClassName: {defaults.DEVICE_CLASS}",
+    "---",
+)
+BY_CLAIM = (
+    "        claims:",
+    "          - name: gpu",
+    "  resourceClaims:",
+    "    - name: gpu",
+    "      resourceClaimTemplateName: one-gpu",
+)
 
 
 def manifest(
@@ -15,8 +36,9 @@ def manifest(
     image: str = "",
     resource: str = defaults.RESOURCE_NAME,
 ) -> str:
-    """YAML of a Pod that asks for one card, or slice; `runtime_class` only where pods have to name it."""
+    """YAML of a Pod that asks for one card, or slice; without a resource by a claim, whose template comes first."""
     lines = [
+        *([] if resource else CLAIM),
         "apiVersion: v1",
         "kind: Pod",
         "metadata:",
@@ -31,8 +53,7 @@ def manifest(
         f"      image: {image or defaults.SMI_IMAGE}",
         f"      command: {json.dumps(COMMAND)}",
         "      resources:",
-        "        limits:",
-        f"          {resource}: 1",
+        *(["        limits:", f"          {resource}: 1"] if resource else BY_CLAIM),
     ]
     return "\n".join(lines) + "\n"
 
