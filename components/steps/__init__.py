@@ -24,11 +24,14 @@ SOURCES = {
     "guard": ("components/steps/guard.py",),
     "look": (
         *_READING,
-        *(f"components/steps/{one}.py" for one in ("kubectl", "runtimes", "watchers", "look")),
+        *(f"components/steps/{one}.py" for one in ("kubectl", "runtimes", "watchers", "claimants", "look")),
     ),
     "look_claims": (
         *_READING,
-        *(f"components/steps/{one}.py" for one in ("kubectl", "runtimes", "watchers", "look", "claim_look")),
+        *(
+            f"components/steps/{one}.py"
+            for one in ("kubectl", "runtimes", "watchers", "claimants", "look", "claim_look")
+        ),
     ),
     "login": (*_READING, "components/steps/kubectl.py", "components/steps/login.py"),
     "match": (*_READING, "components/steps/kubectl.py", "components/steps/match.py"),

@@ -5,6 +5,7 @@ import json
 import time
 from typing import Any, Callable, Dict, List, Tuple
 
+from components.steps.claimants import serves_claims, still_claimed
 from components.steps.kubectl import MAY_BE_UNKNOWN, Unreadable, by_kind, objects, refuse, say
 from components.steps.runtimes import runtime_faults
 from components.steps.watchers import unserved_kinds, watcher_faults
@@ -202,24 +203,6 @@ def is_plugin(daemon_set: Obj) -> bool:
     known = any(part in name_of(daemon_set) for part in PLUGINS) or serves_claims(daemon_set)
     idle = at(daemon_set, "status", "desiredNumberScheduled") == 0
     return known and not idle and "ClusterPolicy" not in makers(daemon_set)
-
-
-def serves_claims(daemon_set: Obj) -> bool:
-    """NVIDIA's DRA driver, under its name of today or of before, where it offers cards."""
-    inside = list_at(daemon_set, "spec", "template", "spec", "containers")
-    return "-gpu-kubelet-plugin" in name_of(daemon_set) and "gpus" in [one.get("name") for one in inside]
-
-
-def still_claimed(snapshot: Obj, params: Obj) -> List[Verdict]:
-    """Cards that pods hold by claims, where a plugin would hand them out again once this DRA driver has gone."""
-    if "daemon_set" in params["operator"] or not any(map(serves_claims, list_at(snapshot, "daemonsets"))):
-        return []
-    claims = objects(params, "resourceclaims.resource.k8s.io", "-A")
-    held = [
-        f"{space_of(one)}/{text_at(pod, 'name')}" for one in claims for pod in list_at(one, "status", "reservedFor")
-    ]
-    problem = f"pods hold cards by claims, which a device plugin does not see: {', '.join(held[:5])}"
-    return [broken("CFG-16", problem)] if held else []
 
 
 def operator_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
