@@ -54,7 +54,9 @@ def held_by_limit(snapshot: Obj, params: Obj) -> List[str]:
 
 
 def asks_by_limit(pod: Obj) -> bool:
-    """Whether a container of it has cards of a device plugin."""
+    """Whether a container of it has cards of a device plugin; Kubernetes may meet limits by a claim of its own."""
+    if map_at(pod, "status", "extendedResourceClaimStatus"):
+        return False
     inside = list_at(pod, "spec", "containers") + list_at(pod, "spec", "initContainers")
     return any(key.startswith(BY_LIMIT) for one in inside for key in map_at(one, "resources", "limits"))
 

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Tuple
 
-from components.steps.kubectl import objects
+from components.steps.kubectl import objects, say
 from components.steps.waiting import KINDS, log_of, wait, with_operator
 from decide.claim_health import driver_logs, in_claims, judge_driver, offered_cards, with_cards
 from decide.cluster_health import first_fault, judge_capacity, judge_nodes, nobody_home
@@ -29,5 +29,8 @@ def read_offers(params: Obj) -> Tuple[Verdict, Obj]:
 
 
 def cards(snapshot: Obj, params: Obj) -> Dict[str, List[str]]:
-    """What each node in question offers."""
-    return offered_cards(snapshot, params)
+    """What each node in question offers; said too, because it stands in no report."""
+    offers = offered_cards(snapshot, params)
+    for node in sorted(offers):
+        say(f"{node} offers {'; '.join(offers[node])}")
+    return offers
