@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lab.cluster.store import Object
 from lab.world import WholeWorld
 from settings import SettingsError, parse
 from tests.effort import long
@@ -88,25 +89,24 @@ def test_over_from_the_operator_and_back_takes_one_up_each(house: House) -> None
         assert house.run("up", config, expect_no_changes=True).exit == 0
 
 
-def claimed_by_somebody(house: House, node: str) -> None:
-    """A pod of somebody else that holds a card of the node by a claim."""
+def somebodys_claim(node: str) -> tuple[Object, Object]:
+    """A template, and a pod of somebody else that holds a card of the node by a claim."""
     devices = {"requests": [{"name": "gpu", "exactly": {"deviceClassName": "gpu.nvidia.com"}}]}
+    meta = {"name": "one", "namespace": "default"}
     spec = {
         "containers": [{"name": "train", "image": "train:1", "resources": {"claims": [{"name": "gpu"}]}}],
         "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one"}],
         "nodeSelector": {"kubernetes.io/hostname": node},
     }
+    kind = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaimTemplate"}
+    template = {**kind, "metadata": meta, "spec": {"spec": {"devices": devices}}}
+    return template, {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "name": "training"}, "spec": spec}
+
+
+def claimed_by_somebody(house: House, node: str) -> None:
     with house.world.open() as cluster:
-        meta = {"name": "one", "namespace": "default"}
-        cluster.create(
-            {
-                "apiVersion": "resource.k8s.io/v1",
-                "kind": "ResourceClaimTemplate",
-                "metadata": meta,
-                "spec": {"spec": {"devices": devices}},
-            }
-        )
-        cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "name": "training"}, "spec": spec})
+        for one in somebodys_claim(node):
+            cluster.create(one)
 
 
 def test_who_holds_the_only_card_by_a_claim_is_named(house: House) -> None:
