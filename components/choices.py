@@ -270,8 +270,11 @@ def known_flavour(gpu: GpuChoices) -> str:
 
 
 def by_claim(gpu: GpuChoices) -> bool:
-    """Whether pods get cards by claims."""
-    return text(gpu.get("allocation")) == DRA
+    """Whether pods get cards by claims, of which each is of a whole card."""
+    claims = text(gpu.get("allocation")) == DRA
+    if claims and (gpu.get("sharing") or gpu.get("mig")):
+        raise pulumi.InputPropertyError("allocation", "and sharing or mig: by claims cards are handed out whole")
+    return claims
 
 
 def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Input[str]) -> dict[str, Any]:

@@ -161,8 +161,10 @@ class GpuStack(pulumi.ComponentResource):
     ) -> kubernetes.helm.v3.Release:
         from components import dra_driver  # what a stack does not use, its start shall not pay for
 
-        gpu = args.get("gpu") or {}
+        gpu, watched = args.get("gpu") or {}, metrics(args.get("metrics"))
         container_values(gpu, who, {})
+        if watched and watched.exporter == monitoring.OURS:
+            raise pulumi.InputPropertyError("metrics.exporter", "ours would have to claim the cards that pods claim")
         values = dra_driver.chart_values(args, tolerations(gpu), pulled(gpu))
         return dra_driver.dra_driver(name, {**args, "timeout": helm_timeout(args)}, values, namespace, opts)
 

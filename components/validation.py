@@ -89,6 +89,9 @@ class GpuValidation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GpuValidationArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:GpuValidation", name, {}, opts)
+        claims = by_claim(args.get("gpu") or {})
+        if claims and args.get("pools"):
+            raise pulumi.InputPropertyError("pools", "and allocation dra: pools hand out cards by a device plugin")
         if sum(bool(args.get(key)) for key in ("nodes", "node_selector", "pools")) > 1:
             raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector` or `pools`, only one of them")
         here = ResourceOptions(parent=self)
@@ -104,7 +107,6 @@ class GpuValidation(pulumi.ComponentResource):
         chosen = job_slots(args, room_for_nodes(name))
         params, limit = what_to_judge(args), time_limit(args) + ENGINE_GRACE
         # Jobs that come too early fail on a driver that is just being built, or prove the one of before.
-        claims = by_claim(args.get("gpu") or {})
         first = "divided" if "mig" in params else "offered" if claims else "ready"
         ready = local_step(
             f"{name}-ready", first, {**params, **what_is_proven(args), **made_of_hosts(args)}, limit, here

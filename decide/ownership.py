@@ -124,6 +124,8 @@ def decide(target: str, wish: Mapping[str, Any]) -> Decision:
     usual = "none" if variant in WITHOUT_OPERATOR else "install"
     operator = usual if wish.get("operator") is None else wish["operator"]
     by_claim = wish.get("allocation") == ownership_dra.DRA
+    if wish.get("allocation") not in (None, *ownership_dra.ALLOCATIONS):
+        refusals += (_not_a_choice(ownership_dra.SETTING, wish["allocation"], [*ownership_dra.ALLOCATIONS]),)
     if by_claim:
         refusals += ownership_dra.refusals(target, operator)
         variant = f"{variant}-{ownership_dra.DRA}"

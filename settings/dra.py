@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from decide import defaults
-from decide.ownership_dra import DRA
+from decide.ownership_dra import DEVICE_PLUGIN, DRA
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 
@@ -36,7 +36,7 @@ def charts(config: Any) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
 def faults(config: Any, given: set[str]) -> Iterator[Fault]:
     """What does not go together, and what this release does not do by claims."""
     if not asked(config):
-        yield from _idle(given)
+        yield from _idle(given) if config.gpu.allocation == DEVICE_PLUGIN else ()
         return
     wish = config.gpu.sharing
     if wish is not BROKEN:

@@ -67,6 +67,7 @@ def test_a_validation_pod_asks_by_a_claim_and_by_nothing_else(house: House) -> N
     assert some(house.world, "ResourceClaim") == []  # those of pods that are over
 
 
+@long
 def test_over_from_the_plugin_and_back_takes_one_up_each_and_never_both(house: House) -> None:
     assert house.run("up", PLUGIN).exit == 0
 
@@ -120,6 +121,7 @@ def test_who_holds_the_only_card_by_a_claim_is_named(house: House) -> None:
     assert "cannot allocate all claims" in error
 
 
+@long
 def test_cards_that_pods_hold_are_not_handed_out_again_by_the_other_way(house: House) -> None:
     assert house.run("up", CLAIMS).exit == 0
     claimed_by_somebody(house, "gpu-1")
@@ -169,7 +171,7 @@ def test_a_dra_driver_of_somebody_else_is_refused_by_name_where_a_plugin_is_wish
         ("nodes.gpu-1.gpus", 0, "DRA-3 plugin", "there is an empty ResourceSlice of driver gpu.nvidia.com"),
         ("operator.fault", "crash", "DRA-4 plugin", "error initializing NVML"),
         ("nodes.gpu-1.driver", "570.133.20", "DRA-5 driver", "gpu-0, NVIDIA A10G, 23028Mi, driver 570.133.20"),
-        ("nodes.gpu-1.cdi", False, "CUDA-4 runtime", "nvidia-smi: not found"),
+        pytest.param("nodes.gpu-1.cdi", False, "CUDA-4 runtime", "nvidia-smi: not found", marks=long),
         (
             "nodes.gpu-1.node_info",
             {"containerRuntimeVersion": "docker://27.1.0"},
@@ -196,6 +198,7 @@ def test_a_kubernetes_that_is_too_old_is_refused_before_anything_is_made(tmp_pat
     ]
 
 
+@long
 def test_a_driver_that_comes_late_is_waited_for(house: House) -> None:
     house.world.switch("nodes.gpu-1.driver", None)
     assert "DRA-2" in said(house)
