@@ -1,15 +1,18 @@
 """Cards by claims, as their user meets them: up, again, over from the plugin and back, what goes wrong, destroy."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from lab import schemas
 from lab.cluster.store import Object
 from lab.world import WholeWorld
 from settings import SettingsError, parse
 from tests.effort import long
-from tests.unit.house import CONFIG, WORLD, House, with_gpu
+from tests.unit.house import CONFIG, ROOT, WORLD, House, with_gpu
 from tests.unit.small_world import some
 
 CLAIMS = with_gpu(operator="none", allocation="dra")
@@ -271,3 +274,12 @@ def test_what_it_does_not_do_is_said_before_anything_is_made() -> None:
     assert "no driver, no container toolkit, no labels of feature discovery and no MIG manager" in lines
     assert "Kubernetes 1.34.2 or newer, driver 580 or newer" in lines
     assert "nvidia has to be the default runtime" not in lines
+
+
+def test_the_examples_of_the_docs_are_what_kubernetes_takes_and_the_first_workload_is_too() -> None:
+    text = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    blocks = [*re.findall(r"```yaml\n(.*?)```", text, re.DOTALL), parse(CLAIMS).first_workload()]
+    found = [one for block in blocks for one in yaml.safe_load_all(block)]
+
+    assert [one["kind"] for one in found if schemas.faults(one)] == []
+    assert len(found) == 7
