@@ -152,6 +152,16 @@ def test_a_plugin_of_somebody_else_is_refused_by_name(house: House) -> None:
     assert "fix: remove it first" in error
 
 
+@long
+def test_a_dra_driver_that_hands_out_no_cards_is_let_alone_beside_a_plugin(house: House) -> None:
+    with house.world.open() as cluster:
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "theirs"}})
+        cluster.install_release("dra", "theirs", "0.4.1", {"resources": {"gpus": {"enabled": False}}}, SPACE)
+    house.world.switch("nodes.gpu-1.labels", {"nvidia.com/gpu.present": "true"})
+
+    assert house.run("up", PLUGIN).errors == []
+
+
 @pytest.mark.parametrize("config", [PLUGIN, CONFIG], ids=["plugin", "operator"])
 def test_a_dra_driver_of_somebody_else_is_refused_by_name_where_a_plugin_is_wished(
     house: House, config: dict[str, Any]
@@ -175,6 +185,12 @@ def test_a_dra_driver_of_somebody_else_is_refused_by_name_where_a_plugin_is_wish
         ("operator.fault", "crash", "DRA-4 plugin", "error initializing NVML"),
         ("nodes.gpu-1.driver", "570.133.20", "DRA-5 driver", "gpu-0, NVIDIA A10G, 23028Mi, driver 570.133.20"),
         pytest.param("nodes.gpu-1.cdi", False, "CUDA-4 runtime", "nvidia-smi: not found", marks=long),
+        (
+            "nodes.gpu-1.node_info",
+            {"containerRuntimeVersion": "containerd://1.6.20"},
+            "CFG-15 runtime",
+            "gpu-1 runs containerd 1.6.20, which has no CDI",
+        ),
         (
             "nodes.gpu-1.node_info",
             {"containerRuntimeVersion": "docker://27.1.0"},
