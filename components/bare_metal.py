@@ -8,7 +8,7 @@ import pulumi
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
-from components.choices import BroughtBy, GpuChoices, made_namespace, owned, reading, text
+from components.choices import BroughtBy, GpuChoices, by_claim, made_namespace, owned, reading, text
 from components.gpu_host import GpuHost, GpuHostArgs, owner, wish_of
 from components.host_drain import Drains, HostDrain
 from components.host_step import Patience
@@ -242,6 +242,8 @@ def wish_of_all(gpu: GpuChoices) -> dict[str, Any]:
 
 def host_choices(gpu: GpuChoices) -> GpuChoices:
     """Driver and toolkit come with the hosts; an operator that is not ours is not told."""
+    if by_claim(gpu):
+        raise pulumi.InputPropertyError("gpu.allocation", "dra is done on nodes of a cluster alone, not on hosts")
     if text(gpu.get("operator")) == "external":
         return gpu
     return {**gpu, "driver": BroughtBy.PREINSTALLED, "toolkit": BroughtBy.PREINSTALLED}

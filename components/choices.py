@@ -9,9 +9,11 @@ from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
 from components.image_args import DriverContainer, Images, Proxy
-from components.sharing_args import Mig, Sharing
+from components.sharing_args import AllocationBy, Mig, Sharing
 from decide import defaults, flavour, images, mig, monitoring, ownership, ownership_gke, sharing
+from decide.bringers import bringer
 from decide.ownership import Owner
+from decide.ownership_dra import DRA
 
 OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
 """By this label the look tells what we made from what somebody else did."""
@@ -118,6 +120,8 @@ class GpuChoices(TypedDict):
     """Who brings the container toolkit. Default: operator"""
     runtime_class: NotRequired[RuntimeClassBy]
     """Who brings the RuntimeClass. Default: what goes with the operator"""
+    allocation: NotRequired[AllocationBy]
+    """How pods get cards. Default: devicePlugin"""
     sharing: NotRequired[Sharing]
     """Whether several pods share a card. Default: no"""
     mig: NotRequired[Mig]
@@ -208,7 +212,7 @@ def text(value: Any) -> str | None:
 
 def owned(gpu: GpuChoices) -> ownership.Ownership:
     """Who owns what; refuses what the rules refuse, with the argument's name."""
-    things = ("operator", "driver", "toolkit", "runtime_class", "image")
+    things = ("operator", "driver", "toolkit", "runtime_class", "image", "allocation")
     decision = ownership.decide(gpu.get("target") or "cluster", {thing: text(gpu.get(thing)) for thing in things})
     if isinstance(decision, ownership.Ownership):
         return decision
@@ -227,7 +231,7 @@ def variant(gpu: GpuChoices) -> str:
 def operator_namespace(gpu: GpuChoices) -> str:
     """Where the operator lives, or the device plugin alone."""
     if text(gpu.get("operator")) == OperatorMode.NONE.value:
-        return defaults.PLUGIN_NAMESPACE
+        return defaults.DRA_NAMESPACE if by_claim(gpu) else defaults.PLUGIN_NAMESPACE
     return gpu.get("operator_namespace") or defaults.OPERATOR_NAMESPACE
 
 
@@ -265,9 +269,12 @@ def known_flavour(gpu: GpuChoices) -> str:
     return wish
 
 
-def release_name(mode: str) -> str:
-    """Helm's name of what hands out cards."""
-    return defaults.PLUGIN_RELEASE if mode == OperatorMode.NONE.value else defaults.RELEASE_NAME
+def by_claim(gpu: GpuChoices) -> bool:
+    """Whether pods get cards by claims, of which each is of a whole card."""
+    claims = text(gpu.get("allocation")) == DRA
+    if claims and (gpu.get("sharing") or gpu.get("mig")):
+        raise pulumi.InputPropertyError("allocation", "and sharing or mig: by claims cards are handed out whole")
+    return claims
 
 
 def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Input[str]) -> dict[str, Any]:
@@ -280,8 +287,8 @@ def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Inpu
         "tolerations": tolerations(gpu),
         "resource": defaults.RESOURCE_NAME,
         "runtime": {"toolkit": owners["toolkit"].owner.value, "flavour": known_flavour(gpu), "signs": flavour.SIGNS},
-        "operator": {"mode": mode, "release": release_name(mode), "namespace": operator_namespace(gpu)},
-        "releases": [defaults.RELEASE_NAME, defaults.PLUGIN_RELEASE],
+        "operator": {"mode": mode, **bringer(mode, by_claim(gpu)), "namespace": operator_namespace(gpu)},
+        "releases": [defaults.RELEASE_NAME, defaults.PLUGIN_RELEASE, defaults.DRA_RELEASE],
         "stack": this_stack(),
         "runtime_class": {"name": defaults.RUNTIME_CLASS, "owner": owners["runtime_class"].owner.value},
         **watching(gpu),

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import pulumi
 from typing_extensions import NotRequired
 
-from components.choices import GpuChoices, made_namespace, owned, reading
+from components.choices import GpuChoices, by_claim, made_namespace, owned, reading
 from components.local_step import answer, reading_step
 from decide import defaults
 from decide.slots import workload_selector
@@ -65,7 +65,8 @@ class ExistingGpuNodes(pulumi.ComponentResource):
             "makes": [name for name in (made_namespace(gpu), args.get("validation_namespace")) if name],
         }
         here = pulumi.ResourceOptions(parent=self)
-        look = reading_step(f"{name}-look", "look", params, defaults.LOOK_SECONDS, here)
+        step = "look_claims" if by_claim(gpu) else "look"
+        look = reading_step(f"{name}-look", step, params, defaults.LOOK_SECONDS, here)
         self.found = answer(look)
         self.register_outputs(
             {

@@ -12,6 +12,7 @@ from components.choices import (
     STACK,
     GpuChoices,
     Metrics,
+    by_claim,
     count,
     divided,
     known_flavour,
@@ -46,6 +47,8 @@ class GpuStackArgs(TypedDict):
     """Version of the gpu-operator chart, with its `v`. Default: the newest supported one"""
     plugin_version: NotRequired[str]
     """Version of the nvidia-device-plugin chart, where that alone is installed. Default: the newest supported one"""
+    dra_version: NotRequired[str]
+    """Version of the chart of NVIDIA's DRA driver, where claims hand out cards. Default: the newest supported one"""
     discovery: NotRequired[bool]
     """Whether GPU and node feature discovery come along with the device plugin alone. Default: no"""
     nodes: NotRequired[list[str]]
@@ -78,7 +81,9 @@ class GpuStack(pulumi.ComponentResource):
     runtime_class: pulumi.Output[str]
     """Name of the RuntimeClass that GPU pods may name; empty where there is none and none is needed."""
     resource_name: pulumi.Output[str]
-    """What a pod asks for under `resources.limits`."""
+    """What a pod asks for under `resources.limits`; empty where it asks by a claim."""
+    device_class: pulumi.Output[str]
+    """DeviceClass that a claim names; empty where pods ask by limits."""
     operator_version: pulumi.Output[str]
     """Version of the operator that this component installed; empty where it installed none."""
     operator_revision: pulumi.Output[str]
@@ -95,10 +100,10 @@ class GpuStack(pulumi.ComponentResource):
         made = [runtime_class(name, space, self)] if who.runtime_class.owner is Owner.US else []
         if space:
             # Whoever changes over gets the one deleted with its namespace before the other is made: never two at once.
-            called = defaults.RELEASE_NAME if installs else defaults.PLUGIN_RELEASE
-            hooks = helm_words(name, made_namespace(gpu), called)
+            plain = defaults.DRA_RELEASE if by_claim(gpu) else defaults.PLUGIN_RELEASE
+            hooks = helm_words(name, made_namespace(gpu), defaults.RELEASE_NAME if installs else plain)
             opts = ResourceOptions(parent=self, depends_on=made, replace_with=[space], hooks=hooks)
-            install = self._operator if installs else self._plugin
+            install = self._operator if installs else self._dra if by_claim(gpu) else self._plugin
             release = install(name, args, who, space, opts)
             revision = release.status.apply(revision_of)
         for host, node in (args.get("hosts") or {}).items():
@@ -106,7 +111,8 @@ class GpuStack(pulumi.ComponentResource):
         self.ownership = pulumi.Output.from_input(who.as_export())
         named = "" if who.runtime_class.owner in (Owner.HOST, Owner.PLATFORM) else defaults.RUNTIME_CLASS
         self.runtime_class = pulumi.Output.from_input(named)
-        self.resource_name = pulumi.Output.from_input(mig.resource(divided(gpu)))
+        self.resource_name = pulumi.Output.from_input("" if by_claim(gpu) else mig.resource(divided(gpu)))
+        self.device_class = pulumi.Output.from_input(defaults.DEVICE_CLASS if by_claim(gpu) else "")
         self.operator_version = pulumi.Output.from_input(version if installs else "")
         self.operator_revision = pulumi.Output.from_input(revision)
         self.register_outputs(
@@ -114,6 +120,7 @@ class GpuStack(pulumi.ComponentResource):
                 "ownership": self.ownership,
                 "runtime_class": self.runtime_class,
                 "resource_name": self.resource_name,
+                "device_class": self.device_class,
                 "operator_version": self.operator_version,
                 "operator_revision": self.operator_revision,
             }
@@ -146,6 +153,23 @@ class GpuStack(pulumi.ComponentResource):
         wish = {**args, "timeout": helm_timeout(args)}
         exporter_alone(name, metrics(args.get("metrics")), args, who, namespace, opts, self)
         return device_plugin.device_plugin(name, wish, values, namespace, opts)
+
+    def _dra(
+        self,
+        name: str,
+        args: GpuStackArgs,
+        who: Ownership,
+        namespace: kubernetes.core.v1.Namespace,
+        opts: ResourceOptions,
+    ) -> kubernetes.helm.v3.Release:
+        from components import dra_driver  # what a stack does not use, its start shall not pay for
+
+        gpu, watched = args.get("gpu") or {}, metrics(args.get("metrics"))
+        container_values(gpu, who, {})
+        if watched and watched.exporter == monitoring.OURS:
+            raise pulumi.InputPropertyError("metrics.exporter", "ours would have to claim the cards that pods claim")
+        values = dra_driver.chart_values(args, tolerations(gpu), pulled(gpu))
+        return dra_driver.dra_driver(name, {**args, "timeout": helm_timeout(args)}, values, namespace, opts)
 
     def _operator(
         self,

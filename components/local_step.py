@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
-from components.steps import SHORT, SOURCES
+from components.steps import REACHED, SHORT, SOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
 OUR_IMPORT = re.compile(r"^from (?:decide|components)[\w.]* import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
@@ -44,6 +44,10 @@ def compose(step: str, params: Mapping[str, Any]) -> str:
     """The whole text of a step: its values first, so that a diff shows them, then the code they meet."""
     values = json.dumps(params, indent=1, sort_keys=True, ensure_ascii=True).replace("'", "\\u0027")
     code = "\n".join(lean(source) for source in needed([(ROOT / one).read_text("utf-8") for one in SOURCES[step]]))
+    if step in REACHED:
+        from components.lean_text import reached  # what a stack does not use, its start shall not pay for
+
+        code = reached(code)
     head, code = leaner(code) if step in SHORT else (HEAD, code)
     return f"{head}\nPARAMS = json.loads(r'''{values}''')\n\n{code}\n\nsys.exit(main(PARAMS))\n"
 

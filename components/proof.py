@@ -43,7 +43,7 @@ class GpuPool(TypedDict):
 
 class Proof(NamedTuple):
     """One Job: its short name, the node or pool that it is for, whether its host is away, what that was made, and what
-    its containers ask for."""
+    its containers ask for, or which template its claim is made from."""
 
     name: str
     node: Any
@@ -51,14 +51,14 @@ class Proof(NamedTuple):
     made: pulumi.Input[str] | None = None
     pool: GpuPool | None = None
     resource: str = defaults.RESOURCE_NAME
+    claim: pulumi.Input[str] | None = None
 
 
 def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpecArgs:
     """nvidia-smi, then the kernel launch, then a framework, on the same cards: init containers give the order."""
     core = kubernetes.core.v1
-    gpus = {slot.resource: str(cards(slot, args))}
     common: dict[str, Any] = {
-        "resources": core.ResourceRequirementsArgs(limits=gpus),
+        "resources": asked(slot, args),
         "termination_message_policy": "FallbackToLogsOnError",
         "security_context": core.SecurityContextArgs(
             allow_privilege_escalation=False, capabilities=core.CapabilitiesArgs(drop=["ALL"])
@@ -91,7 +91,26 @@ def pod_spec(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.PodSpec
         affinity=on_node(slot.node) if slot.node else None,
         node_selector=dict(labels or {}) or None,
         image_pull_secrets=[core.LocalObjectReferenceArgs(name=one) for one in source.pull_secrets] or None,
+        **claimed(slot),
     )
+
+
+def asked(slot: Proof, args: Mapping[str, Any]) -> kubernetes.core.v1.ResourceRequirementsArgs:
+    """How a container asks for its cards."""
+    if slot.claim is None:
+        return kubernetes.core.v1.ResourceRequirementsArgs(limits={slot.resource: str(cards(slot, args))})
+    from components.dra_driver import of_claim  # what a stack does not use, its start shall not pay for
+
+    return of_claim()
+
+
+def claimed(slot: Proof) -> dict[str, Any]:
+    """What its pod claims, where it does."""
+    if slot.claim is None:
+        return {}
+    from components.dra_driver import by_claim
+
+    return by_claim(slot.claim)
 
 
 def cards(slot: Proof, args: Mapping[str, Any]) -> int:

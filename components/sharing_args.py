@@ -6,6 +6,15 @@ from typing import TypedDict
 from typing_extensions import NotRequired
 
 
+class AllocationBy(str, Enum):
+    """How pods get cards."""
+
+    DEVICE_PLUGIN = "devicePlugin"
+    """By limits, of a device plugin."""
+    DRA = "dra"
+    """By claims, of NVIDIA's DRA driver."""
+
+
 class SharingBy(str, Enum):
     """How pods share a card."""
 

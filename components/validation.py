@@ -12,6 +12,7 @@ from components.choices import (
     OURS,
     STACK,
     GpuChoices,
+    by_claim,
     count,
     divided,
     owned,
@@ -99,6 +100,9 @@ class GpuValidation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GpuValidationArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:GpuValidation", name, {}, opts)
+        claims = by_claim(args.get("gpu") or {})
+        if claims and args.get("pools"):
+            raise pulumi.InputPropertyError("pools", "and allocation dra: pools hand out cards by a device plugin")
         if sum(bool(args.get(key)) for key in ("nodes", "node_selector", "pools")) > 1:
             raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector` or `pools`, only one of them")
         here = ResourceOptions(parent=self)
@@ -114,16 +118,17 @@ class GpuValidation(pulumi.ComponentResource):
         chosen = job_slots(args, room_for_nodes(name))
         params, limit = what_to_judge(args), time_limit(args) + ENGINE_GRACE
         # Jobs that come too early fail on a driver that is just being built, or prove the one of before.
-        first = "divided" if "mig" in params else "ready"
+        first = "divided" if "mig" in params else "offered" if claims else "ready"
         ready = local_step(
             f"{name}-ready", first, {**params, **what_is_proven(args), **made_of_hosts(args)}, limit, here
         )
         after_it = ResourceOptions(parent=self, delete_before_replace=True, depends_on=[ready])
-        jobs = [self._job(name, slot, args, namespace, after_it) for slot in chosen]
+        claim = self._claim(name, args, namespace) if claims else None
+        jobs = [self._job(name, slot._replace(claim=claim), args, namespace, after_it) for slot in chosen]
         made = [(slot, job.metadata.name) for slot, job in zip(chosen, jobs, strict=True) if not slot.away]
         gate = local_step(
             f"{name}-gate",
-            "gate",
+            "claimed" if claims else "gate",
             {**params, **what_was_made(args, made)},
             limit,
             ResourceOptions(parent=self, depends_on=jobs),
@@ -135,6 +140,12 @@ class GpuValidation(pulumi.ComponentResource):
             judged = {**params, "validation_namespace": namespace_of(args)}
             self.report = together(name, args, self._job, namespace, gate, judged, limit, self)
         self.register_outputs({"report": self.report})
+
+    def _claim(self, name: str, args: GpuValidationArgs, namespace: kubernetes.core.v1.Namespace) -> pulumi.Output[str]:
+        from components.dra_driver import claim_template  # what a stack does not use, its start shall not pay for
+
+        cards = count("gpus", args.get("gpus", 1))
+        return claim_template(name, cards, namespace, OURS, ResourceOptions(parent=self)).metadata.name
 
     def _job(
         self,
@@ -249,6 +260,7 @@ def what_to_judge(args: GpuValidationArgs) -> dict[str, Any]:
         **known,
         **({"sharing": wish} if (wish := shared(args.get("gpu") or {})) else {}),
         **how_divided(args),
+        **({"resource": defaults.DEVICE_CLASS} if by_claim(args.get("gpu") or {}) else {}),
         "operator": {**known["operator"], "version": args.get("operator_version") or ""},
         "nodes": [*(args.get("nodes") or []), *present(args)],
         "away": dict(args.get("away") or {}),

@@ -14,6 +14,17 @@ OPERATOR_VERSIONS = ("v26.7.0", "v26.3.3", "v25.10.1", "v25.3.4")
 PLUGIN_VERSION = "0.20.0"
 PLUGIN_VERSIONS = ("0.20.0", "0.19.3", "0.18.2")
 
+# NVIDIA's driver for dynamic resource allocation alone: the newest tag whose source was read. Operator v26.7.0 comes
+# with 0.5.0, whose tag was not.
+DRA_VERSION = "0.4.1"
+DRA_VERSIONS = ("0.4.1",)
+# Its own page says so: 1.34.0 and 1.34.1 have the API, and faults with it.
+DRA_KUBERNETES = (1, 34, 2)
+# What NVIDIA's guide asks for where cards are allocated by claims; the driver's own page says 565.
+DRA_DRIVER_BRANCH = 580
+# The first that hands devices over by CDI; it is on by itself from 2.0.
+DRA_CONTAINERD = (1, 7)
+
 # Long-term support until mid-2028, and the last branch that drives Maxwell, Pascal and Volta.
 DRIVER_BRANCH = 580
 # First with a drop-in that containerd 2.x takes as it is; both checksums below were seen with its repository.
@@ -53,6 +64,10 @@ PLUGIN_RELEASE = "nvdp"  # as in NVIDIA's guide
 # Likewise. Never the operator's: who changes over gets the one namespace deleted, with all that ran there, before the
 # other is made, so that two plugins never meet on a node.
 PLUGIN_NAMESPACE = "nvidia-device-plugin"
+DRA_CHART = "oci://registry.k8s.io/dra-driver-nvidia/charts/dra-driver-nvidia-gpu"
+DRA_RELEASE = "dra-driver-nvidia-gpu"  # as in the driver's guide
+DRA_NAMESPACE = "dra-driver-nvidia-gpu"  # likewise; a name of its own, for the same reason
+DEVICE_CLASS = "gpu.nvidia.com"  # the chart makes it; the driver is called so too
 VALIDATION_NAMESPACE = "gpu-ready"  # its own, because the operator's namespace admits privileged pods
 MONITORING_NAMESPACE = "gpu-monitoring"  # its own, so that destroy takes it whole
 RESERVED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")

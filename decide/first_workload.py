@@ -7,6 +7,27 @@ from decide import defaults
 
 COMMAND = ["nvidia-smi"]
 USER = 65532  # nobody's on any image: it needs no rights, and namespaces of level `restricted` admit it
+CLAIM = (
+    "apiVersion: resource.k8s.io/v1",
+    "kind: ResourceClaimTemplate",
+    "metadata:",
+    "  name: one-gpu",
+    "spec:",
+    "  spec:",
+    "    devices:",
+    "      requests:",
+    "        - name: gpu",
+    "          exactly:",
+    f"            deviceClassName: {defaults.DEVICE_CLASS}",
+    "---",
+)
+BY_CLAIM = (
+    "        claims:",
+    "          - name: gpu",
+    "  resourceClaims:",
+    "    - name: gpu",
+    "      resourceClaimTemplateName: one-gpu",
+)
 
 
 def manifest(
@@ -16,8 +37,9 @@ def manifest(
     image: str = "",
     resource: str = defaults.RESOURCE_NAME,
 ) -> str:
-    """YAML of a Pod without privileges that asks for one card, or slice; `runtime_class` only where pods name it."""
+    """YAML of a Pod without privileges that asks for one card, or slice; without a resource by a claim, made first."""
     lines = [
+        *([] if resource else CLAIM),
         "apiVersion: v1",
         "kind: Pod",
         "metadata:",
@@ -41,8 +63,7 @@ def manifest(
         "        capabilities:",
         '          drop: ["ALL"]',
         "      resources:",
-        "        limits:",
-        f"          {resource}: 1",
+        *(["        limits:", f"          {resource}: 1"] if resource else BY_CLAIM),
     ]
     return "\n".join(lines) + "\n"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from decide import ownership_aws, ownership_clusters, ownership_gke
+from decide import ownership_aws, ownership_clusters, ownership_dra, ownership_gke
 from decide.owners import CLASSLESS, Answer, Owner, Part, Refusal
 from decide.wording import shown
 
@@ -88,6 +88,7 @@ def _answer_of(said: tuple[str, ...]) -> Answer:
 
 RULES: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
     **ownership_clusters.ROWS,
+    **ownership_dra.ROWS,
     **_read(ownership_gke.ROWS),
     **_read(ownership_aws.ROWS),
 }
@@ -116,18 +117,24 @@ NOTES: tuple[tuple[Mapping[str, Owner], str], ...] = (
 
 
 def decide(target: str, wish: Mapping[str, Any]) -> Decision:
-    """The owner of each thing for `wish` (`operator`, `driver`, `toolkit`, `runtime_class`; plain text or absent)."""
+    """The owner of each thing for `wish` (`operator`, `driver`, `toolkit`, `runtime_class`, `allocation`; plain)."""
     refusals = _target_refusals(target)
     variant_of = VARIANTS.get(target)
     variant = variant_of(wish.get("driver"), wish.get("image")) if variant_of else target
     usual = "none" if variant in WITHOUT_OPERATOR else "install"
     operator = usual if wish.get("operator") is None else wish["operator"]
+    by_claim = wish.get("allocation") == ownership_dra.DRA
+    if wish.get("allocation") not in (None, *ownership_dra.ALLOCATIONS):
+        refusals += (_not_a_choice(ownership_dra.SETTING, wish["allocation"], [*ownership_dra.ALLOCATIONS]),)
+    if by_claim:
+        refusals += ownership_dra.refusals(target, operator)
+        variant = f"{variant}-{ownership_dra.DRA}"
     rules = RULES.get((variant, operator)) if isinstance(operator, str) else None
     if refusals or rules is None:
         return refusals or (_not_a_choice("gpu.operator", operator, [mode for t, mode in RULES if t == variant]),)
     answers = {thing: _answer(thing, choices, wish.get(thing)) for thing, choices in rules.items()}
     refused = tuple(answer for answer in answers.values() if isinstance(answer, Refusal))
-    notes = _notes(answers) if target == "cluster" else ()
+    notes = _notes(answers) if target == "cluster" and not by_claim else ()
     return refused or Ownership(
         **{thing: answer for thing, answer in answers.items() if isinstance(answer, Part)}, notes=notes
     )

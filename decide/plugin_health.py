@@ -61,7 +61,7 @@ def judge_plugin(snapshot: Obj, wish: Obj) -> Optional[Verdict]:
 
 def plugin_name(wish: Obj) -> str:
     """How the chart calls its DaemonSet."""
-    return f"{text_at(wish, 'operator', 'release')}-{PLUGIN}"
+    return text_at(wish, "operator", "daemon_set") or f"{text_at(wish, 'operator', 'release')}-{PLUGIN}"
 
 
 def plugin_of(snapshot: Obj, wish: Obj) -> Obj:

@@ -22,6 +22,8 @@ from lab.values import UNKNOWN, unwrap
 VERSIONS = (defaults.KUBERNETES_OLDEST, defaults.KUBERNETES_NEWEST)
 Schema = dict[str, Any]
 _NULLABLE = re.compile(r'is not of types "null", "(\w+)"')  # null means "not given" everywhere: not worth a word
+# Who makes such an object asks for a Kubernetes that has it, whatever else is the oldest.
+_SINCE = {"resource.k8s.io/v1": "1.34"}
 _STAND_IN = "unknown-until-the-update"
 
 
@@ -38,6 +40,8 @@ class Fault(NamedTuple):
 def faults(obj: Schema, versions: tuple[str, ...] = VERSIONS) -> list[Fault]:
     """What is wrong with an object; empty for a right one, and for kinds that are not Kubernetes' own."""
     plain = unwrap(obj)
+    since = _SINCE.get(str(plain.get("apiVersion")))
+    versions = (since, versions[-1]) if since else versions
     found: dict[tuple[str, str], list[str]] = {}
     for version in versions:
         for fault in _faults_in(plain, version):

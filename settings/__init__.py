@@ -12,7 +12,7 @@ from decide.first_workload import manifest
 from decide.ownership import CLASSLESS, Ownership
 from decide.remainder import destroy_hint
 from decide.slots import workload_selector
-from settings import container, monitoring, sharing
+from settings import container, dra, monitoring, sharing
 from settings.faults import Fault, SettingsError
 from settings.given import SECRETS, check_keys, check_secrets, member, veiled
 from settings.gpu import Gpu, Operator
@@ -102,7 +102,21 @@ class Settings(Owned):
                 if self.monitoring.enabled and (self.installs or self._brings_plugin)
                 else {}
             ),
-            **(self._plugin_args() if self._brings_plugin else self._operator_args()),
+            **self._what_hands_out(),
+        }
+
+    def _what_hands_out(self) -> dict[str, Any]:
+        if dra.asked(self):
+            return self._dra_args()
+        return self._plugin_args() if self._brings_plugin else self._operator_args()
+
+    def _dra_args(self) -> dict[str, Any]:
+        wish = self.gpu.dra_driver
+        return {
+            **({"dra_version": wish.version} if wish.version else {}),
+            **{key: value for key, value in self._which_nodes().items() if value},
+            "operator_timeout_seconds": wish.timeout_seconds,
+            "values": dict(wish.values),
         }
 
     def _operator_args(self) -> dict[str, Any]:
@@ -183,7 +197,7 @@ class Settings(Owned):
             [defaults.GPU_TOLERATION, *self._tolerations()],
             "" if self.ownership.runtime_class.owner in CLASSLESS else defaults.RUNTIME_CLASS,
             images.placed(self.validation.smi_image, images.read(container.plain(self.gpu).get("images"))),
-            self.resource,
+            "" if dra.asked(self) else self.resource,
         )
 
     def _which_nodes(self) -> dict[str, Any]:
@@ -202,6 +216,7 @@ class Settings(Owned):
         return {
             "operator": gpu.operator.mode,
             **{thing: choice for thing, choice in asked.items() if choice is not None},
+            **({"allocation": gpu.allocation} if dra.asked(self) else {}),
             **({"sharing": shared} if (shared := gpu.sharing.plain()) else {}),
             **({"mig": gpu.sharing.mig.plain()} if gpu.sharing.mig else {}),
             **container.plain(gpu),
@@ -262,6 +277,13 @@ def parse(raw: Mapping[str, Any], secret_keys: Collection[str] = ()) -> Settings
     return Settings(
         **vars(config),
         ownership=dataclasses.replace(
-            owners, notes=(*owners.notes, *sharing.told(config), *container.told(config), *monitoring.told(config))
+            owners,
+            notes=(
+                *owners.notes,
+                *dra.told(config),
+                *sharing.told(config),
+                *container.told(config),
+                *monitoring.told(config),
+            ),
         ),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from decide import defaults
+from decide.ownership_dra import ALLOCATIONS, DEVICE_PLUGIN
 from settings.container import DriverContainer, Images, Proxy
 from settings.kinds import BROKEN, Choice, Count, Flag, Section, Text, Tree, setting
 from settings.sharing import OneForAll, Sharing
@@ -91,6 +92,31 @@ class Plugin:
 
 
 @dataclass(frozen=True)
+class DraDriver:
+    """NVIDIA's DRA driver alone, with `allocation: dra`."""
+
+    version: str | None = setting(
+        Choice(defaults.DRA_VERSIONS),
+        f"version: {defaults.DRA_VERSION}",
+        f"Version of the chart: {', '.join(defaults.DRA_VERSIONS)}. Without it a running driver is never moved.",
+        None,
+        f"{defaults.DRA_VERSION} at the first install",
+    )
+    timeout_seconds: int = setting(
+        _seconds,
+        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
+        "How long Helm may take to install, upgrade or remove the release.",
+        defaults.OPERATOR_TIMEOUT_SECONDS,
+    )
+    values: Mapping[str, Any] = setting(
+        Tree(),
+        'values: {logVerbosity: "6"}',
+        "Values for the chart beside the derived ones; each key is checked against the chart.",
+        {},
+    )
+
+
+@dataclass(frozen=True)
 class Gpu:
     """What makes nodes GPU-ready, and who brings it."""
 
@@ -99,6 +125,16 @@ class Gpu:
     )
     plugin: Plugin = setting(
         Section(Plugin), "plugin: {discovery: true}", "The device plugin alone, with `operator: none`.", Plugin(), "{}"
+    )
+    allocation: str = setting(
+        Choice(ALLOCATIONS),
+        "allocation: dra",
+        "How pods get cards. `devicePlugin`: by limits. `dra`: by claims, of NVIDIA's DRA driver alone: target "
+        "`cluster` with `operator: none`. Never both on a node.",
+        DEVICE_PLUGIN,
+    )
+    dra_driver: DraDriver = setting(
+        Section(DraDriver), f"draDriver: {{version: {defaults.DRA_VERSION}}}", "The DRA driver.", DraDriver(), "{}"
     )
     driver: str | None = setting(
         Choice(("operator", "preinstalled", "platform")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from decide import defaults, flavour, user_values
 from decide.ownership import Decision, Owner, Ownership, Refusal, decide
-from settings import container, framework, host_rules, monitoring, nccl, sharing
+from settings import container, dra, framework, host_rules, monitoring, nccl, sharing
 from settings.faults import FIX, Fault
 from settings.kinds import BROKEN
 from settings.model import Cluster, Config, Toleration
@@ -23,6 +23,7 @@ def decision(config: Config) -> Decision:
     cloud = config.gke if config.gke is not None else config.aws
     image = cloud.image if cloud is not None else None
     wish = {"image": image, "driver": gpu.driver, "toolkit": gpu.toolkit, "runtime_class": gpu.runtime_class}
+    wish["allocation"] = gpu.allocation
     known = {thing: asked for thing, asked in wish.items() if asked is not BROKEN}
     target = "cluster" if config.target is BROKEN else config.target
     return decide(target, {"operator": gpu.operator.mode, **known})
@@ -97,11 +98,13 @@ OF_AN_INSTALLATION = ("version", "removeCrds", "timeoutSeconds", "values")
 def only_for_our_operator(config: Config, given: Given) -> Iterator[Fault]:
     """Settings of an installation that will not be made."""
     mode, why = config.gpu.operator.mode, "has no effect on an operator that we do not install"
-    plugins = ("version", "timeoutSeconds", "values") if mode == "none" and _installs_plugin(decision(config)) else ()
+    alone = mode == "none" and _installs_plugin(decision(config))
+    plugins = ("version", "timeoutSeconds", "values") if alone else ()
+    ours = "the DRA driver has gpu.draDriver" if dra.asked(config) else "the plugin alone has gpu.plugin"
     idle = {"external": OF_AN_INSTALLATION, "none": ("namespace", *OF_AN_INSTALLATION)}
     for key in idle.get(mode, ()) if isinstance(mode, str) else ():
         if f"gpu.operator.{key}" in given:
-            fix = f"leave {key} out" + (f"; the plugin alone has gpu.plugin.{key}" if key in plugins else "")
+            fix = f"leave {key} out" + (f"; {ours}.{key}" if key in plugins else "")
             yield Fault(f"gpu.operator.{key}", why, fix, FIX)
 
 
@@ -113,13 +116,19 @@ def _installs_plugin(decided: Decision) -> bool:
 def only_for_the_plugin_alone(config: Config, given: Given) -> Iterator[Fault]:
     """Settings of a plugin that the operator brings, or somebody else."""
     mode, decided = config.gpu.operator.mode, decision(config)
-    if mode is BROKEN or _installs_plugin(decided) or not isinstance(decided, Ownership):
+    by_claim = dra.asked(config)
+    if mode is BROKEN or not isinstance(decided, Ownership) or (_installs_plugin(decided) and not by_claim):
         return
     why = "the platform brings its own" if mode == "none" else f"gpu.operator is {mode}"
+    why = "gpu.allocation is dra" if by_claim else why
     for path in sorted(one for one in given if one.startswith("gpu.plugin.")):
         key = path.rpartition(".")[2]
         problem = f"is about the device plugin alone, and {why}"
-        yield Fault(path, problem, f"leave {key} out, or gpu.operator: none", FIX)
+        yield Fault(path, problem, f"leave {key} out, or gpu.{_with_plugin(by_claim)}", FIX)
+
+
+def _with_plugin(by_claim: bool) -> str:
+    return "allocation: devicePlugin" if by_claim else "operator: none"
 
 
 def helm_values(config: Config, _: Given) -> Iterator[Fault]:
@@ -139,7 +148,9 @@ def _charts(config: Config) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]
     if operator.mode == "install" and operator.values is not BROKEN:
         version = defaults.OPERATOR_VERSION if operator.version in (None, BROKEN) else operator.version
         yield "gpu.operator", user_values.OPERATOR.chart, version, operator.values
-    if operator.mode == "none" and plugin is not BROKEN and plugin.values is not BROKEN:
+    if dra.asked(config):
+        yield from dra.charts(config)
+    elif operator.mode == "none" and plugin is not BROKEN and plugin.values is not BROKEN:
         version = defaults.PLUGIN_VERSION if plugin.version in (None, BROKEN) else plugin.version
         yield "gpu.plugin", user_values.PLUGIN.chart, version, plugin.values
 
@@ -222,6 +233,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     only_for_the_plugin_alone,
     helm_values,
     sharing.faults,
+    dra.faults,
     images_and_containers,
     framework.faults,
     nccl.faults,

@@ -3,8 +3,9 @@
 import difflib
 import json
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
+from components.steps.claimants import serves_claims, still_claimed
 from components.steps.kubectl import MAY_BE_UNKNOWN, Unreadable, by_kind, objects, refuse, say
 from components.steps.runtimes import runtime_faults
 from components.steps.watchers import unserved_kinds, watcher_faults
@@ -33,6 +34,8 @@ OURS = {"app.kubernetes.io/managed-by": "gpu-ready"}
 STACK = "gpu-ready/stack"
 # DaemonSets that hand out cards without the operator: NVIDIA's own chart, and what clouds bring along.
 PLUGINS = ("nvidia-device-plugin", "nvidia-gpu-device-plugin")
+# What some stacks alone look at.
+MORE: List[Callable[[Obj, Obj], List[Verdict]]] = []
 SECONDS_OF_LAST_CALL = 15  # after the deadline; the engine's own limit comes much later
 
 
@@ -76,7 +79,9 @@ def all_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     spaces = [] if operator else space_faults(snapshot, params)
     classes = class_faults(snapshot, params, bool(operator))
     watchers = watcher_faults(snapshot.get("unserved") or [])
-    return node_faults(snapshot, params) + operator + classes + spaces + watchers + runtime_faults(snapshot, params)
+    found = node_faults(snapshot, params) + operator + still_claimed(snapshot, params) + classes + spaces
+    found += watchers + runtime_faults(snapshot, params)
+    return found + [fault for more in MORE for fault in more(snapshot, params)]
 
 
 def space_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
@@ -195,7 +200,7 @@ def handed_out(snapshot: Obj, params: Obj) -> List[str]:
 
 def is_plugin(daemon_set: Obj) -> bool:
     """A device plugin that no operator made and that is meant for a node here; clouds keep idle ones everywhere."""
-    known = any(part in name_of(daemon_set) for part in PLUGINS)
+    known = any(part in name_of(daemon_set) for part in PLUGINS) or serves_claims(daemon_set)
     idle = at(daemon_set, "status", "desiredNumberScheduled") == 0
     return known and not idle and "ClusterPolicy" not in makers(daemon_set)
 
@@ -211,16 +216,18 @@ def operator_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     pools = list_at(params, "pools")
     unexplained = [] if found or pools else handed_out(snapshot, params)
     if params["operator"]["mode"] != "external":
-        return [cannot_move(space, wished) for space in same if space != wished] + doubled(foreign + unexplained)
+        return [cannot_move(space, wished) for space in same if space != wished] + doubled(
+            foreign + unexplained, text_at(params, "operator", "beside")
+        )
     if foreign or unexplained:
         return []
     return [taken_away(own[0])] if own else [broken("CFG-5")]
 
 
-def doubled(foreign: List[str]) -> List[Verdict]:
+def doubled(foreign: List[str], fix: str = "") -> List[Verdict]:
     """A second operator beside one that is there already."""
     problem = "GPUs are handed out here already, and not by this stack: " + "; ".join(foreign)
-    return [broken("CFG-4", problem)] if foreign else []
+    return [broken("CFG-4", problem, fix=fix)] if foreign else []
 
 
 INSTALLED = "the operator here is the one that this stack installed in namespace {}; "

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from lab.cluster.store import Cluster, Object
 
+DRIVER = "gpu.nvidia.com"
+"""NVIDIA's DRA driver, as claims and slices call it."""
 HANDED_OUT = ("nvidia.com/gpu", "nvidia.com/mig-")
+DRIVER_PODS = "dra-driver-nvidia-gpu"
 _OF_COS = "580.126.20"
 _NVIDIA_HANDLERS = ("nvidia", "nvidia-cdi", "nvidia-legacy")
 
@@ -100,9 +103,29 @@ def asked_cards(container: Object) -> int:
     return sum(int(amount) for key, amount in limits.items() if key.startswith(HANDED_OUT))
 
 
+def claimed_cards(cluster: Cluster, pod: Object, container: Object) -> int:
+    """How many cards a container gets by claims of its pod, where the DRA driver is there to bring them."""
+    wished = {one["name"] for one in (container.get("resources") or {}).get("claims") or ()}
+    if not wished or not runs(cluster, pod["spec"]["nodeName"], DRIVER_PODS):
+        return 0
+    named = {
+        one["resourceClaimName"] for one in pod["status"].get("resourceClaimStatuses", ()) if one["name"] in wished
+    }
+    claims = [cluster.get("ResourceClaim", name, pod["metadata"]["namespace"]) or {} for name in named]
+    given = [one.get("status", {}).get("allocation", {}).get("devices", {}).get("results", []) for one in claims]
+    return sum(one["driver"] == DRIVER for results in given for one in results)
+
+
+def cards_of(cluster: Cluster, pod: Object, container: Object) -> int:
+    """How many cards a container has, by limits or by claims."""
+    return asked_cards(container) or claimed_cards(cluster, pod, container)
+
+
 def injects(cluster: Cluster, pod: Object, container: Object) -> bool:
     """Whether cards and driver libraries get into this container."""
     node = pod["spec"]["nodeName"]
+    if claimed_cards(cluster, pod, container):
+        return bool(declared(cluster, node).get("cdi", True))
     if not asked_cards(container) or not has_handler(cluster, node, "nvidia"):
         return False
     if operand(cluster, node, "nvidia-device-plugin"):  # alone it names cards in a variable, which that runtime reads

@@ -15,6 +15,8 @@ class Kind(NamedTuple):
     short: tuple[str, ...] = ()
     crd: str = ""
     """Name of the custom resource definition without which it is not served."""
+    since: tuple[int, int] = (1, 0)
+    """The version of Kubernetes that serves it first."""
 
     @property
     def group(self) -> str:
@@ -58,6 +60,15 @@ _BUILT_IN = (
         "CustomResourceDefinition", "customresourcedefinitions", "apiextensions.k8s.io/v1", False, ("crd", "crds")
     ),
 )  # fmt: skip
+_CLAIMS = tuple(
+    Kind(name, plural, "resource.k8s.io/v1", namespaced, since=(1, 34))
+    for name, plural, namespaced in (
+        ("DeviceClass", "deviceclasses", False),
+        ("ResourceSlice", "resourceslices", False),
+        ("ResourceClaim", "resourceclaims", True),
+        ("ResourceClaimTemplate", "resourceclaimtemplates", True),
+    )
+)
 _MONITORING = "monitoring.coreos.com/v1"
 _CUSTOM = (
     Kind("ClusterPolicy", "clusterpolicies", "nvidia.com/v1", False, (), "clusterpolicies.nvidia.com"),
@@ -67,7 +78,7 @@ _CUSTOM = (
     Kind("PrometheusRule", "prometheusrules", _MONITORING, True, (), "prometheusrules.monitoring.coreos.com"),
 )  # fmt: skip
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (*_BUILT_IN, *_CUSTOM)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (*_BUILT_IN, *_CLAIMS, *_CUSTOM)}
 
 
 def find(word: str) -> Kind | None:

@@ -16,6 +16,8 @@ DRIVER, TOOLKIT, VALIDATOR = (
 PLUGIN = "nvidia-device-plugin-daemonset"
 ALONE = "nvidia-device-plugin"
 """The plugin as its own chart brings it."""
+CLAIMS = "dra-driver-nvidia-gpu"
+"""What hands out cards by claims."""
 MANAGER = ["config-manager"]
 """What chooses a configuration of the plugin, once before it and then beside it."""
 OPERATOR = "gpu-operator"
@@ -52,7 +54,7 @@ def is_hit(cluster: Cluster, operand: str, fault: str) -> bool:
     """Whether the world's operator fault is this one and hits this operand."""
     wish = cluster.spec["operator"]
     part = wish.get("part") or _USUAL_PART.get(fault, "")
-    return bool(wish["fault"] == fault and PARTS.get(part) == (PLUGIN if operand == ALONE else operand))
+    return bool(wish["fault"] == fault and PARTS.get(part) == (PLUGIN if operand in (ALONE, CLAIMS) else operand))
 
 
 def pull_seconds(cluster: Cluster, pod: Object) -> float:
@@ -72,10 +74,8 @@ def run(cluster: Cluster, pod: Object, container: str) -> Run:
     found = next(one for one in host.containers(pod) if one["name"] == container)
     if found.get("command") == MANAGER:
         return Run(1.0) if found in pod["spec"].get("initContainers", ()) else GOES_ON
-    if operand == ALONE:
-        from lab.cluster.plugin_chart import run as plugin
-
-        return plugin(cluster, pod)
+    if operand in (ALONE, CLAIMS):
+        return _of_a_chart(cluster, pod, container)
     program = _INIT.get(container)
     if program:
         return program(cluster, pod, _elapsed(cluster, pod, container))
@@ -90,6 +90,17 @@ def run(cluster: Cluster, pod: Object, container: str) -> Run:
     if operand == VALIDATOR:
         return GOES_ON._replace(log="all validations are successful\n")
     return GOES_ON
+
+
+def _of_a_chart(cluster: Cluster, pod: Object, container: str) -> Run:
+    """What hands out cards without an operator."""
+    if cluster.private(pod)["operand"] == ALONE:
+        from lab.cluster.plugin_chart import run as plugin
+
+        return plugin(cluster, pod)
+    from lab.cluster.dra_chart import run as driver
+
+    return driver(cluster, pod, container, _elapsed(cluster, pod, container))
 
 
 def _elapsed(cluster: Cluster, pod: Object, container: str) -> float:

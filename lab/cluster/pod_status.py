@@ -17,6 +17,8 @@ def pod_status(pod: Object, notes: Object, now: float) -> Object:
     if init:
         status["initContainerStatuses"] = init
     status["containerStatuses"] = main
+    if "resourceClaimStatuses" in old:
+        status["resourceClaimStatuses"] = old["resourceClaimStatuses"]
     status["qosClass"] = old.get("qosClass", "BestEffort")
     if notes.get("sandbox"):
         status["hostIP"], status["podIP"] = "10.0.0.1", "10.244.0.1"

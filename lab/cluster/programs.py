@@ -62,7 +62,7 @@ def _smi(cluster: Cluster, pod: Object, container: Object, text: str) -> Run:
         return Run(0.5, 18, text)
     divided = dividing.geometry(cluster, node["name"])
     memory = "[Insufficient Permissions]" if divided else f"{node['memory_mib']} MiB"
-    said = f"{node['card']}, {version}, {memory}\n" * host.asked_cards(container)
+    said = f"{node['card']}, {version}, {memory}\n" * host.cards_of(cluster, pod, container)
     return _SMI_FAULTS.get(fault) or Run(1.0, 0, said)
 
 

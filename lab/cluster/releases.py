@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 
 from decide.remainder import CLEANED, DISCOVERY, definitions
-from lab.cluster import plugin_chart
+from lab.cluster import dra_chart, plugin_chart
 from lab.cluster.clock import stamp
 from lab.cluster.operand_programs import OPERATOR
 from lab.cluster.store import ApiError, Cluster, Object
@@ -41,6 +41,7 @@ _DEFAULTS: Object = {
     },
 }
 _DRIVERS = {"v26.3": "580.126.20", "v25.10": "580.105.08", "v25.3": "580.82.07"}
+_OTHERS = {one.CHART: one for one in (plugin_chart, dra_chart)}
 _SPEC_KEYS = (
     "cdi", "operator", "daemonsets", "driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "mig", "migManager",
 )  # fmt: skip
@@ -57,8 +58,8 @@ def merged(base: Object, over: Object) -> Object:
 
 def effective(version: str, values: Object, chart: str = CHART) -> Object:
     """The values that the templates see."""
-    if chart == plugin_chart.CHART:
-        return merged(plugin_chart.DEFAULTS, values)
+    if chart in _OTHERS:
+        return merged(_OTHERS[chart].DEFAULTS, values)
     line = version.rpartition(".")[0]
     defaults = copy.deepcopy(_DEFAULTS)
     defaults["driver"]["version"] = _DRIVERS.get(line, defaults["driver"]["version"])
@@ -147,7 +148,7 @@ def uninstall(cluster: Cluster, name: str, namespace: str) -> None:
 
 def _discovers(given: Object) -> bool:
     """Whether node feature discovery comes along; the plugin's chart has no switch for it but that of its own part."""
-    return bool(given["nfd"].get("enabled", given["gfd"]["enabled"]))
+    return "nfd" in given and bool(given["nfd"].get("enabled", given["gfd"]["enabled"]))
 
 
 def forget_discovered(cluster: Cluster) -> None:
@@ -222,7 +223,7 @@ def _record(cluster: Cluster, name: str, namespace: str, release: Object, cut: s
 def _objects(name: str, namespace: str, version: str, values: Object, chart: str) -> list[Object]:
     """The objects of a chart that matter here, marked as Helm marks them."""
     given = effective(version, values, chart)
-    render = plugin_chart.rendered if chart == plugin_chart.CHART else rendered
+    render = _OTHERS[chart].rendered if chart in _OTHERS else rendered
     return [_marked(obj, name, namespace, version, chart) for obj in render(name, namespace, version, given)]
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from lab.cluster import claims
 from lab.cluster.clock import stamp
 from lab.cluster.store import Cluster, Object
 
@@ -172,8 +173,11 @@ def schedule(cluster: Cluster) -> None:
 
 def _place(cluster: Cluster, pod: Object) -> None:
     refusals = []
+    absent = claims.missing(cluster, pod) if pod["spec"].get("resourceClaims") else ""
     for node in cluster.list("Node"):
         refused = refusal(cluster, pod["spec"], node)
+        if refused is None and (without := absent or claims.refusal(cluster, pod, node)):
+            refused = Refusal((without,))
         if refused is None:
             _bind(cluster, pod, node["metadata"]["name"])
             return
@@ -183,6 +187,7 @@ def _place(cluster: Cluster, pod: Object) -> None:
 
 def _bind(cluster: Cluster, pod: Object, node: str) -> None:
     name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    claims.bind(cluster, pod, node)
     pod["spec"]["nodeName"] = node
     pod["status"]["conditions"] = [condition(cluster, "PodScheduled", True)]
     cluster.touch(pod)

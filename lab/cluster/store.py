@@ -79,7 +79,8 @@ class Cluster:
 
     def serves(self, kind: Kind) -> bool:
         """Whether the server knows this resource type: a custom one needs its definition."""
-        return not kind.crd or self.get("CustomResourceDefinition", kind.crd) is not None
+        there = not kind.crd or self.get("CustomResourceDefinition", kind.crd) is not None
+        return there and self.version >= kind.since
 
     def owned(self, uid: str, kind: str = "") -> Iterator[Object]:
         """Objects with this owner."""

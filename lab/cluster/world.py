@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decide.remainder import CRDS, DISCOVERY, LABEL_PREFIXES
-from lab.cluster import drain, gpu_operator, hosts, jobs, kubelet, others, pools, releases, scheduler, workloads
+from lab.cluster import (
+    claims,
+    dra_chart,
+    drain,
+    gpu_operator,
+    hosts,
+    jobs,
+    kubelet,
+    others,
+    pools,
+    releases,
+    scheduler,
+    workloads,
+)
 from lab.cluster.admission import admit
 from lab.cluster.clock import Clock
 from lab.cluster.comparison import comparable
@@ -27,11 +40,13 @@ _SETTLED_BEFORE = 3600.0  # an operator that is there from the start was install
 _CONTROLLERS: tuple[Callable[[Cluster], None], ...] = (
     jobs.run_jobs,
     workloads.run_workloads,
+    claims.run_claims,
     scheduler.schedule,
     pools.scale,
     kubelet.live,
     drain.count_budgets,
     gpu_operator.reconcile,
+    dra_chart.publish,
     Cluster.collect,
 )
 

@@ -20,6 +20,7 @@ TYPE = "kubernetes:helm.sh/v3:Release"
 CHARTS = {
     defaults.OPERATOR_CHART: defaults.OPERATOR_VERSIONS,
     defaults.PLUGIN_CHART: defaults.PLUGIN_VERSIONS,
+    defaults.DRA_CHART: defaults.DRA_VERSIONS,
 }
 _KEYS = (
     "allowNullValues", "atomic", "chart", "checksum", "cleanupOnFail", "compat", "createNamespace", "dependencyUpdate",
@@ -76,7 +77,8 @@ class Releases(ReleaseRules):
             _make_namespace(cluster, wish)
             try:
                 values = wish.get("values") or {}
-                cluster.install_release(wish["name"], wish["namespace"], wish["version"], values, wish["chart"])
+                chart = wish["chart"].rpartition("/")[2]  # a chart in a registry is called by its whole address
+                cluster.install_release(wish["name"], wish["namespace"], wish["version"], values, chart)
             except ApiError as error:
                 raise ProviderError(str(error)) from None
         _cut_off(cluster)

@@ -29,6 +29,7 @@ import yaml
 from decide import defaults
 from decide.remainder import definitions
 from decide.user_values import SUBCHART
+from lab.real import oci
 from lab.real.certificates import Authority
 from lab.real.tools import MissingError
 
@@ -55,6 +56,10 @@ REPOSITORIES = (
 )
 
 
+REGISTRY = Repository(defaults.DRA_CHART.replace("oci://", "https://"), defaults.DRA_RELEASE, defaults.DRA_VERSIONS)
+"""A registry has no index: what is there is asked for by its tag."""
+
+
 class ChartHost:
     """Serves the charts in a folder under the names of NVIDIA's repositories."""
 
@@ -63,11 +68,14 @@ class ChartHost:
         folder.mkdir(parents=True, exist_ok=True)
         for one in REPOSITORIES:
             fill(folder / one.host, one)
+        (folder / REGISTRY.host).mkdir()
+        tags = {version: _packed(folder / REGISTRY.host, REGISTRY.chart, version) for version in REGISTRY.versions}
         self.trusted = folder / "trusted.pem"
         system = [file.read_text() for file in _SYSTEM if file.exists()]
         self.trusted.write_text("\n".join([authority.certificate.read_text(), *system]))
-        contexts = {one.host: _context(authority, one.host) for one in REPOSITORIES}
-        handler = type("Handler", (_Handler,), {"folder": folder, "contexts": contexts})
+        contexts = {one.host: _context(authority, one.host) for one in (*REPOSITORIES, REGISTRY)}
+        known = {"tags": {tag: (file, _about(file)) for tag, file in tags.items()}}
+        handler = type("Handler", (_Handler,), {"folder": folder, "contexts": contexts, **known})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
@@ -104,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     folder: Path
     contexts: Mapping[str, ssl.SSLContext]
+    tags: Mapping[str, tuple[Path, dict[str, Any]]]
     host = ""
 
     def do_CONNECT(self) -> None:
@@ -119,7 +128,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def do_GET(self) -> None:
-        """A file of the repository."""
+        """A file of the repository, or what the registry has at this place."""
+        if self.host == REGISTRY.host:
+            self._registry()
+            return
         file = self.folder / self.host / Path(self.path).name
         asked = f"https://{self.host}{self.path}"
         if not any(asked.startswith(f"{one.url}/") for one in REPOSITORIES) or not file.is_file():
@@ -129,6 +141,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(file.stat().st_size))
         self.end_headers()
         self.wfile.write(file.read_bytes())
+
+    def do_HEAD(self) -> None:
+        """Whether the registry has it."""
+        self._registry()
+
+    def _registry(self) -> None:
+        place = urlsplit(REGISTRY.url).path
+        found = oci.answer(self.path, self.tags) if self.path.startswith(f"/v2{place}/") else None
+        if found is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        for name, value in (("Type", found.kind), ("Length", str(len(found.content)))):
+            self.send_header(f"Content-{name}", value)
+        self.send_header("Docker-Content-Digest", found.digest)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(found.content)
 
     def finish(self) -> None:
         """The connection that came by TLS is another one than the server knows of."""
@@ -175,9 +205,9 @@ def _packed(folder: Path, chart: str, version: str) -> Path:
         for path in sorted(one for one in own.rglob("*") if one.is_file()):
             if path.parent.name != "crds" or path.name in there:
                 _add(archive, f"{chart}/{path.relative_to(own)}", path.read_text().replace("VERSION", version))
-        for path in sorted((OWN / "shared").iterdir()):
+        for path in sorted((OWN / "shared").iterdir()) if chart != REGISTRY.chart else ():
             _add(archive, f"{chart}/templates/{path.name}", path.read_text())
-        for path in sorted(one for one in (OWN / SUBCHART).rglob("*") if one.is_file()):
+        for path in sorted(one for one in (OWN / SUBCHART).rglob("*") if one.is_file() and chart != REGISTRY.chart):
             _add(archive, f"{chart}/charts/{path.relative_to(OWN)}", path.read_text())
     return file
 

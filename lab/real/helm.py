@@ -101,7 +101,9 @@ class HelmReleases(ReleaseRules):
             json.dump(wish.get("values") or {}, values)
             values.flush()
             words = [verb, wish["name"], wish["chart"], "--namespace", wish["namespace"], "--values", values.name]
-            words += ["--version", wish["version"], "--repo", wish["repositoryOpts"]["repo"], *more]
+            words += ["--version", wish["version"], *more, *(["--skip-crds"] if wish.get("skipCrds") else [])]
+            if home := (wish.get("repositoryOpts") or {}).get("repo"):  # a chart in a registry is its own address
+                words += ["--repo", home]
             words += ["--timeout", f"{wish.get('timeout', 300)}s", *([] if wish.get("skipAwait") else ["--wait"])]
             self._run(ctx, *words)
 

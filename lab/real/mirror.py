@@ -12,18 +12,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lab.cluster.clock import START, stamp
-from lab.cluster.operand_programs import ALONE
+from lab.cluster.operand_programs import ALONE, CLAIMS
 from lab.cluster.releases import effective, merged
 from lab.cluster.store import TEMPLATE_GENERATION, ApiError, Cluster, Object
 from lab.real.api import Api
 
 READ = ("Namespace", "Node", "Pod", "DaemonSet", "Service", "RuntimeClass", "ConfigMap", "ClusterPolicy")
-_MANAGERS = {"Node": "nfd-master", "Pod": "kubelet", "Event": "kubelet"}
+CLAIMED = ("ResourceSlice", "ResourceClaim")
+"""Where a DRA driver is, or was."""
+_MANAGERS = {"ResourceSlice": CLAIMS, "Node": "nfd-master", "Pod": "kubelet", "Event": "kubelet"}
 _OPERATOR = "gpu-operator"
 _OWN_META = ("resourceVersion", "generation", "uid", "creationTimestamp")
 _CARD = "nvidia.com/gpu"
 _NAME, _MADE_BY = "app.kubernetes.io/name", "app.kubernetes.io/managed-by"
-_PARTS = (_OPERATOR, "node-feature-discovery", ALONE)
+_PARTS = (_OPERATOR, "node-feature-discovery", ALONE, CLAIMS)
+_NAME_OF_DRIVER, _CLAIM_STATUSES = "-kubelet-plugin", "resourceClaimStatuses"
 _OF_PLUGIN = ("gpu-feature-discovery", "mps-control-daemon")
 Objects = dict[str, dict[str, Object]]
 """Objects by kind and name."""
@@ -51,6 +54,9 @@ class Mirror:
         cluster, events = self.cluster, self.cluster.data["objects"].get("Event", {})
         cluster.now = max(cluster.now, self.now())
         found = {kind: self.api.list(kind) for kind in READ}
+        offers = any(_NAME_OF_DRIVER in one["metadata"]["name"] for one in found["DaemonSet"])
+        if offers or cluster.data["objects"].get("ResourceSlice"):
+            found |= {kind: self.api.list(kind) for kind in CLAIMED}
         found["Pod"] = [pod for pod in found["Pod"] if is_ours(pod) and not _is_going(pod)]
         for kind, change in _AS_KNOWN.items():
             for obj in found[kind]:
@@ -138,7 +144,9 @@ def is_ours(pod: Object) -> bool:
     """Whether the stand-ins play what the pod does: it has a card, or it is a part of operator or plugin."""
     labels = pod["metadata"].get("labels", {})
     limits = [(one.get("resources") or {}).get("limits") or {} for one in pod["spec"]["containers"]]
-    return labels.get(_NAME) in _PARTS or labels.get(_MADE_BY) == _OPERATOR or any(_CARD in one for one in limits)
+    by_claim = bool(pod["spec"].get("resourceClaims"))
+    mine = labels.get(_NAME) in _PARTS or labels.get(_MADE_BY) == _OPERATOR
+    return mine or by_claim or any(_CARD in one for one in limits)
 
 
 def difference(had: Any, has: Any) -> Object:
@@ -179,7 +187,8 @@ def _pod_as_known(cluster: Cluster, pod: Object) -> None:
     if sent:
         placed = [one for one in pod["status"].get("conditions", ()) if one["type"] == "PodScheduled"]
         ours = [one for one in sent["conditions"] if one["type"] != "PodScheduled"]
-        pod["status"] = {**copy.deepcopy(sent), "conditions": [*copy.deepcopy(ours), *placed]}
+        claims = {key: pod["status"][key] for key in [_CLAIM_STATUSES] if key in pod["status"]}
+        pod["status"] = {**copy.deepcopy(sent), "conditions": [*copy.deepcopy(ours), *placed], **claims}
     part = _part(pod)
     if part:
         notes.update(operand=part, **({"slow": True} if _is_operand(pod) else {}))
@@ -194,6 +203,8 @@ def _part(pod: Object) -> str:
         return f"{_PARTS[1]}-{labels.get('role', '')}"
     if _is_operand(pod):
         return str(labels.get("app", ""))
+    if labels.get(_NAME) == CLAIMS:
+        return CLAIMS
     if labels.get(_NAME) == ALONE:
         # All parts of that chart have the same labels.
         return next((one for one in _OF_PLUGIN for maker in makers if maker["name"].endswith(one)), ALONE)

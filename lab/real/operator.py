@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from lab.cluster import gpu_operator, host, kubelet
+from lab.cluster import dra_chart, gpu_operator, host, kubelet
 from lab.cluster.clock import START, stamp
 from lab.cluster.releases import forget_discovered
 from lab.cluster.spec import WorldError, normal
@@ -119,6 +119,7 @@ class GpuSide:
             before, cluster = self._mirror.read(), self._mirror.cluster
             kubelet.live(cluster)
             gpu_operator.reconcile(cluster)
+            dra_chart.publish(cluster)
             self._prune()
             self._print()
             self._mirror.write(before)

@@ -54,6 +54,9 @@ def test_the_supported_versions_are_those_whose_keys_we_have() -> None:
     }
     plugins = {path.stem.removeprefix("nvidia-device-plugin-v") for path in CHARTS.glob("nvidia-*.json")}
 
+    drivers = {path.stem.removeprefix("dra-driver-nvidia-gpu-v") for path in CHARTS.glob("dra-*.json")}
+
+    assert drivers == set(defaults.DRA_VERSIONS)
     assert plugins == set(defaults.PLUGIN_VERSIONS)
     assert versions == set(defaults.OPERATOR_VERSIONS)
 

@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from decide import defaults, driver_container, flavour, images, mig, monitoring, operator_values, plugin_values, sharing
+from decide import (
+    defaults,
+    dra_values,
+    driver_container,
+    flavour,
+    images,
+    mig,
+    monitoring,
+    operator_values,
+    plugin_values,
+    sharing,
+)
 from decide.mig import Mig
 from decide.monitoring import Metrics
 from decide.operator_values import Value
@@ -110,6 +121,19 @@ def cases() -> Iterator[tuple[str, str, str]]:
         found = [*plugin_values.values(who, {"discovery": discovery, **where}), *sharing.plugin_values(SHARED[how])]
         for version in defaults.PLUGIN_VERSIONS:
             yield head, version, shown(found)
+    yield from by_claim()
+
+
+def by_claim() -> Iterator[tuple[str, str, str]]:
+    """Likewise where claims hand out cards."""
+    for version in defaults.DRA_VERSIONS:
+        wish = {"nodes": ["gpu-1"], "tolerations": [{"key": "dedicated", "operator": "Exists"}]}
+        yield "DRA driver alone", version, shown([*dra_values.values({}, images.Images(), version)])
+        yield (
+            "DRA driver alone: nodes, taint, mirror, secret",
+            version,
+            shown([*dra_values.values(wish, MIRROR, version)]),
+        )
 
 
 def written() -> str:
