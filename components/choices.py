@@ -37,6 +37,8 @@ class BroughtBy(str, Enum):
 
     OPERATOR = "operator"
     """The operator's container installs it."""
+    NRI = "nri"
+    """Likewise, as a plugin of the container runtime whose settings stay as they are; the toolkit alone."""
     PREINSTALLED = "preinstalled"
     """It is on the nodes already."""
     PLATFORM = "platform"
@@ -261,6 +263,11 @@ def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:
     return [defaults.GPU_TOLERATION, *(dict(one) for one in extra if dict(one) != defaults.GPU_TOLERATION)]
 
 
+def by_nri(gpu: GpuChoices) -> bool:
+    """Whether the operator's toolkit is an NRI plugin: wherever containerd is, and without a RuntimeClass."""
+    return text(gpu.get("toolkit")) == BroughtBy.NRI.value and owned(gpu).toolkit.owner is Owner.OPERATOR
+
+
 def known_flavour(gpu: GpuChoices) -> str:
     """The distribution of Kubernetes."""
     wish = gpu.get("flavour") or "other"
@@ -280,13 +287,14 @@ def by_claim(gpu: GpuChoices) -> bool:
 def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Input[str]) -> dict[str, Any]:
     """What both the look and the gate have to know."""
     owners = dict(owned(gpu).parts())
+    toolkit = BroughtBy.NRI.value if by_nri(gpu) else owners["toolkit"].owner.value
     mode = text(gpu.get("operator")) or ("install" if owned(gpu).installs else "none")
     return {
         "kubeconfig": kubeconfig,
         "context": context,
         "tolerations": tolerations(gpu),
         "resource": defaults.RESOURCE_NAME,
-        "runtime": {"toolkit": owners["toolkit"].owner.value, "flavour": known_flavour(gpu), "signs": flavour.SIGNS},
+        "runtime": {"toolkit": toolkit, "flavour": known_flavour(gpu), "signs": flavour.SIGNS},
         "operator": {"mode": mode, **bringer(mode, by_claim(gpu)), "namespace": operator_namespace(gpu)},
         "releases": [defaults.RELEASE_NAME, defaults.PLUGIN_RELEASE, defaults.DRA_RELEASE],
         "stack": this_stack(),

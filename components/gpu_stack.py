@@ -1,5 +1,6 @@
 """What makes a cluster hand out GPUs: the operator or the device plugin alone, and the RuntimeClass if it is ours."""
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import pulumi
@@ -13,6 +14,7 @@ from components.choices import (
     GpuChoices,
     Metrics,
     by_claim,
+    by_nri,
     count,
     divided,
     known_flavour,
@@ -109,7 +111,8 @@ class GpuStack(pulumi.ComponentResource):
         for host, node in (args.get("hosts") or {}).items():
             self._label(name, host, node, args)
         self.ownership = pulumi.Output.from_input(who.as_export())
-        named = "" if who.runtime_class.owner in (Owner.HOST, Owner.PLATFORM) else defaults.RUNTIME_CLASS
+        classless = by_nri(gpu) or who.runtime_class.owner in (Owner.HOST, Owner.PLATFORM)
+        named = "" if classless else defaults.RUNTIME_CLASS
         self.runtime_class = pulumi.Output.from_input(named)
         self.resource_name = pulumi.Output.from_input("" if by_claim(gpu) else mig.resource(divided(gpu)))
         self.device_class = pulumi.Output.from_input(defaults.DEVICE_CLASS if by_claim(gpu) else "")
@@ -263,9 +266,21 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
     derived += container_values(gpu, who, own)
     derived += images.operator_values(pulled(gpu), version)
     derived += monitoring.operator_values(metrics(args.get("metrics")))
-    if who.toolkit.owner is Owner.OPERATOR:
+    if by_nri(gpu):
+        derived += nri_values(version, own)
+    elif who.toolkit.owner is Owner.OPERATOR:
         derived += flavour.values(toolkit_flavour(gpu, version))
     return operator_values.as_tree(derived, own)
+
+
+def nri_values(version: str, own: Mapping[str, Any]) -> list[operator_values.Value]:
+    """Of the operator whose toolkit is an NRI plugin."""
+    from decide import nri  # what a stack does not use, its start shall not pay for
+
+    found = nri.problem(version, own)
+    if found:
+        raise pulumi.InputPropertyError("gpu.toolkit", ". Right: ".join(found))
+    return list(nri.values())
 
 
 def toolkit_flavour(gpu: GpuChoices, version: str) -> str:

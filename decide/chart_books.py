@@ -48,7 +48,7 @@ OWNED = {
     "operator.cleanupCRD": "set gpu.operator.removeCrds: true",
     "daemonsets.tolerations": "set cluster.tolerations",
     f"{SUBCHART}.worker.tolerations": "set cluster.tolerations",
-    "cdi.nriPluginEnabled": "leave it out; with it the operator deletes the RuntimeClass that it owns here",
+    "cdi.nriPluginEnabled": "set gpu.toolkit: nri",
     "clusterPolicy.deployCR": "leave it out; the ClusterPolicy is what the validation waits for",
     "gpuCluster.deployCR": "leave it out; dynamic resource allocation comes with a later release",
     "psa.enabled": "leave it out; the namespace is ours and labelled already",

@@ -238,6 +238,8 @@ ROWS: Tuple[Tuple[Any, ...], ...] = (
      "gpu.operator: none and gpu.runtimeClass: none, with nvidia as Docker's default runtime on the nodes"),
     ("CFG-12", "runtime", "the nodes are of another distribution of Kubernetes than declared",
      "set cluster.flavour, or gpu.toolkit: preinstalled"),
+    ("CFG-17", "runtime", "the container runtime of the nodes is too old for the toolkit as an NRI plugin",
+     "gpu.toolkit: operator or preinstalled; or bring containerd to 2.1 or newer, CRI-O to 1.34"),
     ("NCCL-1", "peer access", "its cards do not reach each other: what goes from one to another hangs or is wrong",
      "on the node: nvidia-smi topo -p2p r; IOMMU and ACS between cards are the usual reason: kernel parameter "
      "iommu=pt, ACS off in the firmware; with NCCL_P2P_DISABLE=1 a workload goes round it, slowly"),

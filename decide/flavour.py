@@ -18,6 +18,8 @@ class Flavour(NamedTuple):
     """What its kubelets' versions have in them; none: nothing tells them apart."""
 
 
+NRI_SINCE = "v26.3.0"
+"""The first operator whose toolkit container can be a plugin of the container runtime, wherever that is."""
 _SOCKET = "/run/k3s/containerd/containerd.sock"
 _SNAP = "/var/snap/microk8s"
 # Sources: RKE2's page on GPU operators, the operator's getting-started page and release notes (August 2026).
@@ -54,7 +56,7 @@ def problem(flavour: str | None, version: str) -> tuple[str, str] | None:
     """Why the toolkit container cannot work there, and what can."""
     known, beside = FLAVOURS.get(flavour or "", FLAVOURS["other"]), "gpu.toolkit: preinstalled"
     if known.cannot:
-        return f"{flavour} {known.cannot}", beside
+        return f"{flavour} {known.cannot}", beside if number(version) < number(NRI_SINCE) else "gpu.toolkit: nri"
     if known.since and number(version) < number(known.since):
         oldest = [one for one in defaults.OPERATOR_VERSIONS if number(one) >= number(known.since)][-1]
         return f"the toolkit container of {version} cannot be told where {flavour} has its containerd", (

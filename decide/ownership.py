@@ -132,6 +132,8 @@ def decide(target: str, wish: Mapping[str, Any]) -> Decision:
     rules = RULES.get((variant, operator)) if isinstance(operator, str) else None
     if refusals or rules is None:
         return refusals or (_not_a_choice("gpu.operator", operator, [mode for t, mode in RULES if t == variant]),)
+    if (variant, operator, wish.get("toolkit")) == ("cluster", "install", "nri"):
+        rules = {**rules, "runtime_class": ownership_clusters.WITHOUT_CLASS}
     answers = {thing: _answer(thing, choices, wish.get(thing)) for thing, choices in rules.items()}
     refused = tuple(answer for answer in answers.values() if isinstance(answer, Refusal))
     notes = _notes(answers) if target == "cluster" and not by_claim else ()

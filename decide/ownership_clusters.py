@@ -18,6 +18,8 @@ _THEIRS = "the operator that is there already brings it; we change nothing and t
 _BY_OPERATOR = {
     "driver": "the operator's driver container installs it; a driver found on a host is used and left alone",
     "toolkit": "the operator's toolkit container installs it and registers the runtime with containerd or CRI-O",
+    "nri": "the operator's toolkit container, as an NRI plugin: no settings of the container runtime are written, "
+    "nothing is restarted; needs containerd 1.7.30 (NRI switched on), 2.1 or newer, or CRI-O 1.34 or newer",
     "runtime_class": "the operator makes RuntimeClass nvidia and overwrites any other of that name, so only it does",
 }
 
@@ -47,6 +49,7 @@ _OF_HOSTS: Mapping[str, Mapping[Any, Answer]] = {
     "toolkit": {
         None: _BY_US["toolkit"],
         "operator": _on_hosts("gpu.toolkit", "toolkit"),
+        "nri": _on_hosts("gpu.toolkit", "toolkit"),
         "preinstalled": _on_hosts("gpu.toolkit", "toolkit"),
     },
 }
@@ -67,6 +70,7 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
         "toolkit": {
             None: Part(Owner.OPERATOR, _BY_OPERATOR["toolkit"]),
             "operator": Part(Owner.OPERATOR, _BY_OPERATOR["toolkit"]),
+            "nri": Part(Owner.OPERATOR, _BY_OPERATOR["nri"]),
             "preinstalled": Part(Owner.HOST, "it is on the hosts already, registered with the container runtime there"),
         },
         "plugin": {
@@ -96,6 +100,7 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
         "toolkit": {
             None: Part(Owner.EXTERNAL, _THEIRS),
             "operator": _no_effect("gpu.toolkit"),
+            "nri": _no_effect("gpu.toolkit"),
             "preinstalled": _no_effect("gpu.toolkit"),
         },
         "plugin": {None: Part(Owner.EXTERNAL, _THEIRS)},
@@ -116,6 +121,7 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
             None: Part(Owner.HOST, _BY_NODES),
             "preinstalled": Part(Owner.HOST, _BY_NODES),
             "operator": Refusal("gpu.toolkit", _NO_OPERATOR, "gpu.toolkit: preinstalled, or gpu.operator: install"),
+            "nri": Refusal("gpu.toolkit", _NO_OPERATOR, "gpu.toolkit: preinstalled, or gpu.operator: install"),
         },
         "plugin": {
             None: Part(
@@ -131,6 +137,14 @@ _ON_CLUSTERS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
         },
     },
 }
+_NO_CLASS = Part(Owner.OPERATOR, "none: pods name no class, and the operator deletes the one that it may have made")
+_NO_CLASS_THERE = Refusal(
+    "gpu.runtimeClass", "is none where the toolkit is an NRI plugin (gpu.toolkit: nri)", "leave gpu.runtimeClass out"
+)
+WITHOUT_CLASS: Mapping[Any, Answer] = {
+    None: _NO_CLASS, "none": _NO_CLASS, "ours": _NO_CLASS_THERE, "external": _NO_CLASS_THERE,
+}  # fmt: skip
+"""Who owns the RuntimeClass where our operator's toolkit is an NRI plugin."""
 ROWS: Mapping[tuple[str, str], Mapping[str, Mapping[Any, Answer]]] = {
     **_ON_CLUSTERS,
     ("bareMetal", "install"): {**_ON_CLUSTERS["cluster", "install"], **_OF_HOSTS},

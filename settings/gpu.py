@@ -145,9 +145,10 @@ class Gpu:
         "operator; with target gke platform",
     )
     toolkit: str | None = setting(
-        Choice(("operator", "preinstalled")),
+        Choice(("operator", "nri", "preinstalled")),
         "toolkit: preinstalled",
-        "Likewise for the container toolkit.",
+        "Likewise for the container toolkit. `nri`: the operator's, as a plugin of the container runtime, of which no "
+        "settings are written and which nobody restarts (k0s, k3s, RKE2); pods then name no RuntimeClass.",
         None,
         "operator",
     )

@@ -168,10 +168,24 @@ def flavour_fits(config: Config, given: Given) -> Iterator[Fault]:
         return
     if config.target == "bareMetal":
         yield Fault("cluster.flavour", "has no effect: the hosts have their toolkit", "leave flavour out", FIX)
+    elif config.gpu.toolkit == "nri":
+        return
     elif owners.toolkit.owner is Owner.OPERATOR and version is not BROKEN:
         found = flavour.problem(wish, version or defaults.OPERATOR_VERSION)
         if found:
             yield Fault("cluster.flavour", *found, FIX)
+
+
+def plugin_of_the_runtime(config: Config, _: Given) -> Iterator[Fault]:
+    """The operator's toolkit as an NRI plugin, where it is that."""
+    operator = config.gpu.operator
+    if config.gpu.toolkit != "nri" or operator.mode != "install" or BROKEN in (operator.version, operator.values):
+        return
+    from decide import nri  # what a stack does not use, its start shall not pay for
+
+    found = nri.problem(operator.version or defaults.OPERATOR_VERSION, operator.values)
+    if found:
+        yield Fault("gpu.toolkit", *found, FIX)
 
 
 def namespaces_are_free(config: Config, given: Given) -> Iterator[Fault]:
@@ -239,6 +253,7 @@ RULES: tuple[Callable[[Config, Given], Iterator[Fault]], ...] = (
     nccl.faults,
     monitoring.faults,
     flavour_fits,
+    plugin_of_the_runtime,
     namespaces_are_free,
     polls_within_its_time,
     something_to_do,

@@ -1,5 +1,6 @@
 """Whether the container runtime of the nodes is what the declaration needs, and where it needs it to be."""
 
+import re
 from typing import List
 
 from decide.reading import Obj, Verdict, broken, chosen_nodes, map_at, name_of, text_at
@@ -8,6 +9,8 @@ WHY_DOCKER = {
     "install": "the operator configures containerd and CRI-O alone",
     "none": "there pods reach their cards by the default runtime, not by a RuntimeClass",
 }
+# Where the toolkit container cannot be a plugin, by NVIDIA's page on CDI (August 2026).
+NO_NRI = r"containerd://(1\.[0-6]\.|1\.7\.[12]?\d\b|2\.0\.)|cri-o://1\.([0-2]?\d|3[0-3])\.|docker:"
 
 
 def runtime_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
@@ -18,6 +21,9 @@ def runtime_faults(snapshot: Obj, params: Obj) -> List[Verdict]:
     mode, by_class = params["operator"]["mode"], text_at(params, "runtime_class", "owner") != "host"
     if docker and (mode == "install" or (mode == "none" and by_class)):
         return [broken("CFG-11", f"{', '.join(docker)}: Docker runs the containers; {WHY_DOCKER[mode]}")]
+    old = [name for name, info in about if re.match(NO_NRI, text_at(info, "containerRuntimeVersion"))]
+    if old and params["runtime"]["toolkit"] == "nri":
+        return [broken("CFG-17", ", ".join(old) + ": the container runtime is too old for NRI plugins")]
     if params["runtime"]["toolkit"] != "operator":
         return []
     found = {flavour_of(text_at(info, "kubeletVersion"), params): name for name, info in about}

@@ -18,6 +18,7 @@ from decide import (
     images,
     mig,
     monitoring,
+    nri,
     operator_values,
     plugin_values,
     sharing,
@@ -86,6 +87,14 @@ def fetched() -> Iterator[tuple[str, str, str]]:
         yield "plugin alone, beside the below with mirror, secret and discovery", version, shown(told)
 
 
+def plugged() -> Iterator[tuple[str, str, str]]:
+    """Likewise of a toolkit that is a plugin of the container runtime, wherever that is."""
+    for driver, version in itertools.product(BY, defaults.OPERATOR_VERSIONS):
+        found, who = nri.problem(version, {}), owned(driver=driver, toolkit="nri")
+        text = "refused: {}; {}\n".format(*found) if found else shown([*operator_values.values(who), *nri.values()])
+        yield f"operator: driver {driver}, toolkit nri", version, text
+
+
 def divided() -> Iterator[tuple[str, str, str]]:
     """Likewise of cards that MIG divides."""
     for how, one in DIVIDED.items():
@@ -110,6 +119,7 @@ def cases() -> Iterator[tuple[str, str, str]]:
                 version,
                 shown(list(monitoring.operator_values(wish))),
             )
+    yield from plugged()
     yield from divided()
     yield from fetched()
     for target, by_class, discovery, how in itertools.product(
