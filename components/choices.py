@@ -151,10 +151,8 @@ def shared(gpu: GpuChoices) -> dict[str, Any] | None:
         return None
     strategy, replicas = text(wish["strategy"]), count("sharing.replicas", wish["replicas"])
     if strategy not in sharing.STRATEGIES or not 2 <= replicas <= sharing.MOST:
-        known = " or ".join(sharing.STRATEGIES)
-        raise pulumi.InputPropertyError(
-            "sharing", f"{known} among 2 to {sharing.MOST} belongs here, got {dict(wish)!r}"
-        )
+        known = f"{' or '.join(sharing.STRATEGIES)} among 2 to {sharing.MOST}"
+        raise pulumi.InputPropertyError("sharing", f"{known} belongs here, got {dict(wish)!r}")
     return {"strategy": strategy, "replicas": replicas}
 
 
@@ -197,8 +195,7 @@ def watching(gpu: GpuChoices) -> dict[str, Any]:
     asked = gpu.get("monitoring")
     if asked is None:
         return {}
-    by_operator = text(asked.get("prometheus")) != PrometheusBy.PLAIN.value
-    needs = list(monitoring.DEFINITIONS) if by_operator else []
+    needs = [] if text(asked.get("prometheus")) == PrometheusBy.PLAIN.value else list(monitoring.DEFINITIONS)
     return {"monitoring": {"needs": needs, "namespace": asked.get("namespace") or defaults.MONITORING_NAMESPACE}}
 
 

@@ -10,7 +10,8 @@ from lab.real.hosts.host import RealHost
 from lab.real.site import Site, node_of
 from tests.lab import test_whole_stack
 from tests.lab.real_hosts import needs_hosts, wait_for, while_it_runs
-from tests.lab.test_whole_stack import Whole, site  # noqa: F401 the fixture
+from tests.lab.test_whole_stack import site  # noqa: F401 the fixture
+from tests.lab.whole import Whole
 
 pytestmark = needs_hosts
 REAL = test_whole_stack.REAL

@@ -1,7 +1,7 @@
 """The workloads of docs/workloads: taken by the cluster, at work on a card, and the same in YAML and in Pulumi."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import yaml
 from decide import defaults, mig, sharing
 from decide.failures import BY_ID
 from decide.first_workload import manifest
-from decide.operator_values import as_tree
+from decide.operator_values import Value, as_tree
 from docs.workloads import gpu_workloads
 from lab.cluster.store import Object
 from lab.cluster.world import World
@@ -127,7 +127,10 @@ def in_a_cluster(folder: Path, name: str) -> World:
         sharing.read({"strategy": "timeSlicing", "replicas": 2}),
         mig.read({"strategy": "mixed", "profile": "all-1g.5gb"}),
     )
-    values = {"shared-gpu": sharing.operator_values(turns), "mig-slice": mig.operator_values(slices)}
+    values: dict[str, Sequence[Value]] = {
+        "shared-gpu": tuple(sharing.operator_values(turns)),
+        "mig-slice": tuple(mig.operator_values(slices)),
+    }
     node = A100 if name == "mig-slice" else GPU_1
     there = after(with_operator(world(folder, node), {**as_tree(values.get(name, ())), **ON_HOST}), 300)
     with there.open() as cluster:
