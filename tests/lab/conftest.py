@@ -16,6 +16,7 @@ from tests.lab import tested
 from tests.lab.engines import BOTH
 from tests.lab.real_cluster import TIMES, RealHouse
 
+pytest.register_assert_rewrite("tests.lab.whole")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tested.md"
 UNKNOWN_SECONDS = 60.0
 UNTIL = "GPU_READY_LAB_UNTIL"
