@@ -1,13 +1,14 @@
 """The all-reduce over all cards of a node: Jobs after the proof, a gate of their own, and what the report says then."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 
-from components.choices import GpuChoices, divided, shared
+from components.choices import divided, shared
 from components.local_step import answer, local_step
 from components.proof import Proof, of_pool, pod_spec
 from components.validation import NOT_AWAITED, UNREADY, JobBody, job_slots, room_for_nodes, time_limit
@@ -45,7 +46,7 @@ def together(
 
 def check(args: Mapping[str, Any]) -> None:
     """Whoever comes from another language passes no settings."""
-    gpu: GpuChoices = args.get("gpu") or {}
+    gpu: Any = args.get("gpu") or {}
     parts = [one for one in args.get("pools") or () if one.get("slice") or one.get("sharing")]
     if not args.get("framework"):
         raise pulumi.InputPropertyError("nccl", "needs a `framework` whose image has PyTorch")
@@ -60,14 +61,14 @@ def placed(slots: list[Proof], report: pulumi.Output[Any]) -> list[tuple[Proof, 
         if slot.away:
             found.append((slot, pulumi.Output.from_input(0)))
             continue
-        known = report.apply(lambda said, place=place: dict(nccl.proven(said, place)))
+        known = report.apply(partial(nccl.proven, place=place))
         node = None if slot.pool else slot.node or known.apply(lambda one: one.get("name"))
         found.append((slot._replace(node=node), known.apply(lambda one: int(one.get("gpus") or 0))))
         place += 1
     return found
 
 
-def body(slot: Proof, args: Mapping[str, Any], cards: pulumi.Output[int]) -> JobBody:
+def body(slot: Proof, args: Any, cards: pulumi.Output[int]) -> JobBody:
     """A Job that sleeps where there is one card, and else asks for all of them at once."""
     asleep = cards.apply(lambda known: known < nccl.LEAST)
     return JobBody(
@@ -77,13 +78,19 @@ def body(slot: Proof, args: Mapping[str, Any], cards: pulumi.Output[int]) -> Job
     )
 
 
-def pod(slot: Proof, args: Mapping[str, Any], cards: pulumi.Output[int]) -> kubernetes.core.v1.PodSpecArgs:
+def pod(slot: Proof, args: Any, cards: pulumi.Output[int]) -> kubernetes.core.v1.PodSpecArgs:
     """The pod of the framework's own check, with another program and all cards."""
     core = kubernetes.core.v1
     spec, amount = pod_spec(slot, args), cards.apply(lambda known: str(max(known, 1)))
-    one: Any = list(spec.containers)[-1]  # type: ignore[arg-type]
+    containers: Any = spec.containers
+    one = containers[-1]
     one.name, one.command = nccl.NAME, ["python3", "-c", nccl.SCRIPT]
-    said = {"HOME": "/tmp", "CARDS": amount, "LIMIT": str(nccl.limit(time_limit(args))), "NCCL_DEBUG": "WARN"}
+    said: dict[str, Any] = {
+        "HOME": "/tmp",
+        "CARDS": amount,
+        "LIMIT": str(nccl.limit(time_limit(args))),
+        "NCCL_DEBUG": "WARN",
+    }
     one.env = [core.EnvVarArgs(name=key, value=value) for key, value in said.items()]
     one.resources = core.ResourceRequirementsArgs(limits={slot.resource: amount})
     one.volume_mounts = [core.VolumeMountArgs(name="shm", mount_path="/dev/shm")]

@@ -89,7 +89,7 @@ class JobBody(NamedTuple):
 
     pod: kubernetes.core.v1.PodSpecArgs
     annotations: Mapping[str, pulumi.Input[str]]
-    suspend: pulumi.Input[bool | None]
+    suspend: pulumi.Input[bool] | None
 
 
 class GpuValidation(pulumi.ComponentResource):

@@ -15,6 +15,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 
+# Types of specs are Any: of a plain dict against the SDK's, mypy takes minutes and gigabytes.
 PLACEMENT = ("nodeSelector", "tolerations", "runtimeClassName")
 CARD = "nvidia.com/gpu"
 USER = 65532
@@ -55,9 +56,19 @@ def gpu_pod(
     return pulumi.Output.from_input(ready.require_output("first_workload")).apply(placed)
 
 
+def of(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
+    """What every object below says; `Any`, because type checkers take minutes for the unions of all nested inputs."""
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
 def in_memory(size: str) -> dict[str, Any]:
     """What processes on one node hand to each other; a container of its own accord has 64 MiB."""
     return {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size}}
+
+
+def named(name: str, namespace: str) -> Any:
+    """Metadata of an object."""
+    return {"name": name, "namespace": namespace}
 
 
 def pytorch_job(ready: pulumi.StackReference, namespace: str = "ml") -> kubernetes.batch.v1.Job:
@@ -70,11 +81,8 @@ def pytorch_job(ready: pulumi.StackReference, namespace: str = "ml") -> kubernet
         "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
     }
     pod = gpu_pod(ready, train, restartPolicy="Never", volumes=[in_memory("1Gi")])
-    return kubernetes.batch.v1.Job(
-        "train",
-        metadata={"name": "train", "namespace": namespace},
-        spec={"backoffLimit": 2, "activeDeadlineSeconds": 3600, "template": {"spec": pod}},
-    )
+    spec: Any = {"backoffLimit": 2, "activeDeadlineSeconds": 3600, "template": {"spec": pod}}
+    return kubernetes.batch.v1.Job("train", metadata=named("train", namespace), spec=spec)
 
 
 def inference_server(
@@ -95,36 +103,27 @@ def inference_server(
     }
     cache = {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}}
     pod = gpu_pod(ready, server, volumes=[cache, in_memory("2Gi")])
-    kubernetes.apps.v1.Deployment(
-        "llm",
-        metadata={"name": "llm", "namespace": namespace},
-        spec={
-            "replicas": 1,
-            "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod},
-        },
-    )
-    return kubernetes.core.v1.Service(
-        "llm",
-        metadata={"name": "llm", "namespace": namespace},
-        spec={"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
-    )
+    spec: Any = {
+        "replicas": 1,
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    address: Any = {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}
+    kubernetes.apps.v1.Deployment("llm", metadata=named("llm", namespace), spec=spec)
+    return kubernetes.core.v1.Service("llm", metadata=named("llm", namespace), spec=address)
 
 
 def shared_gpu(ready: pulumi.StackReference, namespace: str = "ml", pods: int = 2) -> kubernetes.apps.v1.Deployment:
     """Several pods on one card."""
     labels = {"app": "shared"}
     shared = {"name": "shared", "image": CUDA, "command": ["sh", "-c", "while nvidia-smi -L; do sleep 60; done"]}
-    return kubernetes.apps.v1.Deployment(
-        "shared",
-        metadata={"name": "shared", "namespace": namespace},
-        spec={
-            "replicas": pods,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": gpu_pod(ready, shared)},
-        },
-    )
+    spec: Any = {
+        "replicas": pods,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": gpu_pod(ready, shared)},
+    }
+    return kubernetes.apps.v1.Deployment("shared", metadata=named("shared", namespace), spec=spec)
 
 
 def mig_slice(
@@ -132,12 +131,6 @@ def mig_slice(
 ) -> kubernetes.batch.v1.Job:
     """A CUDA kernel in a MIG slice; the stack's `resource_name` says what its slices are called."""
     kernel = {"name": "vectoradd", "image": VECTORADD}
-    return kubernetes.batch.v1.Job(
-        "in-a-slice",
-        metadata={"name": "in-a-slice", "namespace": namespace},
-        spec={
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": 600,
-            "template": {"spec": gpu_pod(ready, kernel, resource, restartPolicy="Never")},
-        },
-    )
+    pod = gpu_pod(ready, kernel, resource, restartPolicy="Never")
+    spec: Any = {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": {"spec": pod}}
+    return kubernetes.batch.v1.Job("in-a-slice", metadata=named("in-a-slice", namespace), spec=spec)
