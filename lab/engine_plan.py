@@ -13,7 +13,7 @@ from lab.engine_ledger import Ledger
 from lab.events import Change
 from lab.provider import Diff
 from lab.state import Entry
-from lab.values import MISSING, UNKNOWN, Asset, covers, get_path, has_unknown, parse_path, shown, unwrap, with_old
+from lab.values import MISSING, UNKNOWN, Asset, covers, get_path, has_unknown, ignoring, parse_path, shown, unwrap
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,9 @@ class Planner:
         return urn_of(self.project, self.stack, before, type, name)
 
     def _compare(self, goal: Goal, old: Entry) -> list[Step]:
-        goal.new.inputs = self.backends.check(goal.new, old.inputs, _ignoring(goal, old))
+        goal.new.inputs = self.backends.check(
+            goal.new, old.inputs, ignoring(goal.inputs, old.inputs, goal.new.ignore_changes)
+        )
         diff = self._diff(goal, old)
         if diff.replaces or old.pending_replacement:
             return self._replacement(goal, old, diff)
@@ -265,13 +267,6 @@ def urn_of(project: str, stack: str, parent: str, type: str, name: str) -> str:
 
 def _type(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
-
-
-def _ignoring(goal: Goal, old: Entry) -> dict[str, Any]:
-    inputs: dict[str, Any] = goal.inputs
-    for path in goal.new.ignore_changes:
-        inputs = with_old(inputs, old.inputs, parse_path(path))
-    return inputs
 
 
 def _triggered(new: Any, old: Any) -> bool:

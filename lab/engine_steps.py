@@ -17,7 +17,7 @@ from lab.events import Change
 from lab.provider import PartialFailure, Props, ProviderError
 from lab.state import Entry
 from lab.state_lock import StateError
-from lab.values import MISSING, Secret, diff_paths, get_path, secrets_like, show_path, shown, unwrap
+from lab.values import MISSING, Secret, diff_paths, get_path, ignoring, secrets_like, show_path, shown, unwrap
 
 MOST_RETRIES: Final = 100
 T = TypeVar("T")
@@ -267,9 +267,11 @@ class Executor:
             self.ledger.forget(entry)
             return "delete", ()
         inputs, outputs = secrets_like(found[0], entry.inputs), secrets_like(found[1], entry.outputs)
-        changes = (*_drift(entry.inputs, inputs), *_drift(entry.outputs, outputs))
+        # As the real engine counts: what the next `up` of the same program would change back, and no other outputs.
+        diff = backend.diff(context, entry.id, inputs, outputs, ignoring(entry.inputs, inputs, entry.ignore_changes))
+        changes = (*_drift(entry.inputs, inputs), *_drift(entry.outputs, outputs)) if diff.differs else ()
         entry.inputs, entry.outputs, entry.init_errors = inputs, outputs, []
-        return ("update" if changes else "same"), tuple({change.path: change for change in changes}.values())
+        return ("update" if diff.differs else "same"), tuple({change.path: change for change in changes}.values())
 
 
 def _hidden(entry: Entry, outputs: Props) -> Props:

@@ -31,6 +31,11 @@ class Diff:
     replaces: tuple[str, ...] = ()
     delete_before_replace: bool = False
 
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.changed or self.replaces)
+
 
 class ProviderError(Exception):
     """The provider refuses or fails; the text is what the user reads. Nothing goes into the state."""

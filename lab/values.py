@@ -7,7 +7,7 @@ strings) and in the state file (JSON with the same markers).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path as File
@@ -225,8 +225,15 @@ def get_path(value: Any, path: Path) -> Any:
     return MISSING
 
 
+def ignoring(new: dict[str, Any], old: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """`new`, but at these paths as `old` has it: what ignore_changes means."""
+    for path in paths:
+        new = with_old(new, old, parse_path(path))
+    return new
+
+
 def with_old(new: Any, old: Any, path: Path) -> Any:
-    """`new`, but at the path (which may hold "*") as `old` has it: what ignore_changes means."""
+    """`new`, but at the path (which may hold "*") as `old` has it."""
     if not path:
         return old
     if isinstance(new, Secret) or isinstance(old, Secret):

@@ -43,6 +43,7 @@ def run() -> None:
         programs = beside.submit(tools.build)
         disks()
         programs.result()
+    print(f"lab: all is here; programs and disks lie in {places.cache()}", flush=True)
 
 
 def disks() -> None:

@@ -13,6 +13,7 @@ from lab.real import tools
 from lab.real.cluster import RealCluster
 from lab.real.hosts.bed import Bed
 from tests.lab import tested
+from tests.lab.engines import BOTH
 from tests.lab.real_cluster import TIMES, RealHouse
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tested.md"
@@ -77,10 +78,16 @@ def bed() -> Iterator[Bed]:
         yield one
 
 
+@pytest.fixture(params=BOTH)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Whose engine runs the stack."""
+    return str(request.param)
+
+
 @pytest.fixture
-def house(cluster: RealCluster, tmp_path: Path) -> RealHouse:
+def house(engine: str, cluster: RealCluster, tmp_path: Path) -> RealHouse:
     """A stack in that cluster."""
-    return RealHouse(cluster, tmp_path)
+    return RealHouse(cluster, tmp_path, engine)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,10 +1,8 @@
 """The program on a real API server: the built-in engine, the steps as processes, the lab's providers."""
 
-import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,16 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.engine import Engine, Operation, Result
+from lab.engine import Operation
 from lab.events import Event, LogEvent, StepEvent
-from lab.provider import Context, Provider
-from lab.providers.command import CommandProvider
+from lab.provider import Context
 from lab.providers.remote_command import Remote
 from lab.real.chart_host import REPOSITORIES
 from lab.real.cluster import RealCluster
-from lab.real.kubernetes import RealKubernetesProvider
-from lab.state import MemoryStore
-from tests.unit.house import program
+from tests.lab.engines import BUILT_IN, BuiltIn, Ended, Pulumi, Runs
 
 TIMES: list[tuple[str, str, float]] = []
 """Test, operation, seconds."""
@@ -56,13 +51,15 @@ def late_to_go(cluster: RealCluster, kind: str, name: str, seconds: float) -> It
 class RealHouse:
     """One stack with its state, in a real cluster."""
 
-    def __init__(self, cluster: RealCluster, folder: Path, remote: Remote | None = None) -> None:
+    def __init__(
+        self, cluster: RealCluster, folder: Path, engine: str = BUILT_IN, remote: Remote | None = None
+    ) -> None:
         self.cluster, self.events = cluster, list[Event]()
-        env = cluster.env()
-        env["PATH"] = os.pathsep.join([env["PATH"], str(Path(sys.executable).parent), os.environ["PATH"]])
-        self.kubernetes = RealKubernetesProvider(cluster.built["helm"], cluster.charts.env(), folder / "helm")
-        providers: list[Provider] = [CommandProvider(env=env, cwd=str(folder), remote=remote), self.kubernetes]
-        self.engine = Engine("gpu-ready", "demo", MemoryStore(), providers, self._heard)
+        self.engine: Runs = (
+            BuiltIn(cluster, folder, self._heard, remote)
+            if engine == BUILT_IN
+            else Pulumi(cluster, folder, self._heard)
+        )
         self.secrets: dict[str, str] = {}
         self.config: dict[str, Any] = {
             "target": "cluster",
@@ -83,32 +80,34 @@ class RealHouse:
         """Does something when the step of this resource is done, before those that wait for it."""
         self._meanwhile.append((name, act))
 
-    def run(self, op: Operation, **changes: Any) -> Result:
+    def run(self, op: Operation, **changes: Any) -> Ended:
         """The whole program, with other values under some keys of the config."""
         given = {key: {**value, **changes.get(key, {})} if isinstance(value, dict) else value
                  for key, value in self.config.items()}  # fmt: skip
-        wire = {
-            f"gpu-ready:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in given.items()
-        }
-        secrets = {f"gpu-ready:{key}": value for key, value in self.secrets.items()}
-        return self._timed(op, lambda: self.engine.run(op, program, config=wire | secrets, secret_keys=sorted(secrets)))
+        return self._timed(op, lambda: self.engine.run(op, given, self.secrets))
 
-    def make(self, op: Operation, made: Callable[[], object]) -> Result:
+    @property
+    def ours(self) -> BuiltIn:
+        """The built-in engine, for a test that speaks to it or to its provider."""
+        assert isinstance(self.engine, BuiltIn)
+        return self.engine
+
+    def make(self, op: Operation, made: Callable[[], object]) -> Ended:
         """A program of a few lines."""
 
         def few_lines() -> None:
             made()
 
-        return self._timed(op, lambda: self.engine.run(op, few_lines))
+        return self._timed(op, lambda: self.ours.engine.run(op, few_lines))
 
-    def _timed(self, op: str, run: Callable[[], Result]) -> Result:
+    def _timed(self, op: str, run: Callable[[], Ended]) -> Ended:
         began = time.monotonic()
         result = run()
         name = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[2].partition(" ")[0]
         TIMES.append((name, op, time.monotonic() - began))
         return result
 
-    def up(self, **changes: Any) -> Result:
+    def up(self, **changes: Any) -> Ended:
         """An `up` that goes well."""
         result = self.run("up", **changes)
         assert result.exit == 0, "\n".join(result.errors)
@@ -132,7 +131,7 @@ class RealHouse:
         return Context("urn:pulumi:demo::gpu-ready::kubernetes:core/v1:NodePatch::one", "", "one", config=config)
 
 
-def verdicts(result: Result) -> list[str]:
+def verdicts(result: Ended) -> list[str]:
     """The findings in the words of the gates: `ID layer: problem`."""
     return list(dict.fromkeys(found for text in result.errors for found in _VERDICT.findall(text)))
 

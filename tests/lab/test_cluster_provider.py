@@ -8,13 +8,16 @@ import pulumi_kubernetes as kubernetes
 import pytest
 from pulumi import ResourceOptions
 
+from lab.cluster.store import ApiError
 from lab.provider import Context, ProviderError
 from lab.providers.kubernetes import KubernetesProvider
 from lab.providers.kubernetes_patch import TYPE
 from lab.world import WholeWorld
+from tests.lab.engines import built_in_only
 from tests.lab.real_cluster import RealHouse
 from tests.unit.house import WORLD, House
 
+pytestmark = built_in_only
 REAL = ("kube-apiserver", "etcd")
 STANDINS = ("the Kubernetes provider (ours)",)
 
@@ -46,7 +49,7 @@ def test_conflicts_of_server_side_apply_have_the_same_words(
     house: RealHouse, tmp_path: Path, before: tuple[dict[str, str], ...]
 ) -> None:
     simulated = KubernetesProvider(WholeWorld.create(tmp_path / "world.json", dict(WORLD)))
-    real = conflict(house.kubernetes, house.context(), *before, a="2", b="2")
+    real = conflict(house.ours.kubernetes, house.context(), *before, a="2", b="2")
     told = conflict(simulated, Context(house.context().urn, TYPE, "one"), *before, a="2", b="2")
     assert sorted(real.splitlines()) == sorted(told.splitlines())
 
@@ -56,7 +59,7 @@ def test_a_label_that_the_kubelet_wrote_is_named_as_such(house: RealHouse, tmp_p
     world = WholeWorld.create(tmp_path / "world.json", dict(WORLD))
     world.switch("nodes.gpu-1.labels", {"a": "1"})
     house.cluster.api.merge("Node", "gpu-1", None, {"metadata": {"labels": {"a": "1"}}}, "kubelet")
-    real = conflict(house.kubernetes, house.context(), {"b": "1"}, a="2", b="2")
+    real = conflict(house.ours.kubernetes, house.context(), {"b": "1"}, a="2", b="2")
     told = conflict(KubernetesProvider(world), Context(house.context().urn, TYPE, "one"), {"b": "1"}, a="2", b="2")
     assert sorted(real.splitlines()) == sorted(told.splitlines())
 
@@ -129,3 +132,11 @@ def test_a_runtime_class_that_came_meanwhile_is_refused_in_the_same_words(house:
     real = house.make("up", lambda: with_provider(kubeconfig=str(house.cluster.kubeconfig), context="lab"))
     told = rehearsal.make("up", lambda: with_provider(context="demo"))
     assert real.errors == told.errors != []
+
+
+def test_a_field_that_the_server_does_not_know_is_refused(house: RealHouse) -> None:
+    """So every manifest of the program was held against the server, strictly."""
+    pod = {"containers": [{"name": "a", "image": "a"}], "runtime_classname": "nvidia"}
+    wanted = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "default"}, "spec": pod}
+    with pytest.raises(ApiError, match="runtime_classname"):
+        house.ours.kubernetes.make(house.context(), wanted)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.cluster.store import ApiError
 from lab.real.certificates import Authority
 from lab.real.cluster import RealCluster
 from lab.real.ports import free_port
 from tests.lab.conftest import GPU_1
+from tests.lab.engines import built_in_only
 from tests.lab.real_cluster import RealHouse, verdicts, without_seconds
 from tests.unit.house import CONFIG, House
 
@@ -34,14 +34,6 @@ def test_up_again_refresh_destroy_take_the_steps_of_the_rehearsal_and_leave_noth
         if op == "up":
             assert without_seconds(result.outputs["report"]) == without_seconds(rehearsed.outputs["report"])
     assert house.cluster.left(before) == []
-
-
-def test_a_field_that_the_server_does_not_know_is_refused(house: RealHouse) -> None:
-    """So every manifest of the program was held against the server, strictly."""
-    pod = {"containers": [{"name": "a", "image": "a"}], "runtime_classname": "nvidia"}
-    wanted = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "default"}, "spec": pod}
-    with pytest.raises(ApiError, match="runtime_classname"):
-        house.kubernetes.make(house.context(), wanted)
 
 
 def test_what_containers_print_comes_through_the_api_server(house: RealHouse) -> None:
@@ -106,6 +98,7 @@ def occupy(house: RealHouse) -> None:
     house.cluster.plane.wait("the pod", placed)
 
 
+@built_in_only
 @pytest.mark.parametrize(("change", "id", "said"), [
     (taint, "SCH-2", "maintenance"), (unlabel, "CFG-2", "pool=gpu"), (occupy, "SCH-1", "training"),
 ])  # fmt: skip
@@ -169,6 +162,7 @@ def test_a_kubeconfig_of_another_cluster_is_named_and_nothing_is_made(
     assert house.cluster.left(before, 0) == []
 
 
+@built_in_only
 def test_an_api_server_that_goes_away_and_comes_back_during_up_costs_only_time(house: RealHouse) -> None:
     def outage() -> None:
         house.cluster.stop_api()

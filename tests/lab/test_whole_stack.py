@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from lab.engine import Result
 from lab.real import tools
 from lab.real.cluster import RealCluster
 from lab.real.hosts.bed import Bed
 from lab.real.site import Site, node_of
 from lab.real.ssh import RealRemoteCommands
-from tests.lab import pulumi_cli
-from tests.lab.pulumi_cli import Pulumi
+from tests.lab.engines import Ended
 from tests.lab.real_cluster import RealHouse
 from tests.lab.real_hosts import different, needs_hosts
 
@@ -35,20 +33,20 @@ def site(tmp_path: Path, built: dict[str, Path]) -> Iterator[Site]:
 
 
 class Whole(RealHouse):
-    """A stack of these hosts under the built-in engine."""
+    """A stack of these hosts."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
-        super().__init__(site.cluster, folder, RealRemoteCommands(folder=site.bed.folder))
+    def __init__(self, site: Site, folder: Path, engine: str) -> None:
+        super().__init__(site.cluster, folder, engine, RealRemoteCommands(folder=site.bed.folder))
         self.site, self.config = site, site.config()
         self.secrets = {"sshPrivateKey": site.bed.private_key()}
 
-    def went_well(self, op: Any) -> Result:
+    def went_well(self, op: Any) -> Ended:
         """An operation without a fault."""
         result = self.run(op)
         assert result.exit == 0, "\n".join(result.errors)
         return result
 
-    def round_trip(self) -> Result:
+    def round_trip(self) -> Ended:
         """Up, twice; looked at; taken back: nothing else is changed, and nobody is bothered without need."""
         cluster, hosts = self.site.cluster.snapshot(), self.site.snapshot()
         first = self.went_well("up")
@@ -65,42 +63,26 @@ class Whole(RealHouse):
         return first
 
 
-def test_one_host_becomes_a_node_that_runs_gpu_pods(site: Site, tmp_path: Path) -> None:
+def test_one_host_becomes_a_node_that_runs_gpu_pods(site: Site, tmp_path: Path, engine: str) -> None:
     site.add("rtx")
-    first = Whole(site, tmp_path).round_trip()
+    first = Whole(site, tmp_path, engine).round_trip()
     assert [node["name"] for node in first.outputs["report"]["nodes"]] == [node_of("rtx")]
     assert first.outputs["report"]["ready"] is True
 
 
-def test_three_hosts_of_two_distributions_one_of_which_reboots(site: Site, tmp_path: Path) -> None:
+def test_three_hosts_of_two_distributions_one_of_which_reboots(site: Site, tmp_path: Path, engine: str) -> None:
     site.add("rtx")
     boot = site.add("tesla", nouveau=True).boot_id()
     site.add("ubuntu", "noble", "NVIDIA GeForce RTX 4070", compilers=False)
-    first = Whole(site, tmp_path).round_trip()
+    first = Whole(site, tmp_path, engine).round_trip()
     assert len(first.outputs["report"]["nodes"]) == 3
     assert site.members["tesla"].host.boot_id() != boot
 
 
-def test_debian_13(site: Site, tmp_path: Path) -> None:
+def test_debian_13(site: Site, tmp_path: Path, engine: str) -> None:
     site.add("trixie", "trixie")
-    first = Whole(site, tmp_path).round_trip()
+    first = Whole(site, tmp_path, engine).round_trip()
     assert first.outputs["hosts"]["trixie"]["driver"].startswith("580.")
-
-
-@pulumi_cli.needs_pulumi
-def test_one_host_under_the_real_engine(site: Site, tmp_path: Path) -> None:
-    """The engine is `pulumi` here, with the real command and Kubernetes providers."""
-    site.add("rtx")
-    cluster, hosts, pulumi = site.cluster.snapshot(), site.snapshot(), Pulumi(site.cluster, tmp_path)
-    pulumi.configure(site.config(), sshPrivateKey=site.bed.private_key())
-    pulumi.well("up")
-    assert [node["name"] for node in pulumi.output("report")["nodes"]] == [node_of("rtx")]
-    counted = site.connections()
-    pulumi.well("up", "--expect-no-changes")
-    assert site.connections() == counted
-    pulumi.well("destroy")
-    assert different(hosts["rtx"], site.snapshot()["rtx"]) == {}
-    assert site.cluster.left(cluster) == []
 
 
 def test_what_is_missing_here_is_said() -> None:

@@ -225,6 +225,22 @@ def test_a_refresh_takes_over_what_changed_and_forgets_what_is_gone() -> None:
     assert sorted(bench.steps(bench.up(program))) == ["create gone", "update moved"]
 
 
+def test_a_refresh_counts_only_what_the_next_up_would_change_back() -> None:
+    bench = Bench()
+
+    def program() -> None:
+        Thing("grown", text="x")
+        Thing("free", text="x", opts=Opt(ignore_changes=["text"]))
+
+    bench.up(program)
+    ids = bench.kept("id")
+    bench.toy.world[ids["grown"]] = {"text": "x", "size": 9}
+    bench.toy.world[ids["free"]] = {"text": "theirs", "size": 6}
+    assert bench.engine.run("refresh").changes == {"same": 3}
+    assert (bench.kept("outputs")["grown"]["size"], bench.kept()["free"]) == (9, {"text": "theirs"})
+    assert set(bench.up(program).changes) == {"same"}
+
+
 def test_a_preview_with_refresh_shows_what_drifted_and_keeps_the_state() -> None:
     bench = Bench()
     bench.up(lambda: Thing("a", text="x"))
