@@ -12,7 +12,6 @@ from components.choices import (
     OURS,
     STACK,
     GpuChoices,
-    by_nri,
     count,
     divided,
     owned,
@@ -23,6 +22,7 @@ from components.choices import (
 )
 from components.framework import Framework
 from components.local_step import answer, local_step
+from components.nri import by_nri
 from components.proof import GpuPool, Proof, cards, of_pool, pod_spec
 from decide import defaults, mig
 from decide.slots import room_beside, short_name, slots

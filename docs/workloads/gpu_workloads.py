@@ -48,7 +48,7 @@ def gpu_pod(
     user = {"runAsNonRoot": True, "runAsUser": USER, "seccompProfile": {"type": "RuntimeDefault"}}
 
     def placed(first_workload: str) -> dict[str, Any]:
-        known = yaml.safe_load(first_workload)["spec"]
+        known = [*yaml.safe_load_all(first_workload)][-1]["spec"]
         where = {key: known[key] for key in PLACEMENT if key in known}
         common = {"automountServiceAccountToken": False, "securityContext": user, "containers": [one]}
         return {**where, **common, **more}
