@@ -260,11 +260,6 @@ def tolerations(gpu: GpuChoices) -> list[dict[str, Any]]:
     return [defaults.GPU_TOLERATION, *(dict(one) for one in extra if dict(one) != defaults.GPU_TOLERATION)]
 
 
-def by_nri(gpu: GpuChoices) -> bool:
-    """Whether the operator's toolkit is an NRI plugin: wherever containerd is, and without a RuntimeClass."""
-    return text(gpu.get("toolkit")) == BroughtBy.NRI.value and owned(gpu).toolkit.owner is Owner.OPERATOR
-
-
 def known_flavour(gpu: GpuChoices) -> str:
     """The distribution of Kubernetes."""
     wish = gpu.get("flavour") or "other"
@@ -284,7 +279,8 @@ def by_claim(gpu: GpuChoices) -> bool:
 def reading(gpu: GpuChoices, kubeconfig: pulumi.Input[str], context: pulumi.Input[str]) -> dict[str, Any]:
     """What both the look and the gate have to know."""
     owners = dict(owned(gpu).parts())
-    toolkit = BroughtBy.NRI.value if by_nri(gpu) else owners["toolkit"].owner.value
+    by = owners["toolkit"].owner
+    toolkit = by.value if by is not Owner.OPERATOR else text(gpu.get("toolkit")) or by.value
     mode = text(gpu.get("operator")) or ("install" if owned(gpu).installs else "none")
     return {
         "kubeconfig": kubeconfig,

@@ -1,6 +1,5 @@
 """What makes a cluster hand out GPUs: the operator or the device plugin alone, and the RuntimeClass if it is ours."""
 
-from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import pulumi
@@ -14,7 +13,6 @@ from components.choices import (
     GpuChoices,
     Metrics,
     by_claim,
-    by_nri,
     count,
     divided,
     known_flavour,
@@ -31,6 +29,7 @@ from components.choices import (
 from components.driver_container import container_values
 from components.helm_words import helm_words
 from components.mig import mig_labels
+from components.nri import by_nri, nri_values
 from components.runtime_class import runtime_class
 from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
@@ -271,16 +270,6 @@ def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: s
     elif who.toolkit.owner is Owner.OPERATOR:
         derived += flavour.values(toolkit_flavour(gpu, version))
     return operator_values.as_tree(derived, own)
-
-
-def nri_values(version: str, own: Mapping[str, Any]) -> list[operator_values.Value]:
-    """Of the operator whose toolkit is an NRI plugin."""
-    from decide import nri  # what a stack does not use, its start shall not pay for
-
-    found = nri.problem(version, own)
-    if found:
-        raise pulumi.InputPropertyError("gpu.toolkit", ". Right: ".join(found))
-    return list(nri.values())
 
 
 def toolkit_flavour(gpu: GpuChoices, version: str) -> str:

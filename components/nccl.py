@@ -44,7 +44,7 @@ def together(
     return pulumi.Output.all(report, answer(told)).apply(lambda both: nccl.told(*both))
 
 
-def check(args: Any) -> None:
+def check(args: Mapping[str, Any]) -> None:
     """Whoever comes from another language passes no settings."""
     gpu: Any = args.get("gpu") or {}
     parts = [one for one in args.get("pools") or () if one.get("slice") or one.get("sharing")]
@@ -61,15 +61,11 @@ def placed(slots: list[Proof], report: pulumi.Output[Any]) -> list[tuple[Proof, 
         if slot.away:
             found.append((slot, pulumi.Output.from_input(0)))
             continue
-        known = report.apply(partial(_proven, place))
+        known = report.apply(partial(nccl.proven, place=place))
         node = None if slot.pool else slot.node or known.apply(lambda one: one.get("name"))
         found.append((slot._replace(node=node), known.apply(lambda one: int(one.get("gpus") or 0))))
         place += 1
     return found
-
-
-def _proven(place: int, report: Any) -> dict[str, Any]:
-    return dict(nccl.proven(report, place))
 
 
 def body(slot: Proof, args: Any, cards: pulumi.Output[int]) -> JobBody:
@@ -86,9 +82,10 @@ def pod(slot: Proof, args: Any, cards: pulumi.Output[int]) -> kubernetes.core.v1
     """The pod of the framework's own check, with another program and all cards."""
     core = kubernetes.core.v1
     spec, amount = pod_spec(slot, args), cards.apply(lambda known: str(max(known, 1)))
-    one: Any = list(spec.containers)[-1]  # type: ignore[arg-type]
+    containers: Any = spec.containers
+    one = containers[-1]
     one.name, one.command = nccl.NAME, ["python3", "-c", nccl.SCRIPT]
-    said: dict[str, pulumi.Input[str]] = {
+    said: dict[str, Any] = {
         "HOME": "/tmp",
         "CARDS": amount,
         "LIMIT": str(nccl.limit(time_limit(args))),

@@ -13,7 +13,6 @@ from components.choices import (
     STACK,
     GpuChoices,
     by_claim,
-    by_nri,
     count,
     divided,
     owned,
@@ -24,6 +23,7 @@ from components.choices import (
 )
 from components.framework import Framework
 from components.local_step import answer, local_step
+from components.nri import by_nri
 from components.proof import GpuPool, Proof, cards, of_pool, pod_spec
 from decide import defaults, mig
 from decide.slots import room_beside, short_name, slots
@@ -90,7 +90,7 @@ class JobBody(NamedTuple):
 
     pod: kubernetes.core.v1.PodSpecArgs
     annotations: Mapping[str, pulumi.Input[str]]
-    suspend: pulumi.Input[bool | None]
+    suspend: pulumi.Input[bool] | None
 
 
 class GpuValidation(pulumi.ComponentResource):

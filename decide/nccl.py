@@ -78,11 +78,6 @@ def proven(report: Mapping[str, Any], place: int) -> Mapping[str, Any]:
     return nodes[place] if place < len(nodes) else {}
 
 
-def cards(report: Mapping[str, Any], place: int) -> int:
-    """How many cards that node hands out."""
-    return int(proven(report, place).get("gpus") or 0)
-
-
 def told(report: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """The report with what each node's cards said together, or why they were not asked."""
     nodes = [_with(node, found.get(str(node["name"]))) for node in report.get("nodes") or ()]

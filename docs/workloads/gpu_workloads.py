@@ -15,6 +15,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 
+# Types of specs are Any: of a plain dict against the SDK's, mypy takes minutes and gigabytes.
 PLACEMENT = ("nodeSelector", "tolerations", "runtimeClassName")
 CARD = "nvidia.com/gpu"
 USER = 65532
@@ -47,7 +48,7 @@ def gpu_pod(
     user = {"runAsNonRoot": True, "runAsUser": USER, "seccompProfile": {"type": "RuntimeDefault"}}
 
     def placed(first_workload: str) -> dict[str, Any]:
-        known = yaml.safe_load(first_workload)["spec"]
+        known = [*yaml.safe_load_all(first_workload)][-1]["spec"]
         where = {key: known[key] for key in PLACEMENT if key in known}
         common = {"automountServiceAccountToken": False, "securityContext": user, "containers": [one]}
         return {**where, **common, **more}
@@ -65,6 +66,11 @@ def in_memory(size: str) -> dict[str, Any]:
     return {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size}}
 
 
+def named(name: str, namespace: str) -> Any:
+    """Metadata of an object."""
+    return {"name": name, "namespace": namespace}
+
+
 def pytorch_job(ready: pulumi.StackReference, namespace: str = "ml") -> kubernetes.batch.v1.Job:
     """A training run on one card."""
     train = {
@@ -75,8 +81,8 @@ def pytorch_job(ready: pulumi.StackReference, namespace: str = "ml") -> kubernet
         "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
     }
     pod = gpu_pod(ready, train, restartPolicy="Never", volumes=[in_memory("1Gi")])
-    about = of("train", namespace, backoffLimit=2, activeDeadlineSeconds=3600, template={"spec": pod})
-    return kubernetes.batch.v1.Job("train", **about)
+    spec: Any = {"backoffLimit": 2, "activeDeadlineSeconds": 3600, "template": {"spec": pod}}
+    return kubernetes.batch.v1.Job("train", metadata=named("train", namespace), spec=spec)
 
 
 def inference_server(
@@ -97,20 +103,27 @@ def inference_server(
     }
     cache = {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}}
     pod = gpu_pod(ready, server, volumes=[cache, in_memory("2Gi")])
-    template, found = {"metadata": {"labels": labels}, "spec": pod}, {"matchLabels": labels}
-    about = of("llm", namespace, replicas=1, strategy={"type": "Recreate"}, selector=found, template=template)
-    kubernetes.apps.v1.Deployment("llm", **about)
-    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
-    return kubernetes.core.v1.Service("llm", **of("llm", namespace, selector=labels, ports=ports))
+    spec: Any = {
+        "replicas": 1,
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    address: Any = {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}
+    kubernetes.apps.v1.Deployment("llm", metadata=named("llm", namespace), spec=spec)
+    return kubernetes.core.v1.Service("llm", metadata=named("llm", namespace), spec=address)
 
 
 def shared_gpu(ready: pulumi.StackReference, namespace: str = "ml", pods: int = 2) -> kubernetes.apps.v1.Deployment:
     """Several pods on one card."""
     labels = {"app": "shared"}
     shared = {"name": "shared", "image": CUDA, "command": ["sh", "-c", "while nvidia-smi -L; do sleep 60; done"]}
-    template, found = {"metadata": {"labels": labels}, "spec": gpu_pod(ready, shared)}, {"matchLabels": labels}
-    about = of("shared", namespace, replicas=pods, selector=found, template=template)
-    return kubernetes.apps.v1.Deployment("shared", **about)
+    spec: Any = {
+        "replicas": pods,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": gpu_pod(ready, shared)},
+    }
+    return kubernetes.apps.v1.Deployment("shared", metadata=named("shared", namespace), spec=spec)
 
 
 def mig_slice(
@@ -119,5 +132,5 @@ def mig_slice(
     """A CUDA kernel in a MIG slice; the stack's `resource_name` says what its slices are called."""
     kernel = {"name": "vectoradd", "image": VECTORADD}
     pod = gpu_pod(ready, kernel, resource, restartPolicy="Never")
-    about = of("in-a-slice", namespace, backoffLimit=0, activeDeadlineSeconds=600, template={"spec": pod})
-    return kubernetes.batch.v1.Job("in-a-slice", **about)
+    spec: Any = {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": {"spec": pod}}
+    return kubernetes.batch.v1.Job("in-a-slice", metadata=named("in-a-slice", namespace), spec=spec)

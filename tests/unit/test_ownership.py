@@ -29,7 +29,7 @@ US = Part(Owner.US, "because")
 ASKED: dict[str, list[Any]] = {
     "operator": [None, "install", "external", "none", "other"],
     "driver": [None, "operator", "preinstalled", "platform", "other", True, ["operator"]],
-    "toolkit": [None, "operator", "preinstalled", "other", 1],
+    "toolkit": [None, "operator", "nri", "preinstalled", "other", 1],
     "runtime_class": [None, "ours", "external", "none", "other", {}],
     "plugin": [None, "operator"],
     "image": [None, "UBUNTU_CONTAINERD"],

@@ -132,7 +132,7 @@ def in_a_cluster(folder: Path, name: str) -> World:
         "mig-slice": tuple(mig.operator_values(slices)),
     }
     node = A100 if name == "mig-slice" else GPU_1
-    there = after(with_operator(world(folder, node), {**as_tree(values.get(name, ())), **ON_HOST}), 300)
+    there = after(with_operator(world(folder, node), {**as_tree(list(values.get(name, ()))), **ON_HOST}), 300)
     with there.open() as cluster:
         for one in [*objects("namespace"), *objects(name)]:
             cluster.create(one)
