@@ -27,6 +27,7 @@ from components.choices import (
 )
 from components.driver_container import container_values
 from components.mig import mig_labels
+from components.outputs import resolved
 from components.runtime_class import runtime_class
 from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
@@ -196,7 +197,7 @@ class GpuStack(pulumi.ComponentResource):
         kubernetes.core.v1.NodePatch(
             f"{name}-{host}",
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
-                name=pulumi.Output.all(known, args.get("any_node")).apply(lambda both: both[0] or both[1]),
+                name=resolved([known, args.get("any_node")]).apply(lambda both: both[0] or both[1]),
                 labels=known.apply(lambda found: {HOST_LABEL: host} if found else {}),
                 annotations=None if marks is None else pulumi.Output.from_input(marks),
             ),
