@@ -13,6 +13,7 @@ from components.gpu_host import GpuHost, GpuHostArgs, owner, wish_of
 from components.host_drain import Drains, HostDrain
 from components.host_step import Patience
 from components.local_step import answer, reading_step
+from components.outputs import resolved
 from decide import defaults, host_join, host_login, host_wish
 from decide.host_wish import HostWish, read_wish
 from decide.kubeconfig import k3s_kubeconfig
@@ -86,13 +87,14 @@ class BareMetalGpuNodes(pulumi.ComponentResource):
             one.make(chains.get(one.args["name"]))
         by_name = {one.args["name"]: one for one in made}
         found = self._match(name, cluster, by_name)
-        self.node_of_host = {host: found["nodes"][host] for host in by_name}
-        self.marks = {host: found["marks"][host] for host in by_name}
+        nodes, marks = found["nodes"], found["marks"]
+        self.node_of_host = {host: nodes[host] for host in by_name}
+        self.marks = {host: marks[host] for host in by_name}
         self.made = {host: one.made for host, one in by_name.items()}
         self.away = {host: one.state for host, one in by_name.items() if one.state != "present"}
         self.any_node = found["any_node"]
         shown = {host: one.report for host, one in by_name.items()}
-        known = pulumi.Output.all(nodes=found["nodes"], reports=shown, states=self.away)
+        known = resolved({"nodes": nodes, "reports": shown, "states": self.away})
         self.hosts = known.apply(with_nodes)
         outputs = ("kubeconfig", "context", "node_selector", "hosts")
         self.register_outputs({key: getattr(self, key) for key in outputs})

@@ -14,6 +14,7 @@ from components.host_drain import Chain, Going
 from components.host_report import host_report, what_is_checked, what_is_proven
 from components.host_step import Link, Wait, host_file, host_step
 from components.host_store import InstanceStore, is_used
+from components.outputs import resolved
 from decide import defaults, host_drain, host_plan
 from host import facts, script
 
@@ -159,13 +160,14 @@ class GpuHost(pulumi.ComponentResource):
         self.joined = self._join(plan, self.look) if self.args.get("join") else None
         runtime = self._step("runtime", plan["runtime"], removes=True, says=("runtime",))
         made = {"plan": plan["driver"], "reboot": reboot, "toolkit": toolkit, "runtime": runtime, **store}
-        check = self._step("check", pulumi.Output.all(**made).apply(what_is_checked))
+        check = self._step("check", resolved(made).apply(what_is_checked))
         if chain:
             self.last = chain.after_check(self.last)
 
         self.boot_id = reboot.apply(lambda said: said.get("boot_id", ""))
-        self.made = pulumi.Output.all(**made, check=check).apply(what_is_proven)
-        self.report = pulumi.Output.all(**made, check=check).apply(host_report)
+        all_of_it = resolved({**made, "check": check})
+        self.made = all_of_it.apply(what_is_proven)
+        self.report = all_of_it.apply(host_report)
         self.register_outputs({"report": self.report})
 
     def _bring(self, look: int) -> None:
@@ -211,7 +213,7 @@ class GpuHost(pulumi.ComponentResource):
 
     def _join(self, plan: pulumi.Output[dict[str, Any]], look: int) -> pulumi.Output[dict[str, Any]]:
         """A cluster begins here, or this machine joins one; what a server says of itself is the key to all of it."""
-        told = pulumi.Output.all(plan["join"], self.args["address"], self.common.get("k3s_token"))
+        told = resolved([plan["join"], self.args["address"], self.common.get("k3s_token")])
         values = told.apply(lambda it: join_values(it[0], it[1], it[2], look))
         return self._step("join", values, removes=True, says=("join",), secret=True)
 
@@ -235,7 +237,7 @@ class GpuHost(pulumi.ComponentResource):
         # reached by a connection that is none any more.
         hidden = ["stdout"] if secret else None
         opts = self._after(delete_before_replace=again or None, additional_secret_outputs=hidden)
-        known = pulumi.Output.all(values=values, claim=self.claim, password=password, folder=self.folder)
+        known = resolved({"values": values, "claim": self.claim, "password": password, "folder": self.folder})
         stdin: pulumi.Input[str] = ""
         if self.is_there:
             stdin = known.apply(lambda it: composed(step, it["values"], sudo_of(self.args), it))

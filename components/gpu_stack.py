@@ -30,6 +30,7 @@ from components.driver_container import container_values
 from components.helm_words import helm_words
 from components.mig import mig_labels
 from components.nri import by_nri, nri_values
+from components.outputs import resolved
 from components.runtime_class import runtime_class
 from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
 from decide.ownership import Owner, Ownership
@@ -225,7 +226,7 @@ class GpuStack(pulumi.ComponentResource):
         kubernetes.core.v1.NodePatch(
             f"{name}-{host}",
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
-                name=pulumi.Output.all(known, args.get("any_node")).apply(lambda both: both[0] or both[1]),
+                name=resolved([known, args.get("any_node")]).apply(lambda both: both[0] or both[1]),
                 labels=known.apply(lambda found: {HOST_LABEL: host} if found else {}),
                 annotations=None if marks is None else pulumi.Output.from_input(marks),
             ),

@@ -7,6 +7,8 @@ from typing import Any, TypedDict
 import pulumi
 from typing_extensions import NotRequired
 
+from components.outputs import resolved
+
 
 class PackageRepository(TypedDict):
     """A mirror, flat as NVIDIA's own repository is."""
@@ -62,6 +64,6 @@ def join_values(planned: Mapping[str, Any], address: str, token: str | None, loo
 def reboot_values(values: pulumi.Output[Any], driver: pulumi.Output[Any]) -> pulumi.Output[dict[str, Any]]:
     """Whether it is needed is found out on the host; the boot id names the boot that is to be left, and no other."""
     keys = {"GR_REBOOT": "reboot", "GR_BOOT_ID": "boot_id", "GR_DRIVER": "driver"}
-    return pulumi.Output.all(values, driver).apply(
+    return resolved([values, driver]).apply(
         lambda both: {**both[0], **{name: both[1].get(key, "") for name, key in keys.items()}}
     )

@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
+from components.outputs import resolved
 from components.steps import REACHED, SHORT, SOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +91,7 @@ def local_step(
     return local.Command(
         name,
         create=COMMAND,
-        stdin=pulumi.Output.from_input(dict(params)).apply(lambda known: compose(step, known)),
+        stdin=resolved(dict(params)).apply(lambda known: compose(step, known)),
         logging=local.Logging.STDERR,
         add_previous_output_in_env=knows_before,
         opts=pulumi.ResourceOptions.merge(
