@@ -81,9 +81,10 @@ class Site(House):
         with self.guard, self.world.open() as cluster:
             for name, host in self.hosts.items():
                 node = cluster.get("Node", f"node-{name}")
-                if node is None or not host.leader():
+                boot = boot_of(host)
+                if node is None or not boot:
                     continue
-                info = {"machineID": host.machine_id, "bootID": host.boot_id()}
+                info = {"machineID": host.machine_id, "bootID": boot}
                 spec = next(one for one in cluster.spec["nodes"] if one["name"] == f"node-{name}")
                 spec["node_info"] = info
                 node["status"]["nodeInfo"].update(info)
@@ -121,6 +122,14 @@ class Site(House):
     def connections(self) -> int:
         """What the sshds of all hosts have counted."""
         return sum(one.connections() for one in self.hosts.values())
+
+
+def boot_of(host: RealHost) -> str:
+    """Nothing of one that is off, or goes off just now."""
+    try:
+        return host.boot_id()
+    except RuntimeError:
+        return ""
 
 
 def good(result: Result) -> set[str]:

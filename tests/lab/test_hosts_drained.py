@@ -9,6 +9,7 @@ from components.steps.cordon import LABEL
 from lab.real.hosts.host import RealHost
 from lab.real.site import Site, node_of
 from tests.lab import test_whole_stack
+from tests.lab.engines import built_in_only
 from tests.lab.real_hosts import needs_hosts, wait_for, while_it_runs
 from tests.lab.test_whole_stack import site  # noqa: F401 the fixture
 from tests.lab.whole import Whole
@@ -63,6 +64,7 @@ def cordon(site: Site) -> tuple[bool, str]:  # noqa: F811
     return node["spec"].get("unschedulable", False), node["metadata"]["labels"].get(LABEL, "")
 
 
+@built_in_only
 def test_pods_that_a_budget_holds_keep_the_host_up_and_others_are_evicted_first(
     site: Site,  # noqa: F811
     host: RealHost,
