@@ -22,13 +22,13 @@ switches() {
 
 fabric_manager() { nv-fabricmanager --version 2>/dev/null | sed -n 's/.*: *\([0-9.]*\)$/\1/p' | head -n 1; }
 
-# fabric_joined: whether each card is in the fabric, within two minutes; cards without one say N/A.
+# fabric_joined: whether each card is in the fabric, within two minutes; cards without one say N/A. `left` is smi's own.
 fabric_joined() {
-  left=${FABRIC_PATIENCE:-60}
+  turns=${FABRIC_PATIENCE:-60}
   while smi --query-gpu=fabric.state,fabric.status --format=csv,noheader && grep -qvE '^(Completed, Success|\[?N/A\]?, \[?N/A\]?)$' "$T/smi"; do
-    [ "$left" -gt 0 ] || return 1
+    [ "$turns" -gt 0 ] || return 1
     sleep 2
-    left=$((left - 1))
+    turns=$((turns - 1))
   done
 }
 
