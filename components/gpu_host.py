@@ -50,6 +50,8 @@ class HostDriver(TypedDict):
     """Kernel modules: `open` or `proprietary`."""
     version: NotRequired[str]
     """Exact version; moves a driver that works already."""
+    extras: NotRequired[list[str]]
+    """What comes with it: `fabricManager`, `gds`, `cudaToolkit`."""
     url: NotRequired[str]
     """Of a .run file: where the host fetches it. Default: NVIDIA's address for data-centre cards"""
     path: NotRequired[str]
@@ -286,7 +288,7 @@ def wish_of(args: GpuHostArgs) -> dict[str, Any]:
     """What the host shall have, in plain values: the plan is made of this and of the facts."""
     driver: Any = {} if args.get("driver") is None else args["driver"]
     if isinstance(driver, Mapping):
-        driver = {"source": "auto", **{key: text(value) for key, value in driver.items()}}
+        driver = {"source": "auto", **{key: text(value) if key != "extras" else value for key, value in driver.items()}}
     return {
         "name": args["name"],
         "driver": driver,

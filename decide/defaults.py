@@ -130,6 +130,9 @@ PPA_KEY_FINGERPRINT = "2388FF3BE10A76F638F80723FCAE110B1118213C"
 PPA_KEY_URL = f"https://keyserver.ubuntu.com/pks/lookup?op=get&search=0x{PPA_KEY_FINGERPRINT}"
 PPA_BUILD = "~gpu"  # stands in each of its versions and in none of the archive's, which has packages of the same names
 
+# The CUDA of branch 580, the oldest that is installed: every later branch runs what it compiles too.
+CUDA_TOOLKIT = "13-0"
+
 # Room on a host -------------------------------------------------------------------------------------------------------
 
 # Driver, toolkit, headers and their archives come to 2 GB at most; an own estimate with a margin.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decide import defaults, host_rpm, host_run, host_sources, host_ubuntu
+from decide import defaults, host_extras, host_rpm, host_run, host_sources, host_ubuntu
 from decide.catalog import BRANCHES, PROPRIETARY, SUPPORTED, Generation, drives, generation_of, name_of
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import missing, packages
@@ -73,12 +73,14 @@ def _asked(wish: HostWish, choice: Choice) -> HostWish:
 def refusals(facts: "HostFacts", wish: HostWish) -> list[Refusal]:
     """Why the wished driver cannot be."""
     if is_kept(facts, wish):
-        return [] if works(facts) else [_gone(wish)]
-    if is_settled(facts, wish):
-        return []
+        return [*host_extras.of_kept(facts, wish)] if works(facts) else [_gone(wish)]
     choice = chosen(facts, wish)
+    extras = [*host_extras.of_ours(facts, wish, choice)]
+    if is_settled(facts, wish):
+        return extras
+    extras += host_extras.missing(facts, wish)
     source = [*host_sources.refusals(facts, wish, choice, decided(facts))]
-    there = [*host_sources.foreign(facts, choice), *_branch(choice), *_cards(facts, wish, choice), *source]
+    there = [*host_sources.foreign(facts, choice), *_branch(choice), *_cards(facts, wish, choice), *source, *extras]
     packaged = [] if there else missing(facts, packages(facts, choice))
     installed = facts.ours.installs and works(facts)
     return [*there, *packaged, *([] if installed else room(facts)), *_reboot(facts, wish, choice)]
@@ -190,7 +192,7 @@ def values(facts: "HostFacts", wish: HostWish) -> dict[str, Any]:
         "GR_DECIDED": str(choice),
         "GR_WANT_DRIVER": choice.wanted,
         "GR_PIN_PACKAGE": what.pin,
-        "GR_PACKAGES": " ".join(what.names),
+        "GR_PACKAGES": " ".join((*what.names, *host_extras.names(wish))),
         "GR_KERNEL_PACKAGES": " ".join(what.by_kernel),
         # What somebody writes is consent to replace what was there before us.
         "GR_REPLACE": bool(wish.wanted or wish.flavour),
@@ -221,6 +223,8 @@ def lines(facts: "HostFacts", wish: HostWish) -> Iterator[tuple[str, bool]]:
         yield host_run.line(wish), True
     elif facts.package_manager == "dnf":
         yield host_rpm.line(facts, choice), True
+    if wish.extras:
+        yield host_extras.line(wish), True
     if works(facts) and not before:
         yield f"it replaces {facts.driver_version}, which was here before us; destroy does not bring that back", False
     yield from _ended(choice.wanted, wish)

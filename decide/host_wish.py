@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from decide import defaults, host_join, host_run
+from decide import defaults, host_extras, host_join, host_run
 from decide.catalog import BRANCHES, SUPPORTED
 from decide.host_failures import Refusal, refusal
 from decide.host_packages import is_below
@@ -36,7 +36,7 @@ KEYS = {
         "join",
         "drain",
     ),
-    "driver": ("source", "branch", "version", "flavour", *host_run.KEYS),
+    "driver": ("source", "branch", "version", "flavour", "extras", *host_run.KEYS),
     "toolkit": ("version",),
     "join": host_join.KEYS,
     **{f"repositories.{name}": ("url", "key_url", "key_sha256") for name in REPOSITORIES},
@@ -68,6 +68,8 @@ class HostWish:
     branch: int | None = None
     version: str | None = None
     flavour: str | None = None
+    extras: tuple[str, ...] = ()
+    """What comes with the driver."""
     url: str | None = None
     path: str | None = None
     """Where the .run file lies on the host itself."""
@@ -125,6 +127,7 @@ def read_wish(given: Any) -> HostWish | tuple[Refusal, ...]:
         "branch": read.number(driver, "driver.branch", BRANCH, "branch: 580"),
         "version": read.text(driver, "driver.version", VERSION, "version: 580.173.02"),
         "flavour": read.choice(driver, "driver.flavour", FLAVOURS),
+        "extras": read.extras(driver),
         "url": read.text(driver, "driver.url", URL, "url: https://mirror/NVIDIA-Linux-x86_64-580.178.04.run"),
         "path": read.text(driver, "driver.path", host_run.PATH, "path: /opt/NVIDIA-Linux-x86_64-580.178.04.run"),
         "sha256": read.text(driver, "driver.sha256", CHECKSUM, "sha256: that of sha256sum"),
@@ -158,8 +161,8 @@ def _whole(wish: HostWish) -> HostWish | tuple[Refusal, ...]:
 
 def faults(wish: HostWish) -> Iterator[tuple[str, str]]:
     """What is wrong with a wish that reads well, whatever the host is: the argument's path, and the problem."""
-    if wish.source == "keep" and (wish.wanted or wish.flavour):
-        yield "driver.source", "keep leaves the driver as it is: branch, version and flavour have no effect"
+    if wish.source == "keep" and (wish.wanted or wish.flavour or wish.extras):
+        yield "driver.source", "keep leaves the driver as it is: branch, version, flavour and extras have no effect"
     elif wish.branch and branch_problem(wish.branch):
         yield f"driver.{'version' if wish.version else 'branch'}", branch_problem(wish.branch)
     for key, problem, right in host_run.faults(vars(wish)):
@@ -207,6 +210,14 @@ class _Reading:
     def choice(self, section: Any, path: str, options: tuple[str, ...]) -> str | None:
         key = path.rpartition(".")[2]
         return self.text(section, path, "|".join(options), f"{key}: {options[0]}")
+
+    def extras(self, driver: Any) -> tuple[str, ...] | None:
+        """Those that are known."""
+        given = self._given(driver, "driver.extras")
+        if given is None or (isinstance(given, (list, tuple)) and all(one in host_extras.EXTRAS for one in given)):
+            return None if given is None else tuple(given)
+        self.refusals.append(_odd("driver.extras", given, f"extras: [{host_extras.FABRIC}]"))
+        return None
 
     def repositories(self, given: Mapping[str, Any]) -> tuple[tuple[str, Repository], ...]:
         """Those that take the place of NVIDIA's."""

@@ -12,6 +12,26 @@ cards() {
   done
 }
 
+# switches: how many NVSwitches join the cards.
+switches() {
+  for device in "$ROOT"/sys/bus/pci/devices/*; do
+    [ "$(cat "$device/vendor" 2>/dev/null)" = 0x10de ] || continue
+    case $(cat "$device/class" 2>/dev/null) in 0x0680*) echo "${device##*/}" ;; esac
+  done | wc -l
+}
+
+fabric_manager() { nv-fabricmanager --version 2>/dev/null | sed -n 's/.*: *\([0-9.]*\)$/\1/p' | head -n 1; }
+
+# fabric_joined: whether each card is in the fabric, within two minutes; cards without one say N/A. `left` is smi's own.
+fabric_joined() {
+  turns=${FABRIC_PATIENCE:-60}
+  while smi --query-gpu=fabric.state,fabric.status --format=csv,noheader && grep -qvE '^(Completed, Success|\[?N/A\]?, \[?N/A\]?)$' "$T/smi"; do
+    [ "$turns" -gt 0 ] || return 1
+    sleep 2
+    turns=$((turns - 1))
+  done
+}
+
 # holder ADDRESS: the kernel driver that has the card.
 holder() {
   link=$(readlink "$ROOT/sys/bus/pci/devices/$1/driver" 2>/dev/null || :)

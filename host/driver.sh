@@ -46,7 +46,8 @@ of_branch() {
     modules=$(for_kernel | sed -n 's/.*=//p' | head -n 1)
     if [ -n "$modules" ] && [ -n "$(offered "$1=$modules")" ]; then echo "$1=$modules"; else echo "$1"; fi
     ;;
-  linux-* | kernel* | dkms | gcc | make) echo "$1" ;;
+  linux-* | kernel* | dkms | gcc | make | nvidia-gds | cuda-toolkit-*) echo "$1" ;;
+  nvidia-fabricmanager) manager_of "$(driver_to_be)" ;;
   *) case $GR_WANT_DRIVER in *.*) echo "$1=${GR_WANT_DRIVER}[-+~]*$from" ;; *) echo "$1=$GR_WANT_DRIVER.*$from" ;; esac ;;
   esac
 }
@@ -77,6 +78,7 @@ install_driver() {
   # shellcheck disable=SC2046
   hold $({ to_hold; companions; } | sort -u)
   rebuild_initramfs
+  enable_fabric
   settle
 }
 
@@ -92,6 +94,7 @@ all_offered() {
     more_repositories
     for name in $GR_PACKAGES; do of_branch "$name"; done >"$T/wanted"
   fi
+  manager_offered
   # shellcheck disable=SC2046,SC2086
   resolved $(cat "$T/wanted") $GR_PIN_PACKAGE >/dev/null
 }
@@ -104,6 +107,7 @@ note_key() {
 
 # Of another branch or flavour than the wished one, ours or replaced: what is left could be loaded in place of the new.
 outdated() {
+  unwished
   { noted packages; noted replaced | cut -d' ' -f1; } | sed -n 's/^\(.*nvidia[a-z-]*-\([4-9][0-9][0-9]\)\([-.].*\)\{0,1\}\)$/\2 \1/p' |
     awk -v branch="${GR_WANT_DRIVER%%.*}" -v pin="$GR_PIN_PACKAGE" -v flavour="${GR_DECIDED##* }" '
       $1 != branch || ($2 ~ /^nvidia-driver-pinning-/ && $2 != pin) ||
@@ -183,6 +187,8 @@ rebuild_initramfs() {
 
 # shellcheck source=host/driver_load.sh
 . "${0%/*}/driver_load.sh"
+# shellcheck source=host/driver_extras.sh
+. "${0%/*}/driver_extras.sh"
 # shellcheck source=host/driver_run.sh
 . "${0%/*}/driver_run.sh"
 
@@ -211,6 +217,7 @@ remove() {
     unless_gone
   fi
   drop daemon
+  disable_fabric
   gone
   # The key pair of DKMS goes with the last thing that it has built.
   set -- "$ROOT$DKMS"/*/

@@ -7,6 +7,7 @@ settle() {
   printf 'nvidia\nnvidia-uvm\n' | place "$AT_BOOT"
   if works_as_wished; then
     start_daemon
+    manages_fabric
     done_with "$(driver_version)" false false
   elif ! has_module "$kernel"; then
     next=$(next_kernel)
@@ -44,6 +45,7 @@ unload() {
   for module in $MODULES; do [ ! -d "$ROOT/sys/module/$module" ] || echo "$module"; done >"$T/modules"
   note_daemon
   run systemctl stop nvidia-persistenced || :
+  stop_fabric
   while read -r module; do
     run modprobe -r "$module" || {
       cp "$T/said" "$T/why"
@@ -73,6 +75,7 @@ start_daemon() {
   ! noted daemon | grep -qx enable || run systemctl enable nvidia-persistenced || :
   ! has_note daemon || run systemctl start nvidia-persistenced || :
   drop daemon
+  start_fabric
 }
 
 load() {
@@ -86,5 +89,6 @@ load() {
   done
   start_daemon
   driver_works || driver_trouble
+  manages_fabric
   done_with "$(driver_version)" false false
 }

@@ -87,9 +87,10 @@ SHAPE = Shape(
         ),
         "claim": Text(r"[0-9a-f]{20}"),
         "recommended": Text(MAYBE),
+        "fabric": Shape({"switches": Number(64), "manager": Text(MAYBE), "active": Flag()}),
         "store": Shape({"disks": Many(Shape({"name": Text(PLAIN), "holds": Text(PLAIN)}), 64), "mounted": Text(PATH)}),
     },
-    may=("vgpu", "k3s", "ours", "claim", "store", "recommended"),
+    may=("vgpu", "k3s", "ours", "claim", "store", "recommended", "fabric"),
 )
 
 
@@ -150,6 +151,16 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Fabric:
+    """The switches that join its cards, where there are any."""
+
+    switches: int = 0
+    manager: str = ""
+    """Version of the fabric manager; empty: none."""
+    active: bool = False
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """What a host said of itself, all of it plain words."""
 
@@ -195,6 +206,7 @@ class HostFacts:
     store: Store
     recommended: str
     """The driver that ubuntu-drivers recommends, where it was asked: `nvidia-driver-580-server-open`."""
+    fabric: Fabric
 
 
 def read(given: Any) -> HostFacts | Refusal:
@@ -259,6 +271,7 @@ def _facts(known: Mapping[str, Any]) -> HostFacts:
         apt_lacks=tuple(known["apt_lacks"]),
         ours=Ours(**known.get("ours", {})),
         recommended=known.get("recommended", ""),
+        fabric=Fabric(**known.get("fabric", {})),
         store=_store(known.get("store", {"disks": [], "mounted": ""})),
     )
 

@@ -175,6 +175,8 @@ recommended() {
   echo "${found:-none}"
 }
 
+fabric() { answer switches "$bridges" manager "$(quoted "$(fabric_manager)")" active "$(yes_no active nvidia-fabricmanager)"; }
+
 # decided STEP PATTERN: what was decided, once one of our packages fits; before, it is nobody's: whoever gave up on us may
 # have brought his own since. A key, a pin or headers of ours are no driver yet.
 decided() {
@@ -197,6 +199,8 @@ apply() {
   next=$(next_kernel)
   unit=$(running k3s k3s-agent rke2-server rke2-agent snap.microk8s.daemon-kubelite k0scontroller k0sworker | head -n 1)
   kind=$(runtime_kind)
+  bridges=$(switches)
+  bridges=${bridges#0}
   hostname=$(first_line /proc/sys/kernel/hostname)
   answer format 1 \
     machine_id "$(quoted "$(first_line /etc/machine-id)")" \
@@ -229,6 +233,7 @@ apply() {
     apt_lacks "$(lacking)" \
     ours "$(answer driver "$(decided driver '^keep$|^(lib|linux-modules-|kmod-)?nvidia-[^d]|^(begun|file) ')" toolkit "$(decided toolkit toolkit)" runtime "$(yes_no test -s "$RECORD/runtime.files" -o -s "$RECORD/runtime.restarted")" \
       join "$(quoted "$(cat "$RECORD/join.role" 2>/dev/null)")")" \
+    ${bridges:+fabric} ${bridges:+"$(fabric)"} \
     ${GR_STORE:+store} ${GR_STORE:+"$(store)"} \
     ${GR_RECOMMENDED:+recommended} ${GR_RECOMMENDED:+"$(quoted "$(recommended)")"}
 }

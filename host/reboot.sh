@@ -25,6 +25,11 @@ apply() {
     ;;
   esac
   driver_works || mend
+  [ "$(switches)" = 0 ] || fabric_joined || {
+    plain <"$T/smi" >&2
+    refuse "HST-23 driver" "NVSwitch joins the cards, and they are not in its fabric: CUDA would end with error 802" \
+      "on the host: journalctl -u nvidia-fabricmanager; it has to be of driver $(loaded)"
+  }
   rm -f "$LEAVING"
   answer boot_id "$(quoted "$(boot_id)")" driver "$(quoted "$(driver_version)")" cards "$(wc -l <"$T/seen")"
 }

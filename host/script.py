@@ -51,7 +51,7 @@ class Bundle(NamedTuple):
 UNPACK = 'unpack() { cat >"$1"; }\n'
 ALIKE = (
     "lib.sh tools.sh facts.sh card.sh packages.sh apt.sh rpm.sh toolkit.sh call.sh driver.sh driver_load.sh "
-    "driver_run.sh check.sh reboot.sh "
+    "driver_extras.sh driver_run.sh check.sh reboot.sh "
     "node.sh join.sh join_back.sh runtime.sh runtime_containerd.sh runtime_rancher.sh runtime_k0s.sh runtime_docker.sh "
     "store.sh store_disks.sh"
 )

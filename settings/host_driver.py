@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from decide import defaults
+from decide.host_extras import EXTRAS
 from decide.host_run import PATH
 from decide.host_wish import CHECKSUM, FLAVOURS, SOURCES
 from settings.host_kinds import SHA256, DriverBranch, DriverVersion, Url
-from settings.kinds import Choice, Text, setting
+from settings.kinds import Choice, ListOf, Text, setting
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ class HostDriver:
     )
     flavour: str | None = setting(
         Choice(FLAVOURS), "flavour: open", "Kernel modules: `open` or `proprietary`.", None, "by the card"
+    )
+    extras: tuple[str, ...] = setting(
+        ListOf(Choice(EXTRAS)),
+        "extras: [fabricManager]",
+        "What comes with the driver. `fabricManager`: of exactly its version, where NVSwitch joins the cards. `gds`: "
+        "GPUDirect Storage, and `cudaToolkit`: CUDA, both of `cudaRepo` alone.",
+        (),
+        "[]",
     )
     url: str | None = setting(
         Url(),

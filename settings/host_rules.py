@@ -77,7 +77,7 @@ def drivers(config: Config, given: Given) -> Iterator[Fault]:
         driver, path = host.driver, f"bareMetal.hosts[{index}].driver"
         if driver is BROKEN or BROKEN in vars(driver).values():
             continue
-        for key in ("branch", "version", "flavour"):
+        for key in ("branch", "version", "flavour", "extras"):
             if driver.source == "keep" and f"{path}.{key}" in given:
                 problem = "has no effect on a driver that is kept (source: keep)"
                 yield Fault(f"{path}.{key}", problem, f"leave {key} out, or source: auto", FIX)

@@ -125,7 +125,7 @@ class Host:
         used = self.instance_store or store
         return {
             "name": self.name,
-            "driver": {key: value for key, value in vars(self.driver).items() if value is not None},
+            "driver": {key: value for key, value in vars(self.driver).items() if value not in (None, ())},
             "toolkit": {"version": self.toolkit.version},
             "reboot": self.reboot or reboot,
             "runtime": "auto",

@@ -153,10 +153,16 @@ def _install(box: Box, packages: list[Any], by_hand: tuple[str, ...] | list[str]
             pass
 
 
+def _switch(number: int) -> dict[str, str]:
+    shown = {"vendor": "0x10de", "device": "0x22a3", "subsystem": "10de:1796", "class": "0x068000"}
+    return {**shown, "address": f"0000:{192 + number:02x}:00.0"}
+
+
 def _hardware(box: Box, spec: Mapping[str, Any]) -> None:
     devices = [
         _OTHER | {"address": "0000:00:02.0", "class": "0x030000"},
         _OTHER | {"address": "0000:00:1f.0", "class": "0x060100"},
+        *[_switch(number) for number in range(spec["nvswitches"])],
         *[{**card, "vendor": "0x10de", "device": f"0x{card['vendor_device'][5:]}"} for card in box.state["pci"]],
     ]  # fmt: skip
     for device in devices:

@@ -61,7 +61,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "secure_boot": False, "ssh": "up", "reboot_seconds": 60, "fault": "none", "node": "", "held_seconds": 90,
     "newer_kernel": False, "machine_id": "", "nova": False, "joined": True, "lists": True, "repository_keys": {},
     "sftp": "up", "runtime": "containerd", "instance_store": [],
-    "ubuntu_drivers": False,
+    "ubuntu_drivers": False, "nvswitches": 0,
 }  # fmt: skip
 """What a spec may say, and what it means not to say it."""
 FAULTS: Final = (
@@ -108,7 +108,7 @@ def state(spec: Mapping[str, Any], clock: str, speed: float) -> dict[str, Any]:
     machine_id = spec["machine_id"] or sha256(name.encode()).hexdigest()[:32]
     image, compiler = DISTRIBUTIONS[distro].pretty, DISTRIBUTIONS[distro].compiler
     kept = ("name", "address", "port", "distro", "sudo", "password", "user", "host_key", "secure_boot", "ssh", "sftp",
-            "reboot_seconds", "fault", "node", "containerd", "runtime")  # fmt: skip
+            "reboot_seconds", "fault", "node", "containerd", "runtime", "nvswitches")  # fmt: skip
     return {
         **{key: spec[key] for key in kept}, "format": 1, "machine_id": machine_id, "boots": 1, "clock": clock,
         "boot_id": boot.boot_id(machine_id, 1), "up": True, "off_until": 0.0, "reboot_at": None, "speed": speed,

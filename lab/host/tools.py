@@ -15,7 +15,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 BROUGHT: Final = frozenset({
     "nvidia-smi", "nvidia-modprobe", "nvidia-ctk", "nvidia-container-cli", "nvidia-container-runtime",
     "containerd", "ctr", "crictl", "dkms", "apt-helper", "docker", "dockerd", "k0s", "k3s", "mdadm",
-    "nvidia-installer", "nvidia-uninstall", "ubuntu-drivers",
+    "nvidia-installer", "nvidia-uninstall", "ubuntu-drivers", "nv-fabricmanager",
 })  # fmt: skip
 """Programs that are there only when a package brings them."""
 FOREIGN: Final = {

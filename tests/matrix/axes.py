@@ -175,11 +175,19 @@ SOURCES: Final = {
     "ubuntuDrivers": Value(wish={"source": "ubuntuDrivers"}, machine={"ubuntu_drivers": True}),
 }
 BRANCHES: Final = {"-": Value(), **{str(one): Value(wish={"branch": one}) for one in (535, 580, 595)}}
+_SWITCHES: Final = {"fabric": {"switches": 4, "manager": "", "active": False}}
+BESIDE: Final = {
+    "-": Value(),
+    "NVSwitch": Value(_SWITCHES, machine={"nvswitches": 4}),
+    "NVSwitch, managed": Value(_SWITCHES, {"extras": ["fabricManager"]}, machine={"nvswitches": 4}),
+    "gds": Value(wish={"extras": ["gds"]}),
+    "CUDA": Value(wish={"extras": ["cudaToolkit"]}),
+}
 REBOOTS: Final = {one: Value(wish={"reboot": one}) for one in ("ifNeeded", "never")}
 
 AXES: Final[dict[str, Mapping[str, Value]]] = {
     "system": SYSTEMS, "card": CARDS, "runtime": RUNTIMES, "found": FOUND, "secure boot": SECURE_BOOT,
-    "source": SOURCES, "branch": BRANCHES, "reboot": REBOOTS,
+    "source": SOURCES, "branch": BRANCHES, "reboot": REBOOTS, "beside": BESIDE,
 }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def unsound(point: Point, made: Outcome) -> Iterator[str]:
     if missing := set(host_plan.STEPS) - set(made.plan.values):
         yield f"no values for {missing}"
     source, _, rest = made.decided.partition(" ")
-    yield from (_kept(point) if source == "keep" else [*_system(point), *_driver(point, source, rest)])
+    yield from (_kept(point) if source == "keep" else [*_system(point, source), *_driver(point, source, rest)])
 
 
 def _mute(refused: tuple[Refusal, ...]) -> Iterator[str]:
@@ -84,7 +84,9 @@ def _mute(refused: tuple[Refusal, ...]) -> Iterator[str]:
             yield f"refusal without id, reason or fix: {one}"
 
 
-def _system(point: Point) -> Iterator[str]:
+def _system(point: Point, source: str) -> Iterator[str]:
+    if source in ("ppa", "ubuntuDrivers", "distro") and not point["system"].startswith("ubuntu"):
+        yield f"{source} has packages for Ubuntu alone"
     true = SYSTEMS[point["system"]].true
     if true.get("immutable") or true.get("unknown"):
         yield "packages on a system that takes none"
@@ -97,6 +99,13 @@ def _kept(point: Point) -> Iterator[str]:
         yield "keeps what does not work"
 
 
+def _beside(point: Point, flavour: str) -> Iterator[str]:
+    if point["beside"] == "NVSwitch":
+        yield "cards behind NVSwitch, and nobody manages its fabric"
+    if point["beside"] == "gds" and flavour != "open":
+        yield "GPUDirect Storage with modules that are not open"
+
+
 def _driver(point: Point, source: str, rest: str) -> Iterator[str]:
     card, system = CARDS[point["card"]].true, SYSTEMS[point["system"]].true
     if point["source"] not in ("auto", source) and (point["source"], source) != ("ubuntuDrivers", "distro"):
@@ -104,8 +113,7 @@ def _driver(point: Point, source: str, rest: str) -> Iterator[str]:
     branch, _, flavour = rest.partition(" ")
     if point["branch"] not in ("-", branch.partition(".")[0]):
         yield f"{point['branch']} was asked for, and {branch} is taken"
-    if source in ("ppa", "ubuntuDrivers", "distro") and not point["system"].startswith("ubuntu"):
-        yield f"{source} has packages for Ubuntu alone"
+    yield from _beside(point, flavour)
     if "modules" in card and flavour not in card["modules"]:
         yield f"{flavour} modules do not drive this card"
     if not card.get("first", 0) <= int(branch.partition(".")[0]) <= card.get("last", 9999):

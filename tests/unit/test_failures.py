@@ -170,6 +170,8 @@ SEEN_ON_HOSTS = [
     ("E: Conflicting values set for option Signed-By regarding source", "HST-28"),
     ("NVRM: GPU 0000:01:00.0 is already bound to NovaCore.", "DRV-17"),
     ("ERROR: Installation has failed.  Please see the file '/var/log/nvidia-installer.log' for details.", "DRV-18"),
+    ("CUDA error 802: system not yet initialized", "HST-23"),
+    ("fabric manager NVIDIA GPU driver interface version 570 don't match with driver version 580", "DRV-13"),
     ("NVRM: API mismatch: the client has the version 580.173.02", "DRV-2"),
     ("containerd: failed to load TOML: duplicated tables", "HST-77"),
     ("toml: table nvidia already exists", "HST-77"),

@@ -186,6 +186,52 @@ def test_only_who_wishes_it_is_asked_what_is_recommended() -> None:
     assert "GR_RECOMMENDED" not in host_plan.asked(wish(source="ppa"))
 
 
+# What comes with it ---------------------------------------------------------------------------------------------------
+
+SWITCHES: dict[str, Any] = {"fabric": {"switches": 4, "manager": "", "active": False}}
+
+
+def test_fabric_manager_is_one_package_more() -> None:
+    made = values(facts(**SWITCHES), wish(extras=["fabricManager"]))
+    assert made["GR_PACKAGES"].endswith(" nvidia-utils-580-server nvidia-fabricmanager")
+    debian = values(facts(**DEBIAN), wish(extras=["cudaToolkit", "gds"]))
+    assert debian["GR_PACKAGES"].endswith(" nvidia-gds cuda-toolkit-13-0")
+    said = "\n".join(planned(facts(**SWITCHES), wish(extras=["fabricManager"])).lines())
+    assert "with fabric manager, of exactly the driver's version" in said
+
+
+EXTRAS: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
+    ("not asked for", SWITCHES, {}, "HST-23", "joined by 4 NVSwitches"),
+    ("not asked for with a file", SWITCHES, run()["driver"], "HST-23", "extras: [fabricManager]"),
+    ("no switch", {}, {"extras": ["fabricManager"]}, "HST-102", "no NVSwitch is seen"),
+    ("of a PPA", SWITCHES, {"source": "ppa", "extras": ["fabricManager"]}, "HST-102", "or source: distro"),
+    ("gds on Ubuntu", {}, {"extras": ["gds"]}, "HST-102", "gds does not come with a driver from distro"),
+    ("gds, closed", DEBIAN, {"flavour": "proprietary", "extras": ["gds"]}, "HST-102", "wants open kernel modules"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "driver", "id", "words"), [one[1:] for one in EXTRAS], ids=[one[0] for one in EXTRAS]
+)
+def test_what_does_not_come_with_it(changes: dict[str, Any], driver: dict[str, Any], id: str, words: str) -> None:
+    said = refused(facts(**changes), wish(**driver))
+    assert list(said) == [id], said
+    assert words in said[id]
+
+
+def test_a_kept_driver_behind_switches_has_to_have_a_manager_that_runs() -> None:
+    stands = working(**SWITCHES)
+    assert "systemctl enable --now nvidia-fabricmanager" in refused(stands)["HST-23"]
+    runs = working(fabric={"switches": 4, "manager": "580.126.20", "active": True})
+    assert planned(runs).values["driver"] == {"GR_DECIDED": "keep"}
+    assert "HST-102" in refused(runs, wish(extras=["fabricManager"]))
+
+
+def test_ours_is_not_held_against_what_it_was_made_without() -> None:
+    ours = {**made_ready(), **SWITCHES}
+    assert planned(facts(**ours)).values["driver"]["GR_DECIDED"] == "distro 580 open"
+
+
 # What is said of it ---------------------------------------------------------------------------------------------------
 
 AT = "bareMetal.hosts[0].driver"
@@ -212,6 +258,15 @@ def test_odd_values_are_named(key: str, value: str) -> None:
     driver = {**run()["driver"], key: value}
     assert f"{AT}.{key}" in faults_of(config(host(driver=driver)))
     assert f"driver.{key} cannot be" in refused(facts(), {"name": "rtx", "driver": driver})["HST-84"]
+
+
+def test_extras_of_a_kept_driver_are_refused_in_both_doors() -> None:
+    driver = {"source": "keep", "extras": ["gds"]}
+    assert "has no effect" in faults_of(config(host(driver=driver)))[f"{AT}.extras"]
+    read = read_wish({"name": "rtx", "driver": driver})
+    assert isinstance(read, HostWish)
+    assert [where for where, _ in faults(read)] == ["driver.source"]
+    assert "HST-84" in refused(facts(), wish(extras=["fabric"]))
 
 
 def test_it_arrives() -> None:

@@ -30,6 +30,8 @@ UBUNTU_BRANCHES = {
 UBUNTU_OLDER = {"580": "580.126.20"}
 """Still in another pocket of the archive, but the modules for the present kernel are not of it."""
 CUDA_DRIVERS = ("570.211.01", "580.126.20", "580.173.02", "580.178.04", "595.91.07", "615.71.09", "620.12.03")
+WITHOUT_MANAGER = ("615.71.09",)
+"""Here fabric manager comes later than the driver."""
 TOOLKITS = ("1.17.8", "1.18.2", "1.19.1", "1.20.0", "1.20.1")
 TOOLKIT_REPOSITORY = "libnvidia-container/stable/deb/amd64"
 CUDA_REPOSITORIES = {"debian-12": "compute/cuda/repos/debian12/x86_64"}
@@ -102,11 +104,22 @@ def _toolkit(version: str) -> Iterator[Package]:
 
 
 def _cuda() -> Iterator[Package]:
+    yield from _beside_cuda()
     for upstream in CUDA_DRIVERS:
         yield from cuda_driver(upstream)
+        if upstream not in WITHOUT_MANAGER:
+            yield _one("nvidia-fabricmanager", f"{upstream}-1", _NVIDIA)
         yield _one(f"nvidia-driver-pinning-{upstream}", f"{upstream}-1", _NVIDIA)
     for branch in sorted({upstream.partition(".")[0] for upstream in CUDA_DRIVERS}):
         yield _one(f"nvidia-driver-pinning-{branch}", f"{branch}-1", _NVIDIA)
+
+
+def _beside_cuda() -> Iterator[Package]:
+    """What comes with a driver, and has versions of its own."""
+    yield _one("nvidia-fs-dkms", "2.26.6-1", _NVIDIA, "dkms")
+    yield _one("nvidia-gds", "13.0.2-1", _NVIDIA, "nvidia-fs-dkms")
+    yield _one("cuda-toolkit-13-0", "13.0.2-1", _NVIDIA, "cuda-compiler-13-0")
+    yield _one("cuda-compiler-13-0", "13.0.2-1", _NVIDIA)
 
 
 def cuda_driver(upstream: str) -> Iterator[Package]:
@@ -161,6 +174,8 @@ def ubuntu_driver(branch: str, upstream: str, server: str = "-server", build: st
         f"nvidia-kernel-common-{name}", version, _UBUNTU, f"nvidia-firmware-{name}-{upstream} {exact}",
         conflicts="nvidia-kernel-common", provides="nvidia-kernel-common",
     )  # fmt: skip
+    if server:
+        yield _one(f"nvidia-fabricmanager-{branch}", version, _UBUNTU, f"nvidia-kernel-common-{name} {exact}")
     for kind in ("nvidia-utils", "nvidia-compute-utils"):
         library = f"libnvidia-compute-{name} {exact}"
         yield _one(f"{kind}-{name}", version, _UBUNTU, library, conflicts=kind, provides=kind)

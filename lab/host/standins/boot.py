@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lab.host.standins import instance_store, modules, needs
+from lab.host.standins import fabric, instance_store, modules, needs
 from lab.host.standins.box import Box
 from lab.host.standins.cdi import refresh
 from lab.host.standins.containerd_daemon import start as start_containerd
@@ -125,3 +125,6 @@ def _persist(box: Box) -> None:
     service = box.state["services"].get("nvidia-persistenced")
     if service and box.state["driver"] is None:
         service["active"] = False
+    manager = box.state["services"].get(fabric.NAME)
+    if manager and not fabric.can_start(box):
+        manager["active"] = False

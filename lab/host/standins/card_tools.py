@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.host.standins import fabric
 from lab.host.standins.box import Box, fail, say
 from lab.host.standins.contents import lib
 from lab.host.standins.drivers import held
@@ -108,7 +109,7 @@ def _fields(box: Box, number: int, card: dict[str, Any], unit: str) -> dict[str,
         "driver_version": box.state["driver"], "pci.bus_id": address, "gpu_bus_id": address,
         "memory.total": f"{card['memory']}{unit}", "compute_cap": card["compute"], "count": str(len(held(box))),
         "mig.mode.current": "Disabled" if card["mig"] else "[N/A]", "persistence_mode": "Enabled",
-        "fabric.state": "[N/A]", "fabric.status": "[N/A]",
+        "fabric.state": fabric.state(box)[0], "fabric.status": fabric.state(box)[1],
         "pci.device_id": "0x" + card["vendor_device"][5:].upper() + "10DE",
     }  # fmt: skip
 

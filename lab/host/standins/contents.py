@@ -27,6 +27,7 @@ _PROGRAMS = {
     "libnvidia-container-tools": ("nvidia-container-cli",),
     "apt": ("../lib/apt/apt-helper",), "containerd": ("containerd", "ctr"), "cri-tools": ("crictl",), "dkms": ("dkms",),
     "mdadm": ("../sbin/mdadm",), "ubuntu-drivers-common": ("ubuntu-drivers",),
+    "nvidia-fabricmanager-": ("nv-fabricmanager",), "nvidia-fabricmanager": ("nv-fabricmanager",),
     "docker-ce": ("dockerd",), "docker-ce-cli": ("docker",), "containerd.io": ("containerd", "ctr"),
 }  # fmt: skip
 _PLAIN = {
@@ -34,6 +35,8 @@ _PLAIN = {
     "nvidia-compute-utils-": ("/usr/bin/nvidia-persistenced", "/usr/lib/systemd/system/nvidia-persistenced.service"),
     "nvidia-persistenced": ("/usr/bin/nvidia-persistenced", "/usr/lib/systemd/system/nvidia-persistenced.service"),
     "containerd": ("/usr/bin/containerd-shim-runc-v2", "/usr/lib/systemd/system/containerd.service"),
+    "nvidia-fabricmanager-": ("/usr/lib/systemd/system/nvidia-fabricmanager.service",),
+    "nvidia-fabricmanager": ("/usr/lib/systemd/system/nvidia-fabricmanager.service",),
     "runc": ("/usr/sbin/runc",),
     "docker-ce": ("/usr/lib/systemd/system/docker.service",),
     "cri-dockerd": ("/usr/bin/cri-dockerd", "/usr/lib/systemd/system/cri-docker.service"),

@@ -99,8 +99,9 @@ def _unload(box: Box, names: list[str]) -> int:
 
 
 def _busy(box: Box, name: str) -> bool:
-    persistenced = box.state["services"].get("nvidia-persistenced", {})
-    return name == "nvidia" and (bool(persistenced.get("active")) or box.fault("gpu-in-use"))
+    services = box.state["services"]
+    held = any(services.get(one, {}).get("active") for one in ("nvidia-persistenced", "nvidia-fabricmanager"))
+    return name == "nvidia" and (held or box.fault("gpu-in-use"))
 
 
 def modinfo(box: Box, args: list[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from lab.host.standins import contents, modules
+from lab.host.standins import contents, fabric, modules
 from lab.host.standins.box import Box, fail, say, warn
 
 MYPY = False
@@ -68,6 +68,8 @@ def after_install(box: Box, name: str, version: str) -> Iterator[str]:
         box.state["services"].setdefault(
             "nvidia-persistenced", {"active": False, "enabled": box.state.get("manager") != "dnf", "starts": 0}
         )
+    elif fabric.is_manager(name):
+        box.state["services"].setdefault(fabric.NAME, {"active": False, "enabled": False, "starts": 0})
     elif name == "nvidia-container-toolkit-base":
         _refresh_cdi(box)
 
@@ -110,6 +112,9 @@ def forget_units(box: Box, name: str) -> None:
     if "persistenced" in name or name.startswith("nvidia-compute-utils-"):
         box.state["services"].pop("nvidia-persistenced", None)
         box.remove("/etc/systemd/system/multi-user.target.wants/nvidia-persistenced.service")
+    if fabric.is_manager(name):
+        box.state["services"].pop(fabric.NAME, None)
+        box.remove(f"/etc/systemd/system/multi-user.target.wants/{fabric.NAME}.service")
     if name == "nvidia-container-toolkit-base":
         for unit in ("nvidia-cdi-refresh.path", "nvidia-cdi-refresh.service"):
             box.state["services"].pop(unit, None)

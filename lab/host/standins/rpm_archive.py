@@ -74,6 +74,7 @@ def packages(name: str, distro: str) -> Iterator[Package]:
     elif name == "cuda":
         for upstream in CUDA_DRIVERS:
             yield from driver(upstream, kind)
+            yield _one("nvidia-fabricmanager", f"{upstream}-1")
     elif name == "epel":
         yield _one("dkms", f"3.2.2-1.{kind.number}", "gcc", "make")
     elif name == "base":

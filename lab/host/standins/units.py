@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.host.standins import boot, docker, k3s, needs
+from lab.host.standins import boot, docker, fabric, k3s, needs
 from lab.host.standins.box import Box, fail, say, warn
 from lab.host.standins.containerd_daemon import start as start_containerd
 from lab.host.standins.places import place
@@ -125,6 +125,10 @@ def _start(box: Box, name: str) -> int:
             warn(str(why), _FAILED.format(name))
             return 1
     if name == place(box).service and not start_containerd(box):
+        warn(_FAILED.format(name))
+        return 1
+    if name == fabric.NAME and not fabric.can_start(box):
+        service["active"] = False
         warn(_FAILED.format(name))
         return 1
     if name == "nvidia-persistenced" and box.state["driver"] is None:
