@@ -45,6 +45,8 @@ HOST: dict[str, Any] = {
     "machine_id": "",
     "joined": True,
     "lists": True,
+    "ubuntu_drivers": False,
+    "nvswitches": 0,
     "reboot_seconds": 60,
     "held_seconds": 90,
     "repository_keys": {},

@@ -171,7 +171,7 @@ def test_whole_numbers_stay_whole_on_their_way_into_kubernetes(tmp_path: Path) -
         ("BareMetalGpuNodes", {"hosts": [{**HOST, "sudo": "su"}]}, "one of passwordless, password"),
         ("BareMetalGpuNodes", {"hosts": [{**HOST, "user": "ubuntu", "sudo": "password"}]}, "wants a password"),
         ("BareMetalGpuNodes", {"hosts": [{**HOST, "look": 0.5}]}, "look"),
-        ("BareMetalGpuNodes", {"hosts": [{**HOST, "driver": {"source": "ppa"}}]}, "driver.source cannot be"),
+        ("BareMetalGpuNodes", {"hosts": [{**HOST, "driver": {"source": "apt"}}]}, "driver.source cannot be"),
         ("GpuValidation", {"nodes": ["gpu-1"], "nodeSelector": {"pool": "gpu"}}, "either `nodes` or `nodeSelector`"),
         ("ExistingGpuNodes", {"nodes": "gpu-1"}, "a list of names belongs here"),
         ("ExistingGpuNodes", {"context": ""}, "the context of the kubeconfig belongs here"),

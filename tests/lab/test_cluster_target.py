@@ -61,9 +61,9 @@ def test_a_job_that_fails_is_explained_as_in_the_rehearsal_and_mended_by_the_nex
 
 
 def alike(result: Any) -> list[str]:
-    """Findings without the names that a server generates; whoever has little time says what it still waits for."""
+    """Findings without the names that a server generates, and which of two nodes was the first to have its Job fail."""
     said = [re.sub(r"not ready after \d+ s, still waiting for: ", "", one) for one in verdicts(result)]
-    return [re.sub(r"gpu-validation-gpu-(\d)-\w+-\w+", r"POD-\1", one) for one in said]
+    return [re.sub(r"gpu-[12]", "NODE", re.sub(r"(gpu-validation-gpu-\d)-\w+-\w+", r"\1", one)) for one in said]
 
 
 def test_a_job_that_asks_for_more_cards_than_any_node_has_names_the_scheduler(house: RealHouse) -> None:
