@@ -235,7 +235,7 @@ class GpuHost(pulumi.ComponentResource):
     ) -> pulumi.Output[dict[str, Any]]:
         """The next step of the chain; its values are all that it knows."""
         password = self.common.get("password") if sudo_of(self.args) == "password" else None
-        # Tools that are replaced go first: later they would take the new ones along, or there is no connection any more.
+        # Tools that are replaced go first: later they would take the new ones along, or have no connection left.
         hidden = ["stdout"] if secret else None
         opts = self._after(delete_before_replace=again or None, additional_secret_outputs=hidden)
         known = resolved({"values": values, "claim": self.claim, "password": password, "folder": self.folder})
