@@ -19,7 +19,7 @@ PYTEST = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 QUIETLY = bash -c 'out=$$("$$@" 2>&1) || { echo "$$out"; exit 1; }' --
 SHELL_FILES = .ci/run .ci/preview $(shell find . -name '*.sh' -not -path './.*/*')
 
-.PHONY: help setup dev demo test check matrix docs bench lock lab-setup lab lab-down lab-test clean FORCE
+.PHONY: help setup dev demo test check matrix docs bench bench-hosts lock lab-setup lab lab-down lab-test clean FORCE
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile
@@ -51,6 +51,9 @@ matrix: dev  ## hosts of every kind: what is decided for all, and, for all pairs
 
 bench: setup  ## the figures of the README, measured here
 	@$(PY) -m bench
+
+bench-hosts: dev  ## a stack of 100 hosts against as many bare resources; minutes
+	@$(PY) -m bench --hosts
 
 docs: setup  ## what is generated from the settings, made anew
 	@$(PY) -m docs.generate
