@@ -43,15 +43,16 @@ mend() {
   has_note packages || refuse "HST-31 packages" "dpkg was interrupted" "on the host: dpkg --configure -a"
   say "dpkg was interrupted"
   # What cannot be configured, such as a module that does not build, can still be taken away.
-  run dpkg --force-confold --configure -a || [ "$VERB" = remove ] || failed configure
-  # What was cut off while it was unpacked, dpkg neither configures nor removes.
+  run dpkg --force-confold --configure -a && configured=yes || configured=
+  # What was cut off while it was unpacked, dpkg neither configures nor removes, and says so by its exit code.
   half=$(packages .R "$(noted packages)" | cut -d' ' -f1)
+  [ -n "$configured$half" ] || [ "$VERB" = remove ] || failed configure
   [ -n "$half" ] || return 0
   # shellcheck disable=SC2046,SC2086
   if [ "$VERB" = remove ]; then
     run dpkg --force-remove-reinstreq --force-depends --purge $half || :
   else
-    apt_get install --reinstall $half || :
+    apt_get install --reinstall $half || [ -n "$configured" ] || failed configure
     # Who names a package to apt takes it for his own.
     run apt-mark auto $({ noted auto; noted along; } | grep -xF "$half") || :
   fi

@@ -49,7 +49,7 @@ def test_ctrl_c_while_it_comes_up_takes_away_what_had_begun(tmp_path: Path, buil
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     try:
-        wait_for((place / "state.json").exists)  # the stack is on its way
+        wait_for((place / "state.json.journal").exists)  # the stack is on its way
         time.sleep(3)
     finally:
         os.killpg(coming.pid, signal.SIGINT)
