@@ -23,10 +23,11 @@ from pulumi_command import local, remote
 
 from lab.cluster.host_spec import made_up_key
 from lab.engine import Engine, Operation, Result
+from lab.engine_backends import Plain
 from lab.engine_goal import STACK_TYPE
-from lab.provider import CheckFailure, Context, Diff, Props
+from lab.provider import Context, Props
 from lab.state import FileStore
-from lab.values import UNKNOWN, diff_paths, from_json, show_path, to_json, unwrap
+from lab.values import UNKNOWN, from_json, to_json, unwrap
 from tests.unit.small_host import told
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,19 +40,11 @@ MEASURED = {0: "first preview", 2: "up without changes"}
 Program = Any
 
 
-class Ready:
+class Ready(Plain):
     """A provider for which everything is there at once, and every host as it should be."""
 
     def __init__(self, package: str) -> None:
         self.package = package
-
-    def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
-        """All is right."""
-        return news, []
-
-    def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
-        """Another input is a change."""
-        return Diff(tuple(show_path(path) for path in diff_paths(old_inputs, new_inputs)))
 
     def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
         """Made at once."""
@@ -61,25 +54,6 @@ class Ready:
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
         """Changed at once."""
         return {**old_outputs, **new_inputs}
-
-    def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
-        """Gone at once."""
-
-    def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
-        """As it was."""
-        return inputs, outputs
-
-    def invoke(self, ctx: Context, token: str, args: Props) -> Props:
-        """Nothing is asked."""
-        return {}
-
-    def check_config(self, news: Props) -> list[CheckFailure]:
-        """All is right."""
-        return []
-
-    def diff_config(self, olds: Props, news: Props) -> Diff:
-        """Never another."""
-        return Diff()
 
 
 def stdout(name: str) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 
-from decide import defaults, images, mig, plugin_values, sharing, user_values
+from components.chart_args import known_values, known_version
+from decide import defaults, images, mig, plugin_values, sharing
+from decide.chart_books import PLUGIN
 from decide.operator_values import as_tree
 from decide.ownership import Ownership
 
@@ -25,7 +26,7 @@ def device_plugin(
         name=defaults.PLUGIN_RELEASE,
         namespace=namespace.metadata.name,
         chart=defaults.PLUGIN_CHART,
-        version=known_version(args),
+        version=version_of(args),
         repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=defaults.PLUGIN_REPOSITORY),
         values=dict(values),
         skip_await=True,
@@ -36,23 +37,16 @@ def device_plugin(
     )
 
 
-def known_version(args: Mapping[str, Any]) -> str:
-    """A version whose keys we know; others are refused with the list."""
-    version = str(args.get("plugin_version") or defaults.PLUGIN_VERSION)
-    if version not in defaults.PLUGIN_VERSIONS:
-        known = ", ".join(defaults.PLUGIN_VERSIONS)
-        raise pulumi.InputPropertyError("pluginVersion", f"{version!r} is not among the supported ones: {known}")
-    return version
+def version_of(args: Mapping[str, Any]) -> str:
+    """The one that is asked for, or ours."""
+    asked = str(args.get("plugin_version") or defaults.PLUGIN_VERSION)
+    return known_version("pluginVersion", asked, defaults.PLUGIN_VERSIONS)
 
 
 def chart_values(args: Mapping[str, Any], who: Ownership, options: Mapping[str, Any]) -> dict[str, Any]:
     """The plugin's Helm values: derived, then the user's own, which must be keys that the chart knows."""
-    own = args.get("values") or {}
-    wrong = user_values.faults(own, known_version(args), who, user_values.PLUGIN.chart)
-    if wrong:
-        said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
-        raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
+    own = known_values(args, version_of(args), who, PLUGIN)
     wish = {key: args.get(key) for key in ("discovery", "nodes", "node_selector", "hosts")}
     shared = [*sharing.plugin_values(sharing.read(options["sharing"])), *mig.plugin_values(options.get("mig"))]
-    shared += images.plugin_values(options["images"], known_version(args), bool(args.get("discovery")))
+    shared += images.plugin_values(options["images"], version_of(args), bool(args.get("discovery")))
     return as_tree([*plugin_values.values(who, {**wish, "tolerations": options["tolerations"]}), *shared], own)

@@ -7,7 +7,9 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 
-from decide import defaults, dra_values, user_values
+from components.chart_args import known_values, known_version
+from decide import defaults, dra_values
+from decide.chart_books import DRA
 from decide.images import Images
 from decide.operator_values import as_tree
 
@@ -28,7 +30,7 @@ def dra_driver(
         name=defaults.DRA_RELEASE,
         namespace=namespace.metadata.name,
         chart=defaults.DRA_CHART,
-        version=known_version(args),
+        version=version_of(args),
         values=dict(values),
         skip_crds=True,  # all of them are about ComputeDomains, which are off
         skip_await=True,
@@ -39,22 +41,15 @@ def dra_driver(
     )
 
 
-def known_version(args: Mapping[str, Any]) -> str:
-    """A version whose keys we know; others are refused with the list."""
-    version = str(args.get("dra_version") or defaults.DRA_VERSION)
-    if version not in defaults.DRA_VERSIONS:
-        known = ", ".join(defaults.DRA_VERSIONS)
-        raise pulumi.InputPropertyError("draVersion", f"{version!r} is not among the supported ones: {known}")
-    return version
+def version_of(args: Mapping[str, Any]) -> str:
+    """The one that is asked for, or ours."""
+    return known_version("draVersion", str(args.get("dra_version") or defaults.DRA_VERSION), defaults.DRA_VERSIONS)
 
 
 def chart_values(args: Mapping[str, Any], tolerations: list[dict[str, Any]], images: Images) -> dict[str, Any]:
     """The driver's Helm values: derived, then the user's own, which must be keys that the chart knows."""
-    own, version = args.get("values") or {}, known_version(args)
-    wrong = user_values.faults(own, version, None, user_values.DRA.chart)
-    if wrong:
-        said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
-        raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
+    version = version_of(args)
+    own = known_values(args, version, None, DRA)
     wish = {key: args.get(key) for key in ("nodes", "node_selector", "hosts")}
     return as_tree([*dra_values.values({**wish, "tolerations": tolerations}, images, version)], own)
 

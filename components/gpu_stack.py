@@ -7,6 +7,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 from typing_extensions import NotRequired
 
+from components.chart_args import known_values, known_version
 from components.choices import (
     OURS,
     STACK,
@@ -32,7 +33,9 @@ from components.mig import mig_labels
 from components.nri import by_nri, nri_values
 from components.outputs import resolved
 from components.runtime_class import runtime_class
-from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing, user_values
+from decide import defaults, flavour, images, mig, monitoring, operator_values, sharing
+from decide.bringers import bringer
+from decide.chart_books import OPERATOR
 from decide.ownership import Owner, Ownership
 from decide.reading import HOST_LABEL
 
@@ -102,8 +105,8 @@ class GpuStack(pulumi.ComponentResource):
         made = [runtime_class(name, space, self)] if who.runtime_class.owner is Owner.US else []
         if space:
             # Whoever changes over gets the one deleted with its namespace before the other is made: never two at once.
-            plain = defaults.DRA_RELEASE if by_claim(gpu) else defaults.PLUGIN_RELEASE
-            hooks = helm_words(name, made_namespace(gpu), defaults.RELEASE_NAME if installs else plain)
+            called = bringer("install" if installs else "none", by_claim(gpu))["release"]
+            hooks = helm_words(name, made_namespace(gpu), called)
             opts = ResourceOptions(parent=self, depends_on=made, replace_with=[space], hooks=hooks)
             install = self._operator if installs else self._dra if by_claim(gpu) else self._plugin
             release = install(name, args, who, space, opts)
@@ -182,7 +185,9 @@ class GpuStack(pulumi.ComponentResource):
         namespace: kubernetes.core.v1.Namespace,
         opts: ResourceOptions,
     ) -> kubernetes.helm.v3.Release:
-        version = known_version(args.get("operator_version") or defaults.OPERATOR_VERSION)
+        version = known_version(
+            "operatorVersion", args.get("operator_version") or defaults.OPERATOR_VERSION, defaults.OPERATOR_VERSIONS
+        )
         before = self._before(name, args, namespace)
         return kubernetes.helm.v3.Release(
             f"{name}-operator",
@@ -245,21 +250,9 @@ def helm_timeout(args: GpuStackArgs) -> int:
     return count("operatorTimeoutSeconds", asked)
 
 
-def known_version(version: str) -> str:
-    """A version whose keys we know; others are refused with the list."""
-    if version not in defaults.OPERATOR_VERSIONS:
-        known = ", ".join(defaults.OPERATOR_VERSIONS)
-        raise pulumi.InputPropertyError("operatorVersion", f"{version!r} is not among the supported ones: {known}")
-    return version
-
-
 def chart_values(gpu: GpuChoices, args: GpuStackArgs, who: Ownership, version: str) -> dict[str, Any]:
     """The operator's Helm values: derived, then the user's own, which must be keys that the chart knows."""
-    own = args.get("values") or {}
-    wrong = user_values.faults(own, version, who)
-    if wrong:
-        said = "; ".join(f"{fault.path}: {fault.problem}. {fault.fix}" for fault in wrong)
-        raise pulumi.InputPropertyError(f"values.{wrong[0].path}", said)
+    own = known_values(args, version, who, OPERATOR)
     wish = {"tolerations": tolerations(gpu), "remove_crds": bool(args.get("remove_crds")), "platform": variant(gpu)}
     derived = [*operator_values.values(who, wish), *sharing.operator_values(sharing.read(shared(gpu)))]
     derived += mig.operator_values(divided(gpu))

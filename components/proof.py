@@ -134,3 +134,11 @@ def on_node(node: pulumi.Input[str]) -> kubernetes.core.v1.AffinityArgs:
 def of_pool(slot: Proof) -> dict[str, str]:
     """Which pool a Job is for."""
     return {"pool": slot.pool["name"]} if slot.pool else {}
+
+
+def refuse_two_places(args: Mapping[str, Any], claims: bool) -> None:
+    """Nodes are told in one way, and pools hand out cards in one."""
+    if claims and args.get("pools"):
+        raise pulumi.InputPropertyError("pools", "and allocation dra: pools hand out cards by a device plugin")
+    if sum(bool(args.get(key)) for key in ("nodes", "node_selector", "pools")) > 1:
+        raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector` or `pools`, only one of them")

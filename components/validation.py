@@ -24,7 +24,7 @@ from components.choices import (
 from components.framework import Framework
 from components.local_step import answer, local_step
 from components.nri import by_nri
-from components.proof import GpuPool, Proof, cards, of_pool, pod_spec
+from components.proof import GpuPool, Proof, cards, of_pool, pod_spec, refuse_two_places
 from decide import defaults, mig
 from decide.slots import room_beside, short_name, slots
 
@@ -102,10 +102,7 @@ class GpuValidation(pulumi.ComponentResource):
     def __init__(self, name: str, args: GpuValidationArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("gpu-ready:index:GpuValidation", name, {}, opts)
         claims = by_claim(args.get("gpu") or {})
-        if claims and args.get("pools"):
-            raise pulumi.InputPropertyError("pools", "and allocation dra: pools hand out cards by a device plugin")
-        if sum(bool(args.get(key)) for key in ("nodes", "node_selector", "pools")) > 1:
-            raise pulumi.InputPropertyError("nodes", "either `nodes` or `nodeSelector` or `pools`, only one of them")
+        refuse_two_places(args, claims)
         here = ResourceOptions(parent=self)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",

@@ -22,41 +22,49 @@ class RefusedError(Exception):
         self.urn = urn
 
 
-class _Plain:
-    """A resource that exists in the state only: nothing is made, outputs are what they were."""
+class Plain:
+    """Whose resources exist in the state only: nothing is made, outputs are what they were."""
 
     package = "pulumi"
 
     def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
+        """All is right."""
         return news, []
 
     def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
+        """Another input is a change."""
         return Diff(changed=tuple(show_path(path) for path in diff_paths(old_inputs, new_inputs)))
 
     def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
+        """Nothing is made."""
         return "", {}
 
     def update(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Props:
+        """Nothing is changed."""
         return old_outputs
 
     def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
-        return None
+        """Nothing goes."""
 
     def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
+        """As it was."""
         return inputs, outputs
 
     def invoke(self, ctx: Context, token: str, args: Props) -> Props:
+        """Nothing is asked."""
         return {}
 
     def check_config(self, news: Props) -> list[CheckFailure]:
+        """All is right."""
         return []
 
     def diff_config(self, olds: Props, news: Props) -> Diff:
+        """Never another."""
         return Diff()
 
 
 @dataclass
-class _ProviderResource(_Plain):
+class _ProviderResource(Plain):
     """A provider as a resource: its inputs are the configuration of the provider behind it."""
 
     behind: Provider
@@ -94,7 +102,7 @@ class Backends:
     def of(self, entry: Entry) -> Provider:
         """The one that answers for this resource."""
         if not entry.custom:
-            return _Plain()
+            return Plain()
         package = entry.type.split(":")[2 if entry.is_provider else 0]
         provider = self.package(package, entry.urn)
         return _ProviderResource(provider) if entry.is_provider else provider

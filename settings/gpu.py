@@ -15,6 +15,30 @@ NAMESPACE = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _seconds = Count(defaults.SHORTEST_TIMEOUT_SECONDS, defaults.LONGEST_TIMEOUT_SECONDS, "seconds")
 
 
+def _chart_version(what: str, newest: str, known: tuple[str, ...]) -> Any:
+    return setting(
+        Choice(known),
+        f"version: {newest}",
+        f"Version of the chart: {', '.join(known)}. Without it a running {what} is never moved.",
+        None,
+        f"{newest} at the first install",
+    )
+
+
+def _helm_seconds() -> Any:
+    return setting(
+        _seconds,
+        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
+        "How long Helm may take to install, upgrade or remove the release.",
+        defaults.OPERATOR_TIMEOUT_SECONDS,
+    )
+
+
+def _chart_values(right: str) -> Any:
+    about = "Values for the chart beside the derived ones; each key is checked against the chart."
+    return setting(Tree(), right, about, {})
+
+
 @dataclass(frozen=True)
 class Operator:
     """The GPU operator. `operator: install` alone says the same as `operator: {mode: install}`."""
@@ -27,13 +51,7 @@ class Operator:
         "install",
         "install; with target gke and gpu.driver: platform none",
     )
-    version: str | None = setting(
-        Choice(defaults.OPERATOR_VERSIONS),
-        f"version: {defaults.OPERATOR_VERSION}",
-        f"Version of the chart: {', '.join(defaults.OPERATOR_VERSIONS)}. Without it a running operator is never moved.",
-        None,
-        f"{defaults.OPERATOR_VERSION} at the first install",
-    )
+    version: str | None = _chart_version("operator", defaults.OPERATOR_VERSION, defaults.OPERATOR_VERSIONS)
     namespace: str = setting(
         Text("the name of a namespace", NAMESPACE, 63),
         f"namespace: {defaults.OPERATOR_NAMESPACE}",
@@ -46,74 +64,32 @@ class Operator:
         "Whether destroy takes the custom resource definitions away too, and with them every object of their kinds.",
         False,
     )
-    timeout_seconds: int = setting(
-        _seconds,
-        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
-        "How long Helm may take to install, upgrade or remove the release.",
-        defaults.OPERATOR_TIMEOUT_SECONDS,
-    )
-    values: Mapping[str, Any] = setting(
-        Tree(),
-        "values: {dcgmExporter: {enabled: false}}",
-        "Values for the chart beside the derived ones; each key is checked against the chart.",
-        {},
-    )
+    timeout_seconds: int = _helm_seconds()
+    values: Mapping[str, Any] = _chart_values("values: {dcgmExporter: {enabled: false}}")
 
 
 @dataclass(frozen=True)
 class Plugin:
     """NVIDIA's device plugin alone, with `operator: none`."""
 
-    version: str | None = setting(
-        Choice(defaults.PLUGIN_VERSIONS),
-        f"version: {defaults.PLUGIN_VERSION}",
-        f"Version of the chart: {', '.join(defaults.PLUGIN_VERSIONS)}. Without it a running plugin is never moved.",
-        None,
-        f"{defaults.PLUGIN_VERSION} at the first install",
-    )
+    version: str | None = _chart_version("plugin", defaults.PLUGIN_VERSION, defaults.PLUGIN_VERSIONS)
     discovery: bool = setting(
         Flag(),
         "discovery: true",
         "Whether GPU and node feature discovery come along: labels on each node that say what its card is.",
         False,
     )
-    timeout_seconds: int = setting(
-        _seconds,
-        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
-        "How long Helm may take to install, upgrade or remove the release.",
-        defaults.OPERATOR_TIMEOUT_SECONDS,
-    )
-    values: Mapping[str, Any] = setting(
-        Tree(),
-        "values: {deviceIDStrategy: index}",
-        "Values for the chart beside the derived ones; each key is checked against the chart.",
-        {},
-    )
+    timeout_seconds: int = _helm_seconds()
+    values: Mapping[str, Any] = _chart_values("values: {deviceIDStrategy: index}")
 
 
 @dataclass(frozen=True)
 class DraDriver:
     """NVIDIA's DRA driver alone, with `allocation: dra`."""
 
-    version: str | None = setting(
-        Choice(defaults.DRA_VERSIONS),
-        f"version: {defaults.DRA_VERSION}",
-        f"Version of the chart: {', '.join(defaults.DRA_VERSIONS)}. Without it a running driver is never moved.",
-        None,
-        f"{defaults.DRA_VERSION} at the first install",
-    )
-    timeout_seconds: int = setting(
-        _seconds,
-        f"timeoutSeconds: {defaults.OPERATOR_TIMEOUT_SECONDS}",
-        "How long Helm may take to install, upgrade or remove the release.",
-        defaults.OPERATOR_TIMEOUT_SECONDS,
-    )
-    values: Mapping[str, Any] = setting(
-        Tree(),
-        'values: {logVerbosity: "6"}',
-        "Values for the chart beside the derived ones; each key is checked against the chart.",
-        {},
-    )
+    version: str | None = _chart_version("driver", defaults.DRA_VERSION, defaults.DRA_VERSIONS)
+    timeout_seconds: int = _helm_seconds()
+    values: Mapping[str, Any] = _chart_values('values: {logVerbosity: "6"}')
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,10 @@ def test_ctrl_c_while_it_comes_up_takes_away_what_had_begun(tmp_path: Path, buil
     finally:
         os.killpg(coming.pid, signal.SIGINT)
     said, _nothing = coming.communicate(timeout=180)
-    assert (coming.returncode, "lab: interrupted" in said, place.exists()) == (130, True, False), said
-    assert lab(place, "down").stdout == "lab: there was none\n"
+    left = (coming.returncode, "lab: interrupted" in said, place.exists())
+    down = lab(place, "down")  # before anything is judged: one that is up after all would stay
+    assert left == (130, True, False), said
+    assert down.stdout == "lab: there was none\n"
 
 
 @pytest.mark.parametrize("name", ["none.tgz", "text.tgz", "other.tgz"])

@@ -20,6 +20,7 @@ from lab.providers.kubernetes import KubernetesProvider
 from lab.providers.remote_command import RemoteCommands
 from lab.state import MemoryStore, Store
 from lab.world import WholeWorld
+from settings import SettingsError, parse
 from tests.unit import same_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +96,15 @@ def as_processes(world: WholeWorld, remote: RemoteCommands) -> CommandProvider:
 
 def program() -> None:
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+
+def faults_of(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where a config is wrong, and what would be right."""
+    try:
+        parse(config)
+    except SettingsError as error:
+        return [(fault.path, fault.right) for fault in error.faults]
+    return []
 
 
 def with_gpu(**choices: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from decide import defaults, driver_container, images, user_values
 from decide.images import Images
 from decide.operator_values import as_tree
 from decide.ownership import Ownership, decide
-from settings import SettingsError, parse
+from settings import parse
 from tests.effort import long
-from tests.unit.house import CONFIG, House
+from tests.unit.house import CONFIG, House, faults_of
 from tests.unit.small_world import some
 
 MIRROR = Images("registry.example.com/mirror", ("registry",))
@@ -25,11 +25,7 @@ def plain(**gpu: Any) -> dict[str, Any]:
 
 
 def faults(config: dict[str, Any]) -> list[tuple[str, str]]:
-    try:
-        parse(config)
-    except SettingsError as error:
-        return [(fault.path.removeprefix("gpu."), fault.right) for fault in error.faults]
-    return []
+    return [(path.removeprefix("gpu."), right) for path, right in faults_of(config)]
 
 
 # images

@@ -10,9 +10,9 @@ import yaml
 from lab import schemas
 from lab.cluster.store import Object
 from lab.world import WholeWorld
-from settings import SettingsError, parse
+from settings import parse
 from tests.effort import long
-from tests.unit.house import CONFIG, ROOT, WORLD, House, with_gpu
+from tests.unit.house import CONFIG, ROOT, WORLD, House, faults_of, with_gpu
 from tests.unit.small_world import some
 
 CLAIMS = with_gpu(operator="none", allocation="dra")
@@ -227,11 +227,7 @@ def test_a_driver_that_comes_late_is_waited_for(house: House) -> None:
 
 
 def faults(gpu: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
-    try:
-        parse({**CONFIG, "gpu": gpu, **more})
-    except SettingsError as error:
-        return [(fault.path, fault.right) for fault in error.faults]
-    return []
+    return faults_of({**CONFIG, "gpu": gpu, **more})
 
 
 BY_CLAIM: dict[str, Any] = {"operator": "none", "allocation": "dra"}

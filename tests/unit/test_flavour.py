@@ -8,8 +8,7 @@ import pytest
 from components.steps.runtimes import runtime_faults
 from decide import defaults, flavour, user_values
 from decide.operator_values import as_tree
-from settings import SettingsError, parse
-from tests.unit.house import CONFIG, House
+from tests.unit.house import CONFIG, House, faults_of
 from tests.unit.small_snapshot import node, wish
 
 SNAP = "/var/snap/microk8s"
@@ -63,11 +62,7 @@ def test_a_users_variables_stand_beside_ours_and_win_by_name() -> None:
 
 
 def faults(**gpu: Any) -> list[tuple[str, str]]:
-    try:
-        parse({**CONFIG, "cluster": {**CONFIG["cluster"], "flavour": gpu.pop("flavour")}, "gpu": gpu})
-    except SettingsError as error:
-        return [(fault.path, fault.right) for fault in error.faults]
-    return []
+    return faults_of({**CONFIG, "cluster": {**CONFIG["cluster"], "flavour": gpu.pop("flavour")}, "gpu": gpu})
 
 
 def test_what_the_toolkit_container_cannot_do_is_refused_only_where_it_runs() -> None:

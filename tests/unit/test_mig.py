@@ -11,9 +11,9 @@ from decide import catalog, defaults, mig, mig_cards, mig_health, user_values
 from decide.mig import Mig
 from decide.operator_values import as_tree
 from decide.ready_health import judge_ready
-from settings import SettingsError, parse
+from settings import parse
 from tests.effort import long
-from tests.unit.house import CONFIG, HOSTS, HOSTS_CONFIG, House
+from tests.unit.house import CONFIG, HOSTS, HOSTS_CONFIG, House, faults_of
 from tests.unit.small_snapshot import Object, healthy, node, pod, wish
 from tests.unit.small_world import find, some
 
@@ -104,11 +104,7 @@ def test_what_the_plugin_alone_is_told_is_known_to_its_chart(version: str) -> No
 
 
 def faults(config: dict[str, Any]) -> list[tuple[str, str]]:
-    try:
-        parse(config)
-    except SettingsError as error:
-        return [(fault.path.removeprefix("gpu.sharing."), fault.right) for fault in error.faults]
-    return []
+    return [(path.removeprefix("gpu.sharing."), right) for path, right in faults_of(config)]
 
 
 def by_labels() -> dict[str, Any]:

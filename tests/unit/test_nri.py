@@ -7,9 +7,8 @@ import pytest
 
 from components.steps.runtimes import runtime_faults
 from decide import defaults, nri, user_values
-from settings import SettingsError, parse
 from tests.effort import long
-from tests.unit.house import CONFIG, WORLD, House
+from tests.unit.house import CONFIG, WORLD, House, faults_of
 from tests.unit.small_snapshot import node, wish
 from tests.unit.small_world import policy, some
 
@@ -24,11 +23,7 @@ def test_a_chart_that_does_not_know_it_is_refused_and_the_others_understand_what
 
 
 def faults(**changes: Any) -> list[tuple[str, str]]:
-    try:
-        parse({**CONFIG, **changes})
-    except SettingsError as error:
-        return [(fault.path, fault.right) for fault in error.faults]
-    return []
+    return faults_of({**CONFIG, **changes})
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from lab.world import WholeWorld
-from settings import SettingsError, parse
+from settings import parse
 from tests.effort import long
-from tests.unit.house import CONFIG, HOSTS, HOSTS_CONFIG, WORLD, House, with_gpu
+from tests.unit.house import CONFIG, HOSTS, HOSTS_CONFIG, WORLD, House, faults_of, with_gpu
 from tests.unit.small_world import some
 
 ALONE = with_gpu(operator="none")
@@ -183,11 +183,7 @@ def test_hosts_get_driver_and_toolkit_from_us_and_the_plugin_alone_and_all_is_ta
 
 
 def faults(gpu: dict[str, Any]) -> list[tuple[str, str]]:
-    try:
-        parse({**CONFIG, "gpu": gpu})
-    except SettingsError as error:
-        return [(fault.path, fault.right) for fault in error.faults]
-    return []
+    return faults_of({**CONFIG, "gpu": gpu})
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from components.sharing_args import SharingBy
 from decide import defaults, gke_pool, share_health, sharing, user_values
 from decide.operator_values import as_tree
 from decide.sharing import Sharing
-from settings import SettingsError, parse
+from settings import parse
 from tests.effort import long
-from tests.unit.house import CONFIG, House, with_gpu
+from tests.unit.house import CONFIG, House, faults_of, with_gpu
 from tests.unit.small_snapshot import healthy, node, wish
 from tests.unit.small_world import some
 
@@ -70,11 +70,7 @@ def test_without_sharing_nothing_is_said() -> None:
 
 
 def faults(gpu: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
-    try:
-        parse({**CONFIG, "gpu": gpu, **more})
-    except SettingsError as error:
-        return [(fault.path, fault.right) for fault in error.faults]
-    return []
+    return faults_of({**CONFIG, "gpu": gpu, **more})
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.engine_backends import Plain
 from lab.plugin import serve
-from lab.provider import CheckFailure, Context, Diff, Props, ProviderError
+from lab.provider import Context, Diff, Props, ProviderError
 from lab.values import diff_paths, show_path
 
 
-class ThingProvider:
+class ThingProvider(Plain):
     """Another `where` of the provider means other things; a thing may refuse to be made in one of the places."""
 
     package = "thing"
-
-    def check(self, ctx: Context, olds: Props | None, news: Props) -> tuple[Props, list[CheckFailure]]:
-        return news, []
-
-    def diff(self, ctx: Context, id: str, old_inputs: Props, old_outputs: Props, new_inputs: Props) -> Diff:
-        return Diff(tuple(show_path(path) for path in diff_paths(old_inputs, new_inputs)))
 
     def create(self, ctx: Context, inputs: Props) -> tuple[str, Props]:
         if ctx.preview:
@@ -38,15 +33,6 @@ class ThingProvider:
 
     def delete(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> None:
         _trace(ctx, "delete")
-
-    def read(self, ctx: Context, id: str, inputs: Props, outputs: Props) -> tuple[Props, Props] | None:
-        return inputs, outputs
-
-    def invoke(self, ctx: Context, token: str, args: Props) -> Props:
-        return {}
-
-    def check_config(self, news: Props) -> list[CheckFailure]:
-        return []
 
     def diff_config(self, olds: Props, news: Props) -> Diff:
         changed = tuple(show_path(path) for path in diff_paths(olds, news))
